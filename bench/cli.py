@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The `vgic-bench` command line: one module of `bench.commands` a command, each loaded lightly.
+
+The modules import typer and the standard library only; what a command works with (numba, pandas, matplotlib) is
+imported inside its function, so that `--help` answers at once.
+"""
+
+import importlib
+import os
+import sys
+
+import typer
+
+from kvmarm.errors import UsageError
+
+# In the order of `vgic-bench --help`.
+COMMANDS: tuple[str, ...] = ()
+
+app = typer.Typer(
+    name="vgic-bench",
+    help="Two KVM/Arm virtual interrupt controllers and two EL2 world switches, side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def build_app() -> typer.Typer:
+    """Return the application with every command registered."""
+    for name in COMMANDS:
+        importlib.import_module(f"bench.commands.{name}").register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; the exit status is the command's, 2 for bad input, 130 when interrupted."""
+    try:
+        build_app()()
+    except UsageError as error:
+        print(f"vgic-bench: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("vgic-bench: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error of ours, and nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Errors that a user can cause: one line says what is wrong, where, and what was expected.
+
+The command line prints the message after `vgic-bench: error: ` and exits with `exit_status`; no traceback.
+"""
+
+
+class UsageError(Exception):
+    """Bad input or bad arguments. The message is one line naming file, line, field and what was expected."""
+
+    exit_status = 2
+
+    def __init__(self, message: str, exit_status: int | None = None) -> None:
+        super().__init__(" ".join(str(message).split()))
+        if exit_status is not None:
+            self.exit_status = exit_status
