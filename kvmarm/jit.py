@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The one JIT decorator, its cache, and the atomic operations that numba lacks.
+
+Rules for jitted code in this project:
+
+- `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
+- numba does not notice that a callee in another file changed. The cache folder is therefore named by a hash of every
+  source file of the packages that hold jitted code, of the versions involved and of the CPU: any change is a new
+  folder, and old ones are pruned.
+- `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
+  `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
+  numba, so literals that meet a uint64 are wrapped (`U64(3)`).
+- An observer argument is None or an array; numba prunes `if observer is not None` for the None specialisation.
+
+Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
+`~/.cache/vgic-bench`).
+"""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
+_KEEP_CACHES = 3
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+extra_sources: list[Path] = []
+"""Folders of jitted code outside this distribution (a design found by entry point adds its own before it is used)."""
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line for line in file if line.startswith(("model name", "CPU part", "flags", "Features"))]
+        return "".join(sorted(set(lines)))
+    except OSError:
+        return platform.processor() or platform.machine()
+
+
+def _source_folders() -> list[Path]:
+    folders = []
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        for location in (spec.submodule_search_locations or []) if spec else []:
+            folders.append(Path(location))
+    return folders + extra_sources
+
+
+def source_hash() -> str:
+    """Return 16 hex digits that change with any jitted source, the interpreter, NumPy, numba or the CPU."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    digest = hashlib.sha256()
+    for package in ("numba", "llvmlite", "numpy"):
+        try:
+            digest.update(f"{package} {version(package)}\n".encode())
+        except PackageNotFoundError:
+            digest.update(f"{package} ?\n".encode())
+    digest.update(f"{sys.version}\n{_cpu_name()}\n".encode())
+    for folder in _source_folders():
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{path.relative_to(folder.parent)}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """Return the folder that holds the compiled code of all versions of the sources."""
+    named = os.environ.get("VGIC_BENCH_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "vgic-bench"
+
+
+def _prepare_cache() -> Path:
+    root = cache_root()
+    folder = root / source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        caches = sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
+        for stale in caches[_KEEP_CACHES:]:
+            shutil.rmtree(stale, ignore_errors=True)
+    except OSError:
+        # No writable home: compile anew in a folder of this process's user.
+        folder = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}" / folder.name
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+cache_folder = _prepare_cache()
+os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
+
+import numba  # noqa: E402 - the cache folder must be named before numba reads its configuration
+import numpy as np  # noqa: E402
+from llvmlite import ir  # noqa: E402
+from numba import types  # noqa: E402
+from numba.core import cgutils, config  # noqa: E402
+from numba.extending import intrinsic  # noqa: E402
+
+config.CACHE_DIR = str(cache_folder)
+
+JIT_ENABLED = not config.DISABLE_JIT
+"""False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
+
+U64 = np.uint64
+U64_0 = np.uint64(0)
+U64_1 = np.uint64(1)
+
+
+def jit(function: F) -> F:
+    """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+def compiled_for(function: Any) -> int:
+    """Return how many specialisations of a jitted function this process holds (0 when JIT is off)."""
+    return len(getattr(function, "signatures", ()))
+
+
+if JIT_ENABLED:
+
+    def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+        offset = ir.Constant(ir.IntType(64), record_type.offset("lock"))
+        base = builder.bitcast(record, ir.IntType(8).as_pointer())
+        return builder.bitcast(builder.gep(base, [offset]), ir.IntType(32).as_pointer())
+
+    @intrinsic
+    def _exchange_lock(typing_context: Any, record: Any) -> Any:
+        """Atomically set the int32 field `lock` of a record to 1 (acquire) and return what it was."""
+        if not isinstance(record, types.Record):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            one = ir.Constant(ir.IntType(32), 1)
+            return builder.atomic_rmw("xchg", pointer, one, "acquire")
+
+        return types.int32(record), codegen
+
+    @intrinsic
+    def _release_lock(typing_context: Any, record: Any) -> Any:
+        """Atomically store 0 (release) in the int32 field `lock` of a record."""
+        if not isinstance(record, types.Record):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            builder.store_atomic(ir.Constant(ir.IntType(32), 0), pointer, ordering="release", align=4)
+            return context.get_dummy_value()
+
+        return types.void(record), codegen
+
+    @intrinsic
+    def _count_trailing_zeros(typing_context: Any, word: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.cttz(arguments[0], cgutils.false_bit)
+
+        return types.uint64(types.uint64), codegen
+
+    @intrinsic
+    def _population_count(typing_context: Any, word: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.ctpop(arguments[0])
+
+        return types.uint64(types.uint64), codegen
+
+    @jit
+    def spin_lock(record: Any) -> None:
+        """Take the spin lock in the int32 field `lock` of a record by atomic exchange, as a ticketless kernel lock."""
+        # Not a plain load in an inner loop: that load is not volatile, LLVM would hoist it.
+        while _exchange_lock(record) != 0:
+            pass
+
+    @jit
+    def spin_unlock(record: Any) -> None:
+        """Release the spin lock in the int32 field `lock` of a record."""
+        _release_lock(record)
+
+    @jit
+    def find_first_bit(word: Any) -> Any:
+        """Return the index (int64) of the lowest set bit of a uint64, 64 for 0."""
+        return np.int64(_count_trailing_zeros(word))
+
+    @jit
+    def population_count(word: Any) -> Any:
+        """Return the number (int64) of set bits of a uint64."""
+        return np.int64(_population_count(word))
+
+else:
+
+    def spin_lock(record: Any) -> None:
+        """Take the lock of a record (single-threaded: JIT is off). A lock taken twice would never be released."""
+        assert record.lock == 0, "deadlock: the lock is held already"
+        record.lock = 1
+
+    def spin_unlock(record: Any) -> None:
+        """Release the lock of a record."""
+        assert record.lock == 1, "the lock is not held"
+        record.lock = 0
+
+    def find_first_bit(word: Any) -> Any:
+        """Return the index of the lowest set bit of a uint64, 64 for 0."""
+        value = int(word)
+        return (value & -value).bit_length() - 1 if value else 64
+
+    def population_count(word: Any) -> Any:
+        """Return the number of set bits of a uint64."""
+        return int(word).bit_count()
