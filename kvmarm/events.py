@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The vocabulary of cost events: the named primitive steps that a model counts.
+
+An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
+instructions of the real code. Counting is a compile-time choice: `count(observer, EVENT, n)` compiles to nothing when
+the observer is None.
+
+An observer is one record of `OBSERVER`: `counts` (int64[EVENT_COUNT]) and a log of lock operations (`log`, int32,
+`log_length` entries used; see kvmarm.locks). It is only ever appended to; whoever measures resets it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm.jit import jit
+
+LOG_CAPACITY = 1 << 22
+"""Lock operations an observer holds. One operation of a model logs far fewer: a sync of 1,024 interrupts that all
+migrate is below a million."""
+
+_names: list[str] = []
+_texts: list[str] = []
+
+
+def _event(name: str, text: str) -> int:
+    _names.append(name)
+    _texts.append(text)
+    return len(_names) - 1
+
+
+# Entry points: one count a call.
+CALL_INJECT = _event("call_inject", "a device line or edge handed to the VGIC")
+CALL_MAP = _event("call_map", "an interrupt forwarded, un-forwarded or asked for its active state")
+CALL_MMIO_READ = _event("call_mmio_read", "a trapped guest load dispatched")
+CALL_MMIO_WRITE = _event("call_mmio_write", "a trapped guest store dispatched")
+CALL_SGI = _event("call_sgi", "a trapped ICC_SGI1R_EL1 write dispatched")
+CALL_FLUSH = _event("call_flush", "a flush before guest entry")
+CALL_SYNC = _event("call_sync", "a sync after guest exit")
+CALL_PENDING = _event("call_pending", "a query whether a vCPU has something to take")
+
+# Locks and kicks.
+LOCK = _event("lock", "a spin lock taken and released")
+KICK = _event("kick", "a vCPU kicked out of the guest")
+
+# MMIO dispatch.
+BUS_STEP = _event("bus_step", "a comparison in the I/O bus search for the device frame")
+RANGE_STEP = _event("range_step", "an entry of a register range table examined")
+
+# Bitmaps (legacy design).
+WORD_READ = _event("word_read", "a 64-bit bitmap word read")
+WORD_WRITE = _event("word_write", "a 64-bit bitmap word written")
+WORD_SCAN = _event("word_scan", "a bitmap word examined for its first set bit")
+BIT_TEST = _event("bit_test", "one bit of a bitmap tested")
+BIT_WRITE = _event("bit_write", "one bit of a bitmap set or cleared")
+UPDATE_VCPU = _event("update_vcpu", "one vCPU's pending and active state recomputed")
+MAP_STEP = _event("map_step", "an entry of the forwarding list examined")
+
+# Interrupt records and lists (redesign).
+IRQ_LOOKUP = _event("irq_lookup", "an interrupt's record looked up by INTID")
+ORACLE = _event("oracle", "a decision which vCPU an interrupt goes to")
+LIST_STEP = _event("list_step", "an ap_list entry visited")
+LIST_ADD = _event("list_add", "an interrupt appended to an ap_list")
+LIST_REMOVE = _event("list_remove", "an interrupt removed from an ap_list")
+COMPARE = _event("compare", "two ap_list entries compared for the sort")
+MIGRATE = _event("migrate", "an interrupt moved to another vCPU's ap_list")
+
+# vCPUs and list registers (software image).
+VCPU_STEP = _event("vcpu_step", "a vCPU examined in a walk over all vCPUs")
+LR_SCAN = _event("lr_scan", "a list register examined for its state")
+LR_READ = _event("lr_read", "a list register of the software image decoded")
+LR_WRITE = _event("lr_write", "a list register of the software image written")
+
+
+def event_names() -> tuple[str, ...]:
+    """Return the names of all events, in the order of their numbers."""
+    return tuple(_names)
+
+
+def event_texts() -> tuple[str, ...]:
+    """Return what each event is, one line each, in the order of their numbers."""
+    return tuple(_texts)
+
+
+EVENT_COUNT = len(_names)
+
+OBSERVER = np.dtype(
+    [("counts", np.int64, (EVENT_COUNT,)), ("log_length", np.int64), ("log", np.int32, (LOG_CAPACITY,))], align=True
+)
+
+
+def new_observer() -> Any:
+    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero."""
+    return np.zeros(1, OBSERVER).view(np.recarray)[0]
+
+
+@jit
+def count(observer: Any, event: Any, n: Any) -> None:
+    """Add `n` to the observer's count of `event`; nothing for the observer None."""
+    if observer is not None:
+        observer.counts[event] += n

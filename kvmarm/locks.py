@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Spin locks as the models take them: real atomic exchanges, counted and logged for an observer.
+
+A lock's identity in an observer's log is an int32: kind << 20 | index << 1 | released. Kinds and their names follow
+the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:INTID`, `irqINTID`, `irqRSVD`, `lpi`
+(redesign), `itscmd`, `its`.
+"""
+
+from typing import Any
+
+from kvmarm import events
+from kvmarm.jit import jit, spin_lock, spin_unlock
+
+DIST = 0
+PHYSMAP = 1
+AP_LIST = 2
+IRQ_PRIVATE = 3
+"""Index: vCPU * 32 + INTID."""
+IRQ_SHARED = 4
+"""Index: INTID."""
+IRQ_RESERVED = 5
+LPI_LIST = 6
+ITS_COMMAND = 7
+ITS = 8
+
+
+@jit
+def log_lock(observer: Any, kind: Any, index: Any, released: Any) -> None:
+    """Append a lock operation to the observer's log without taking a lock; nothing for the observer None."""
+    if observer is not None:
+        if released == 0:
+            observer.counts[events.LOCK] += 1
+        observer.log[observer.log_length] = kind << 20 | index << 1 | released
+        observer.log_length += 1
+
+
+@jit
+def acquire(record: Any, kind: Any, index: Any, observer: Any) -> None:
+    """Take the spin lock in the field `lock` of `record`; count and log it as (kind, index)."""
+    spin_lock(record)
+    log_lock(observer, kind, index, 0)
+
+
+@jit
+def release(record: Any, kind: Any, index: Any, observer: Any) -> None:
+    """Release the spin lock in the field `lock` of `record`; log it as (kind, index)."""
+    log_lock(observer, kind, index, 1)
+    spin_unlock(record)
+
+
+_PLAIN = {DIST: "dist", PHYSMAP: "physmap", IRQ_RESERVED: "irqRSVD", LPI_LIST: "lpi", ITS_COMMAND: "itscmd", ITS: "its"}
+
+
+def lock_name(entry: int) -> str:
+    """Return the name of a log entry's lock with `+` (acquired) or `-` (released) before it, as in a `.locks` file."""
+    entry = int(entry)
+    kind, index, released = entry >> 20, entry >> 1 & 0x7FFFF, entry & 1
+    if kind in _PLAIN:
+        name = _PLAIN[kind]
+    elif kind == AP_LIST:
+        name = f"ap{index}"
+    elif kind == IRQ_PRIVATE:
+        name = f"irq{index >> 5}:{index & 31}"
+    else:
+        name = f"irq{index}"
+    return ("-" if released else "+") + name

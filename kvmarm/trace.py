@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The trace format: what one run of one VM consists of, as text and as an array of operations.
+
+A trace is a configuration and operations, numbered from 1 in file order. `read_trace` gives a `Trace`; the text is
+scanned by jitted code (kvmarm.trace_scan), and only a line it refuses is looked at again here, to say what is wrong.
+`parse_line` is the plain twin of the scanner and the whole parser when JIT is off.
+
+Blank lines and `#` comments have no number. Integers are decimal or 0x-hex. A VALUE `@K` stands for the value that
+operation K, an earlier `ack` or `mmio_r`, returned.
+"""
+
+import io
+import lzma
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kvmarm import gic as arch
+from kvmarm.config import VmConfig
+from kvmarm.errors import UsageError
+from kvmarm.jit import JIT_ENABLED
+
+OP = np.dtype(
+    [
+        ("kind", np.int64),
+        ("vcpu", np.int64),
+        ("a", np.int64),
+        ("b", np.int64),
+        ("c", np.int64),
+        ("value", np.uint64),
+        ("ref", np.int64),
+        ("line", np.int64),
+    ]
+)
+"""One operation. `kind`: an index into KIND_NAMES; `a`, `b`, `c`: the arguments between VCPU and VALUE in the order of
+SIGNATURES; `value`: VALUE, uint64; `ref`: K of `@K`, 0 when VALUE is a number; `line`: line number in its file."""
+
+(
+    INJECT, MAP, UNMAP, INJECTM, PHYS, MMIO_W, MMIO_R, SGI1R, FLUSH, ACK, EOI, DIR, PMR, CTLR, BPR, SYNC, PENDING, ISACTIVE,
+) = range(18)  # fmt: skip
+
+KIND_NAMES = (
+    "inject", "map", "unmap", "injectm", "phys", "mmio_w", "mmio_r", "sgi1r", "flush", "ack", "eoi", "dir", "pmr", "ctlr",
+    "bpr", "sync", "pending", "isactive",
+)  # fmt: skip
+
+# Arguments of each kind: v VCPU, i INTID, n VINTID, p PINTID, l LEVEL or ACTIVE, r REGION, o OFFSET, s SIZE,
+# V VALUE (may be @K), m a number written to an interface register.
+SIGNATURES = (
+    "vil", "vnp", "vn", "vnl", "pl", "vrosV", "vros", "vV", "v", "v", "vV", "vV", "vm", "vm", "vm", "v", "v", "vn",
+)  # fmt: skip
+
+GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
+"""Legal only while the vCPU is in the guest."""
+HOST_KINDS = frozenset((MMIO_W, MMIO_R, SGI1R, FLUSH, PENDING))
+"""Legal only while the vCPU is out of the guest."""
+
+_FIELD_NAMES = {
+    "v": "VCPU",
+    "i": "INTID",
+    "n": "VINTID",
+    "p": "PINTID",
+    "l": "LEVEL",
+    "r": "REGION",
+    "o": "OFFSET",
+    "s": "SIZE",
+    "V": "VALUE",
+    "m": "V",
+}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A trace: its name, configuration and operations (array of dtype OP, operation N at index N - 1)."""
+
+    name: str
+    config: VmConfig
+    ops: np.ndarray
+    source: str = ""
+    """File it came from, for messages."""
+
+
+class LineError(ValueError):
+    """A line that is not an operation: the message names the field and what was expected."""
+
+
+def parse_number(field: str, token: str) -> int:
+    """Return a decimal or 0x-hex integer of at most 64 bits. Raises LineError naming `field`."""
+    digits, base = (token[2:], 16) if token[:2] in ("0x", "0X") else (token, 10)
+    allowed = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
+    if not digits or any(character not in allowed for character in digits):
+        raise LineError(f"{field} {token!r}: expected a decimal or 0x-hex number")
+    number = int(digits, base)
+    if number >= 1 << 64:
+        raise LineError(f"{field} {token!r}: expected a number of at most 64 bits")
+    return number
+
+
+def _in_range(field: str, number: int, low: int, high: int) -> int:
+    if not low <= number <= high:
+        raise LineError(f"{field} {number}: expected {low}..{high}")
+    return number
+
+
+def _region(config: VmConfig, token: str) -> int:
+    if token == "d":
+        return -1
+    if token == "i" and config.gic == 3:
+        return -2
+    if token[:1] == "r" and config.gic == 3:
+        return _in_range("REGION r", parse_number("REGION", token[1:]), 0, config.vcpus - 1)
+    expected = "d" if config.gic == 2 else f"d or r0..r{config.vcpus - 1}"
+    raise LineError(f"REGION {token!r}: unknown register frame, expected {expected}")
+
+
+def _frame_size(config: VmConfig, region: int) -> int:
+    if region == -1:
+        return arch.DISTRIBUTOR_SIZE[config.gic]
+    return arch.REDISTRIBUTOR_SIZE if region >= 0 else arch.ITS_SIZE
+
+
+def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ...] | None:
+    """Return the fields of OP but `line` for one line of text, None when it is blank or a comment.
+
+    `earlier_kinds`: the kinds of the operations so far (a sequence), for `@K`. Raises LineError.
+    """
+    tokens = text.split("#", 1)[0].split()
+    if not tokens:
+        return None
+    if tokens[0] not in KIND_NAMES:
+        raise LineError(f"unknown operation {tokens[0]!r}, expected one of {', '.join(KIND_NAMES)}")
+    kind = KIND_NAMES.index(tokens[0])
+    signature = SIGNATURES[kind]
+    if len(tokens) - 1 != len(signature):
+        wanted = " ".join(_FIELD_NAMES[letter] for letter in signature)
+        raise LineError(f"{tokens[0]}: {len(tokens) - 1} arguments, expected {len(signature)} ({wanted})")
+    if kind == SGI1R and config.gic != 3:
+        raise LineError("sgi1r: expected a GICv3 configuration")
+    vcpu = 0
+    numbers: list[int] = []
+    value = ref = 0
+    for letter, token in zip(signature, tokens[1:], strict=True):
+        field = "ACTIVE" if letter == "l" and kind == PHYS else _FIELD_NAMES[letter]
+        if letter == "r":
+            numbers.append(_region(config, token))
+            continue
+        if letter == "V" and token[:1] == "@":
+            ref = parse_number(field, token[1:])
+            if not 1 <= ref <= len(earlier_kinds) or earlier_kinds[ref - 1] not in (ACK, MMIO_R):
+                raise LineError(f"{field} {token}: expected the number of an earlier ack or mmio_r")
+            continue
+        number = parse_number(field, token)
+        if letter == "v":
+            vcpu = _in_range(field, number, 0, config.vcpus - 1)
+        elif letter == "V":
+            value = number
+        elif letter == "i":
+            numbers.append(_in_range(field, number, 16, 0xFFFFFFFF))
+        elif letter == "n":
+            numbers.append(_in_range(field, number, 16, min(config.irqs, arch.FIRST_RESERVED) - 1))
+        elif letter == "p":
+            numbers.append(_in_range(field, number, 16, arch.FIRST_RESERVED - 1))
+        elif letter == "l":
+            numbers.append(_in_range(field, number, 0, 1))
+        elif letter == "m":
+            numbers.append(number & 0xFFFFFFFF)
+        elif letter == "s":
+            if number not in (1, 2, 4, 8):
+                raise LineError(f"SIZE {number}: expected 1, 2, 4 or 8")
+            region, offset = numbers
+            if offset % number:
+                raise LineError(f"OFFSET {offset:#x}: expected a multiple of SIZE {number}")
+            if offset + number > _frame_size(config, region):
+                raise LineError(
+                    f"OFFSET {offset:#x}: expected one inside the frame of {_frame_size(config, region):#x}"
+                )
+            numbers.append(number)
+        else:
+            numbers.append(_in_range(field, number, 0, (1 << 62) - 1))
+    numbers += [0] * (3 - len(numbers))
+    return kind, vcpu, numbers[0], numbers[1], numbers[2], value, ref
+
+
+def parse_config(text: str) -> VmConfig:
+    """Return the configuration that the first line of a trace states. Raises LineError."""
+    tokens = text.split("#", 1)[0].split()
+    fields = ("gic", "vcpus", "irqs", "lrs")
+    if not tokens or tokens[0] != "config":
+        raise LineError("expected `config gic=2|3 vcpus=N irqs=M lrs=L` first")
+    names = tuple(token.split("=", 1)[0] for token in tokens[1:])
+    if names[4:] == ("its",):
+        if tokens[5] != "its=0":
+            raise LineError("its: LPIs and the ITS are not modelled, expected its=0 or none")
+        tokens, names = tokens[:5], names[:4]
+    if names != fields or any("=" not in token for token in tokens[1:]):
+        raise LineError(f"config: fields {' '.join(names) or 'none'}, expected gic=, vcpus=, irqs=, lrs= in this order")
+    numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(fields, tokens[1:], strict=True)]
+    try:
+        config = VmConfig(*numbers)
+    except UsageError as error:
+        raise LineError(f"config: {error}") from error
+    if config.vcpus > 255:
+        raise LineError(f"config: vcpus={config.vcpus}: expected 1..255 in a trace")
+    return config
+
+
+def read_text(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a trace file, decompressed when it ends in .xz. Raises UsageError."""
+    target = Path(path)
+    try:
+        data = target.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
+    if target.suffix == ".xz":
+        try:
+            return lzma.decompress(data)
+        except (lzma.LZMAError, EOFError) as error:
+            raise UsageError(f"{target}: not a complete xz file: {error}") from error
+    return data
+
+
+def read_trace(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace file (plain or .xz). Raises UsageError naming file, line, field and what was expected."""
+    target = Path(path)
+    return parse_trace(read_text(target), name=trace_name(target), source=str(target))
+
+
+def trace_name(path: Path) -> str:
+    """Return the name of a trace: its file name without `.trace` and `.xz`."""
+    name = path.name
+    for suffix in (".xz", ".trace"):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def parse_trace(data: bytes, name: str = "trace", source: str = "") -> Trace:
+    """Return the trace that `data` (text in the trace format) describes. Raises UsageError naming line and field."""
+    source = source or name
+    first_end, line_number, config = _find_config(data, source)
+    if JIT_ENABLED:
+        from kvmarm.trace_scan import scan
+
+        ops, bad_position, bad_line = scan(data, first_end, line_number, config)
+        if bad_position < 0:
+            return Trace(name, config, ops, source)
+        _explain(data, bad_position, bad_line, config, ops["kind"], source)
+        raise AssertionError(f"{source}:{bad_line}: the scanner refuses a line that the parser takes")
+    rows: list[tuple[int, ...]] = []
+    kinds: list[int] = []
+    for number, raw in enumerate(io.BytesIO(data[first_end:]), line_number + 1):
+        try:
+            fields = parse_line(raw.decode("ascii", "replace"), config, kinds)
+        except LineError as error:
+            raise UsageError(f"{source}:{number}: {error}") from error
+        if fields is not None:
+            kinds.append(fields[0])
+            rows.append((*fields, number))
+    return Trace(name, config, np.array(rows, OP), source)
+
+
+def _find_config(data: bytes, source: str) -> tuple[int, int, VmConfig]:
+    position = 0
+    number = 0
+    while position < len(data):
+        end = data.find(b"\n", position)
+        end = len(data) if end < 0 else end + 1
+        number += 1
+        text = data[position:end].decode("ascii", "replace")
+        if text.split("#", 1)[0].strip():
+            try:
+                return end, number, parse_config(text)
+            except LineError as error:
+                raise UsageError(f"{source}:{number}: {error}") from error
+        position = end
+    raise UsageError(f"{source}: empty, expected `config gic=2|3 vcpus=N irqs=M lrs=L` first")
+
+
+def _explain(data: bytes, position: int, line: int, config: VmConfig, kinds: Any, source: str) -> None:
+    end = data.find(b"\n", position)
+    text = data[position : len(data) if end < 0 else end].decode("ascii", "replace")
+    try:
+        parse_line(text, config, kinds)
+    except LineError as error:
+        raise UsageError(f"{source}:{line}: {error}") from error
+
+
+def format_op(op: Any) -> str:
+    """Return the trace line of one operation (a record of dtype OP)."""
+    kind = int(op["kind"])
+    plain = [int(op["a"]), int(op["b"]), int(op["c"])]
+    words = [KIND_NAMES[kind]]
+    for letter in SIGNATURES[kind]:
+        if letter == "v":
+            words.append(str(int(op["vcpu"])))
+        elif letter == "V":
+            words.append(f"@{int(op['ref'])}" if op["ref"] else f"{int(op['value']):#x}")
+        else:
+            number = plain.pop(0)
+            if letter == "r":
+                words.append("d" if number == -1 else "i" if number == -2 else f"r{number}")
+            elif letter in "om":
+                words.append(f"{number:#x}")
+            else:
+                words.append(str(number))
+    return " ".join(words)
+
+
+def format_trace(config: VmConfig, ops: Iterable[Any]) -> Iterator[str]:
+    """Yield the lines (without newline) of a trace file."""
+    yield f"config {config}"
+    for op in ops:
+        yield format_op(op)
