@@ -70,7 +70,7 @@ _IDLE_PRIORITY = 0x100
 def new_hardware(lrs: int) -> Any:
     """Return the hardware in its reset state (numpy.record of dtype HARDWARE) with `lrs` list registers a vCPU."""
     hardware = np.zeros(1, HARDWARE).view(np.recarray)[0]
-    hardware.cpu.lrs = lrs
+    hardware.cpu["lrs"][:] = lrs
     return hardware
 
 

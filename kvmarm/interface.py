@@ -127,72 +127,72 @@ if JIT_ENABLED:
 
     from kvmarm.design import implementation_for_type
 
-    # One overload a signature length is not possible: numba matches the parameter names of the stub. So each is spelled
-    # out once; `function` is a jitted function of the design, bound when numba types the call.
+    # numba matches the parameter names of the stub, so each overload is spelled out (strict=False: it would compare the
+    # annotations too). `function` is a jitted function of the design, bound when numba types the call.
 
-    @overload(inject)
+    @overload(inject, strict=False)
     def _inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "inject")
         return lambda vm, vcpu, intid, level, observer: function(vm, vcpu, intid, level, observer)
 
-    @overload(map_phys)
+    @overload(map_phys, strict=False)
     def _map_phys(vm: Any, vcpu: Any, vintid: Any, pintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "map_phys")
         return lambda vm, vcpu, vintid, pintid, observer: function(vm, vcpu, vintid, pintid, observer)
 
-    @overload(unmap_phys)
+    @overload(unmap_phys, strict=False)
     def _unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "unmap_phys")
         return lambda vm, vcpu, vintid, observer: function(vm, vcpu, vintid, observer)
 
-    @overload(inject_mapped)
+    @overload(inject_mapped, strict=False)
     def _inject_mapped(vm: Any, vcpu: Any, vintid: Any, level: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "inject_mapped")
         return lambda vm, vcpu, vintid, level, observer: function(vm, vcpu, vintid, level, observer)
 
-    @overload(mmio_read)
+    @overload(mmio_read, strict=False)
     def _mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "mmio_read")
         return lambda vm, vcpu, region, offset, size, observer: function(vm, vcpu, region, offset, size, observer)
 
-    @overload(mmio_write)
+    @overload(mmio_write, strict=False)
     def _mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "mmio_write")
         return lambda vm, vcpu, region, offset, size, value, observer: function(
             vm, vcpu, region, offset, size, value, observer
         )
 
-    @overload(send_sgi)
+    @overload(send_sgi, strict=False)
     def _send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "send_sgi")
         return lambda vm, vcpu, value, observer: function(vm, vcpu, value, observer)
 
-    @overload(flush)
+    @overload(flush, strict=False)
     def _flush(vm: Any, vcpu: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "flush")
         return lambda vm, vcpu, observer: function(vm, vcpu, observer)
 
-    @overload(restore)
+    @overload(restore, strict=False)
     def _restore(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "restore")
         return lambda vm, vcpu, cpuif, observer: function(vm, vcpu, cpuif, observer)
 
-    @overload(save)
+    @overload(save, strict=False)
     def _save(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "save")
         return lambda vm, vcpu, cpuif, observer: function(vm, vcpu, cpuif, observer)
 
-    @overload(sync)
+    @overload(sync, strict=False)
     def _sync(vm: Any, vcpu: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "sync")
         return lambda vm, vcpu, observer: function(vm, vcpu, observer)
 
-    @overload(pending)
+    @overload(pending, strict=False)
     def _pending(vm: Any, vcpu: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "pending")
         return lambda vm, vcpu, observer: function(vm, vcpu, observer)
 
-    @overload(is_active)
+    @overload(is_active, strict=False)
     def _is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "is_active")
         return lambda vm, vcpu, vintid, observer: function(vm, vcpu, vintid, observer)

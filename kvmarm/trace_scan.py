@@ -13,9 +13,26 @@ from kvmarm.config import VmConfig
 from kvmarm.gic import FIRST_RESERVED
 from kvmarm.jit import U64, jit
 from kvmarm.trace import (
-    ACK, BPR, CTLR, DIR, EOI, FLUSH, INJECT, INJECTM, ISACTIVE, MAP, MMIO_R, MMIO_W, OP, PENDING, PHYS, PMR, SGI1R, SYNC,
+    ACK,
+    BPR,
+    CTLR,
+    DIR,
+    EOI,
+    FLUSH,
+    INJECT,
+    INJECTM,
+    ISACTIVE,
+    MAP,
+    MMIO_R,
+    MMIO_W,
+    OP,
+    PENDING,
+    PHYS,
+    PMR,
+    SGI1R,
+    SYNC,
     UNMAP,
-)  # fmt: skip
+)
 
 
 def _packed(name: str) -> int:
