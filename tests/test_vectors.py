@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every reference run, both designs: results and lock sequences identical to the real code's, operation by operation.
+
+With JIT off (NUMBA_DISABLE_JIT=1) a spread of them: the same code as plain Python takes a second or more a trace.
+"""
+
+import pytest
+
+from bench.runner import TraceRun
+from kvmarm.design import get_design
+from kvmarm.jit import JIT_ENABLED
+from kvmarm.trace import parse_trace
+from tests.vectors import (
+    DESIGNS,
+    expected_locks,
+    expected_result,
+    first_difference,
+    trace_text,
+    vector_names,
+)
+
+_ALL = vector_names()
+_SPREAD = [(archive, name) for archive, name in _ALL if archive != "workloads"][::9]
+NAMES = _ALL if JIT_ENABLED else _SPREAD
+
+
+def test_nothing_is_missing() -> None:
+    per_archive: dict[str, int] = {}
+    for archive, _ in _ALL:
+        per_archive[archive] = per_archive.get(archive, 0) + 1
+    assert per_archive == {"gicv2": 64, "gicv3": 64, "hostbug": 8, "workloads": 4}
+    assert sum(expected_locks(name, design) is not None for _, name in _ALL for design in DESIGNS) == 272
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize(("archive", "name"), NAMES, ids=[name for _, name in NAMES])
+def test_results_and_locks_are_the_real_codes(archive: str, name: str, design: str) -> None:
+    trace = parse_trace(trace_text(archive, name), name=name)
+    want_locks = expected_locks(name, design)
+
+    plain: list[bytes] = []
+    TraceRun(trace, get_design(design)).run(write_result=plain.append)
+    assert not first_difference(b"".join(plain).decode(), expected_result(archive, name, design))
+
+    counted: list[bytes] = []
+    locks: list[bytes] = []
+    TraceRun(trace, get_design(design), count=True).run(write_result=counted.append, write_locks=locks.append)
+    assert counted == plain, "counting changes what the design does"
+    if want_locks is not None:
+        assert not first_difference(b"".join(locks).decode(), want_locks)

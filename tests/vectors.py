@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The reference runs of the real code: traces, results and lock sequences, read from their archives."""
+
+import functools
+import tarfile
+from pathlib import Path
+
+DATA = Path(__file__).parent / "data"
+ARCHIVES = ("gicv2", "gicv3", "hostbug", "workloads")
+DESIGNS = ("old", "new")
+
+
+@functools.cache
+def _archive(name: str) -> dict[str, bytes]:
+    with tarfile.open(DATA / f"{name}.tar.xz") as archive:
+        return {
+            Path(member.name).name: file.read()
+            for member in archive.getmembers()
+            if (file := archive.extractfile(member)) is not None
+        }
+
+
+@functools.cache
+def vector_names() -> tuple[tuple[str, str], ...]:
+    """Return (archive, trace name) of every vector."""
+    return tuple(
+        (archive, name.removesuffix(".trace"))
+        for archive in ARCHIVES
+        for name in sorted(_archive(archive))
+        if name.endswith(".trace")
+    )
+
+
+def trace_text(archive: str, name: str) -> bytes:
+    """Return the text of a vector's trace."""
+    return _archive(archive)[f"{name}.trace"]
+
+
+def expected_result(archive: str, name: str, design: str) -> str:
+    """Return the result that the real code of `design` gave."""
+    return _archive(archive)[f"{name}.{design}.result"].decode()
+
+
+def expected_locks(name: str, design: str) -> str | None:
+    """Return the lock sequences that the real code of `design` took, None when none were recorded for this trace."""
+    text = _archive("locks").get(f"{name}.{design}.locks")
+    return None if text is None else text.decode()
+
+
+def first_difference(actual: str, expected: str) -> str:
+    """Return the first line that differs, both sides, or "" when the texts are equal."""
+    if actual == expected:
+        return ""
+    actual_lines, expected_lines = actual.splitlines(), expected.splitlines()
+    for have, want in zip(actual_lines, expected_lines, strict=False):
+        if have != want:
+            return f"\n have: {have}\n want: {want}"
+    return f"have {len(actual_lines)} lines, want {len(expected_lines)}"
