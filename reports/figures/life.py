@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An interrupt's whole life, phase by phase, for each pairing of VGIC design and world switch; and the 2×2 of it.
+
+The bars stack the phases of one scenario. The 2×2 averages nothing: it is the total of a scenario for the four pairings
+of the first two designs and the first two switches, its main effects and the interaction in the same unit.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.data import Report
+from reports.numbers import is_number, shown
+from reports.svg import HATCHES, PALETTE, PARTS, drawing
+
+
+@dataclass(frozen=True)
+class Square:
+    """The 2×2 of one scenario, GIC and platform: `totals[design][switch]`, in `unit`."""
+
+    scenario: str
+    gic: int
+    platform: str
+    unit: str
+    designs: tuple[str, str]
+    switches: tuple[str, str]
+    totals: tuple[tuple[float, float], tuple[float, float]]
+
+    @property
+    def design_effect(self) -> float:
+        """Return what the second design changes, averaged over the two switches."""
+        (a, b), (c, d) = self.totals
+        return ((c - a) + (d - b)) / 2
+
+    @property
+    def switch_effect(self) -> float:
+        """Return what the second switch changes, averaged over the two designs."""
+        (a, b), (c, d) = self.totals
+        return ((b - a) + (d - c)) / 2
+
+    @property
+    def interaction(self) -> float:
+        """Return by how much the second switch's effect differs between the designs, halved as in a 2×2 design."""
+        (a, b), (c, d) = self.totals
+        return ((d - c) - (b - a)) / 2
+
+
+def costs(report: Report) -> tuple[pd.DataFrame, str, str]:
+    """Return the life table with a column `cost`, the column's name and its unit: cycles where there are any."""
+    frame = report.table("life")
+    if frame.empty:
+        return frame, "", ""
+    column, unit = ("cycles", "cycles") if frame["cycles"].notna().any() else ("instructions", "instructions")
+    if not frame[column].notna().any():
+        column, unit = "events", "events"
+    frame = frame.assign(cost=pd.to_numeric(frame[column], errors="coerce"))
+    frame["platform"] = frame["platform"].fillna("").astype(str)
+    return frame, column, unit
+
+
+def squares(report: Report) -> list[Square]:
+    """Return the 2×2 of every scenario, GIC and platform that has all four pairings."""
+    frame, _, unit = costs(report)
+    if frame.empty:
+        return []
+    designs, switches = list(dict.fromkeys(frame["design"]))[:2], list(dict.fromkeys(frame["switch"]))[:2]
+    if len(designs) < 2 or len(switches) < 2:
+        return []
+    result = []
+    for (scenario, gic, platform), rows in frame.groupby(["scenario", "gic", "platform"], sort=False):
+        total = rows.groupby(["design", "switch"])["cost"].sum(min_count=1)
+        table = tuple(tuple(float(total.get((design, switch), np.nan)) for switch in switches) for design in designs)
+        if all(is_number(value) for line in table for value in line):
+            result.append(
+                Square(str(scenario), int(gic), str(platform), unit, (designs[0], designs[1]), (switches[0], switches[1]), table)  # type: ignore[arg-type]
+            )
+    return result
+
+
+def draw(report: Report) -> Figure | None:
+    """Draw one panel a scenario and GIC, for the first platform of the run."""
+    frame, _, unit = costs(report)
+    if frame.empty or not frame["cost"].notna().any():
+        return None
+    platform = frame["platform"].iloc[0]
+    frame = frame[frame["platform"] == platform]
+    panels = list(dict.fromkeys(frame[["scenario", "gic"]].itertuples(index=False, name=None)))[:8]
+    pairings = list(dict.fromkeys(frame[["design", "switch"]].itertuples(index=False, name=None)))
+    phases = list(dict.fromkeys(frame["phase"]))
+    columns = min(2, len(panels))
+    lines = -(-len(panels) // columns)
+    with drawing(9.6, lines * (0.27 * len(pairings) + 0.75) + 0.5) as figure:
+        grid = np.atleast_1d(figure.subplots(lines, columns, sharex=True)).ravel()
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        for position, (axes, (scenario, gic)) in enumerate(zip(grid, panels, strict=False)):
+            rows = frame[(frame["scenario"] == scenario) & (frame["gic"] == gic)]
+            _panel(axes, rows, pairings, phases, position % columns == 0)
+            axes.set_title(f"{scenario}, GICv{gic}")
+            if position >= len(panels) - columns:
+                axes.set_xlabel(f"{unit}{f' on {platform}' if platform else ''}")
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(phases), 8), handlelength=1.6)
+        return figure
+
+
+def _panel(axes: Any, rows: pd.DataFrame, pairings: list[tuple[str, str]], phases: list[str], named: bool) -> None:
+    table = rows.pivot_table(index=["design", "switch"], columns="phase", values="cost", aggfunc="sum")
+    left = np.zeros(len(pairings))
+    for number, phase in enumerate(phases):
+        widths = np.array([float(table[phase].get(pair, 0) or 0) if phase in table else 0.0 for pair in pairings])
+        widths = np.nan_to_num(widths)
+        axes.barh(
+            range(len(pairings)), widths, left=left, height=0.68, label=phase, color=PALETTE[PARTS[number % len(PARTS)]],
+            hatch=HATCHES[number % len(HATCHES)], clip_on=False, edgecolor=PALETTE["surface"], linewidth=0.6,
+        )  # fmt: skip
+        left += widths
+    for place, total in enumerate(left):
+        if total:
+            axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
+    axes.set_yticks(range(len(pairings)), [f"{design} + {switch}" for design, switch in pairings] if named else [""] * len(pairings))
+    axes.invert_yaxis()
+    axes.margins(x=0.14)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    axes.spines["left"].set_visible(False)

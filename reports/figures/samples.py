@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every time sample: a row a transition, a tick a sample, one line of ticks a design, the median as a dot.
+
+The samples of a design and row are one path, so that thousands of them stay small. With several scenarios only the base
+scenario is drawn; the downloadable table has all.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+
+from reports.data import SCENARIO, Report
+from reports.svg import MARKERS, PALETTE, SERIES, drawing
+
+FEW_SCENARIOS = 2
+
+
+def drawn_samples(report: Report) -> pd.DataFrame:
+    """Return the samples that the figure shows: all of a run, those of the base scenario of a sweep."""
+    frame = report.table("samples")
+    if frame.empty:
+        return frame
+    frame = frame[np.isfinite(pd.to_numeric(frame["ns"], errors="coerce"))]
+    present = [column for column in SCENARIO if column in frame]
+    if len(frame[present].drop_duplicates()) > FEW_SCENARIOS:
+        for column, value in report.base_scenario().items():
+            if column in present:
+                frame = frame[frame[column] == value]
+    return frame
+
+
+def draw(report: Report) -> Figure | None:
+    """Draw all samples on a logarithmic axis of ns."""
+    frame = drawn_samples(report)
+    frame = frame[frame["ns"] > 0] if len(frame) else frame
+    if frame.empty:
+        return None
+    index = [column for column in ("transition", *SCENARIO) if column in frame]
+    rows = {key: group for key, group in frame.groupby(index, sort=False)}
+    designs = list(dict.fromkeys(frame["design"]))
+    varying = [column for column in index[1:] if frame[column].nunique() > 1]
+    with drawing(9.6, 0.2 * len(rows) + 0.9) as figure:
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        labels = []
+        for place, (key, group) in enumerate(rows.items()):
+            values = dict(zip(index, key if isinstance(key, tuple) else (key,), strict=True))
+            suffix = ", ".join(f"GICv{values[name]}" if name == "gic" else f"{name} {values[name]}" for name in varying)
+            labels.append(f"{values['transition']}{f'  {suffix}' if suffix else ''}")
+            for number, design in enumerate(designs):
+                ns = group.loc[group["design"] == design, "ns"].to_numpy(float)
+                if not len(ns):
+                    continue
+                role = SERIES[number % len(SERIES)]
+                top = place - 0.4 + number * 0.8 / len(designs)
+                bottom = top + 0.8 / len(designs) - 0.06
+                corners = np.column_stack([np.repeat(np.sort(ns), 2), np.tile([top, bottom], len(ns))])
+                codes = np.tile(np.array([Path.MOVETO, Path.LINETO], Path.code_type), len(ns))
+                axes.add_patch(PathPatch(Path(corners, codes), edgecolor=PALETTE[role], facecolor="none", linewidth=0.7))
+                axes.plot(
+                    np.median(ns), (top + bottom) / 2, marker=MARKERS[number % len(MARKERS)], color=PALETTE[role], markersize=3.6,
+                    linestyle="none", label=design if design not in axes.get_legend_handles_labels()[1] else None,
+                )  # fmt: skip
+        axes.set_yticks(range(len(labels)), labels, fontsize=7)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.set_xlim(frame["ns"].min() * 0.9, frame["ns"].max() * 1.1)
+        axes.set_xlabel("ns an operation (logarithmic)")
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=len(designs))
+        return figure

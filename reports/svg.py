@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Drawing by matplotlib, and turning what it draws into SVG that may stand inside a page.
+
+Rules inside:
+- Every colour a figure uses is a role of `PALETTE`. A file (`vgic-bench plot`) gets the light values; inside a page each
+  becomes a CSS variable of the same name, so that one drawing serves light and dark.
+- The page forbids inline styles, so `style="…"` becomes presentation attributes, and nothing of a figure has an
+  `id` but what it refers to itself, prefixed with the figure's name.
+- Identical input gives identical bytes: no date, a fixed hash salt, coordinates rounded.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from reports.html import Markup, tag
+
+# Roles in the light theme. Blue and orange differ for every kind of colour vision (after Okabe and Ito) and in
+# lightness; no figure tells anything by colour alone. All values differ: they are how a role is found in an SVG.
+PALETTE = {
+    "ink": "#1c2430",
+    "muted": "#5b6573",
+    "line": "#c9ced6",
+    "surface": "#ffffff",
+    "reference": "#b4540a",
+    "candidate": "#1f5fa8",
+    "third": "#5d7d1b",
+    "fourth": "#8a4a9e",
+    "part-1": "#3d3180",
+    "part-2": "#44a999",
+    "part-3": "#882456",
+    "part-4": "#d8c66f",
+    "part-5": "#16703a",
+    "part-6": "#c96a7a",
+    "part-7": "#86c8ea",
+    "part-8": "#8d8d3a",
+    "part-9": "#a7adb6",
+    "band-less-3": "#2f6db5",
+    "band-less-2": "#7fabdb",
+    "band-less-1": "#cfe1f5",
+    "band-same": "#eef0f3",
+    "band-more-1": "#fbe0c4",
+    "band-more-2": "#eda35c",
+    "band-more-3": "#c4620f",
+    "on-strong": "#fefefe",
+    "on-weak": "#1d2531",
+}
+SERIES = ("reference", "candidate", "third", "fourth")
+"""Designs, in the order of the results. Parts of a whole have colours of their own, PARTS, so that the two never mix."""
+MARKERS = ("o", "s", "^", "D")
+DASHES: tuple[Any, ...] = ((0, (5, 2)), "solid", (0, (1, 1.5)), (0, (4, 1, 1, 1)))
+PARTS = tuple(f"part-{number}" for number in range(1, 10))
+HATCHES = ("", "///", "", "\\\\\\", "", "---", "", "|||", "")
+
+_STYLE = {
+    "svg.hashsalt": "vgic-bench",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.edgecolor": PALETTE["line"],
+    "axes.labelcolor": PALETTE["muted"],
+    "axes.titlecolor": PALETTE["ink"],
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "xtick.color": PALETTE["line"],
+    "ytick.color": PALETTE["line"],
+    "xtick.labelcolor": PALETTE["muted"],
+    "ytick.labelcolor": PALETTE["muted"],
+    "text.color": PALETTE["ink"],
+    "grid.color": PALETTE["line"],
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "path.simplify": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+}
+
+BANDS = (0.5, 0.8, 0.98, 1.02, 1.25, 2.0)
+BAND_ROLES = ("band-less-3", "band-less-2", "band-less-1", "band-same", "band-more-1", "band-more-2", "band-more-3")
+
+
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[Figure]:
+    """Yield a figure of that size in inches, with the project's style in force."""
+    with rc_context(_STYLE):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def band_role(ratio: float) -> str:
+    """Return the palette role of the band that a ratio falls in."""
+    for limit, role in zip(BANDS, BAND_ROLES, strict=False):
+        if ratio < limit:
+            return role
+    return BAND_ROLES[-1]
+
+
+def band_ink(role: str) -> str:
+    """Return the palette role for text that stands on a band."""
+    return "on-strong" if role in ("band-less-3", "band-more-3") else "on-weak"
+
+
+def to_svg(figure: Figure) -> str:
+    """Return the figure as an SVG document in the light colours, byte-identical for identical input."""
+    buffer = io.StringIO()
+    with rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return buffer.getvalue()
+
+
+def to_png(figure: Figure, dpi: int = 160) -> bytes:
+    """Return the figure as PNG on white."""
+    buffer = io.BytesIO()
+    with rc_context(_STYLE):
+        figure.savefig(buffer, format="png", dpi=dpi, facecolor=PALETTE["surface"], metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def inline(figure: Figure, name: str, title: str, description: str, linked: bool = False) -> Markup:
+    """Return the figure as an `<svg>` element for a page.
+
+    `name` prefixes its ids. `title` and `description` are what a screen reader says. `linked`: the figure holds
+    links, so it is announced as a group and not as one image.
+    """
+    svg = to_svg(figure)
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>|<defs>\s*</defs>", "", svg, flags=re.S)
+    svg = re.sub(r'\sstyle="([^"]*)"', lambda match: _attributes(match[1]), svg)
+    svg = _themed(svg)
+    svg = _own_ids(svg, name)
+    # Inside tags only: the same pattern in a label is a figure somebody reads.
+    svg = re.sub(r"<[^>]*>", lambda match: re.sub(r"-?\d+\.\d{2,}", lambda n: _rounded(n[0]), match[0]), svg)
+    svg = svg.replace("xlink:href", "href").replace(' target="_blank"', "")
+    svg = re.sub(r'\stransform="rotate\(-?0 [^)]*\)"', "", svg)
+    # A page's parser splits nothing at new lines inside paths; blanks cost bytes only.
+    svg = re.sub(r"\s*\n\s*", " ", svg)
+    svg = re.sub(r"> <", "><", svg).replace(' "', '"').replace("<defs></defs>", "")
+    opening = re.match(r"<svg[^>]*>", svg)
+    assert opening is not None
+    box = re.search(r'viewBox="([^"]*)"', opening[0])
+    assert box is not None
+    body = svg[opening.end() : svg.rindex("</svg>")]
+    width = float(box[1].split()[2])
+    label = f"{name}-t {name}-d"
+    head = tag("title", title, id=f"{name}-t") + tag("desc", description, id=f"{name}-d")
+    role = "group" if linked else "img"
+    return Markup(
+        f'<svg viewBox="{box[1]}" width="{_rounded(str(width * 4 / 3))}" role="{role}" aria-labelledby="{label}">{head}{body}</svg>'
+    )
+
+
+def figure_element(svg: Markup, caption: Any, how: str) -> Markup:
+    """Return a `<figure>` that scrolls sideways when narrow, with its caption and how to read it."""
+    frame = tag("div", svg, class_="scroll", tabindex="0", role="region", aria_label="figure, scrolls sideways when narrow")
+    reading = tag("p", tag("b", "How to read it. "), how, class_="how")
+    return tag("figure", frame, tag("figcaption", caption, reading))
+
+
+def _rounded(text: str) -> str:
+    number = f"{float(text):.1f}"
+    number = number.removesuffix(".0")
+    return "0" if number == "-0" else number
+
+
+def _attributes(style: str) -> str:
+    parts = []
+    for declaration in style.split(";"):
+        key, _, value = declaration.partition(":")
+        key, value = key.strip(), value.strip()
+        if key == "font":
+            # The shorthand is no presentation attribute; the page's own family is used.
+            size = re.search(r"([\d.]+)px", value)
+            if size:
+                parts.append(f'font-size="{size[1]}"')
+            if re.search(r"\b(bold|[6-9]00)\b", value):
+                parts.append('font-weight="bold"')
+            if "italic" in value:
+                parts.append('font-style="italic"')
+        elif key == "font-size":
+            parts.append(f'font-size="{value.removesuffix("px")}"')
+        elif key and key != "font-family":
+            parts.append(f'{key}="{value}"')
+    return "".join(f" {part}" for part in parts)
+
+
+def _themed(svg: str) -> str:
+    role_of: dict[str, str] = {value: role for role, value in PALETTE.items()}
+    pattern: Callable[[re.Match[str]], str] = lambda match: f'{match[1]}="var(--{role_of[match[2]]})"'  # noqa: E731
+    colours = "|".join(role_of)
+    return re.sub(rf'\b(fill|stroke)="({colours})"', pattern, svg)
+
+
+def _own_ids(svg: str, name: str) -> str:
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)[)"]', svg))
+    kept = {identifier for identifier in re.findall(r'\sid="([^"]*)"', svg) if identifier in used}
+    svg = re.sub(r'\sid="([^"]*)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in kept else "", svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    return re.sub(r'href="#([^"]+)"', lambda m: f'href="#{name}-{m[1]}"' if m[1] in kept else m[0], svg)
