@@ -78,14 +78,16 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Program:
-    """A phase of a world switch. `starts`: index of the first instruction of each named piece, for a listing."""
+    """A phase of a world switch."""
 
     name: str
     instructions: tuple[Instruction, ...]
 
 
 @dataclass
-class _Label:
+class Label:
+    """A place in a program, known or to come."""
+
     place: int | None = None
 
 
@@ -97,10 +99,11 @@ class Assembler:
     vhe: bool = False
     stack: int = 0
     _lines: list[Instruction] = field(default_factory=list)
-    _targets: dict[int, _Label] = field(default_factory=dict)
+    _targets: dict[int, Label] = field(default_factory=dict)
     _group: str = ""
     _note: str = ""
     _depth: int = 0
+    _end: Label = field(default_factory=Label)
 
     # -- structure -----------------------------------------------------------------------------------------------
 
@@ -115,16 +118,17 @@ class Assembler:
         self._depth -= 1
         self._group = outer_group
 
-    def label(self) -> _Label:
+    def label(self) -> Label:
         """Return a label for branches that come before `place` puts it somewhere."""
-        return _Label()
+        return Label()
 
-    def place(self, label: _Label) -> None:
+    def place(self, label: Label) -> None:
         """Put a label in front of the next instruction."""
         label.place = len(self._lines)
 
     def finish(self) -> Program:
         """Return the program. A label that was never placed is an error of the program's author."""
+        self.place(self._end)
         lines = list(self._lines)
         for index, label in self._targets.items():
             assert label.place is not None and label.place > index, (
@@ -271,23 +275,23 @@ class Assembler:
 
     # -- control -------------------------------------------------------------------------------------------------
 
-    def _branch(self, text: str, label: _Label, operation: Op) -> None:
+    def _branch(self, text: str, label: Label, operation: Op) -> None:
         self._targets[len(self._lines)] = label
         self._emit(text, None, (operation,))
 
-    def b(self, label: _Label, text: str = "b") -> None:
+    def b(self, label: Label, text: str = "b") -> None:
         """Branch, always taken."""
         self._branch(text, label, (BRANCH, 0, 0, 0, 0))
 
-    def b_if(self, text: str, label: _Label, register: str, mask: int = MASK64, value: int = 0) -> None:
+    def b_if(self, text: str, label: Label, register: str, mask: int = MASK64, value: int = 0) -> None:
         """Conditional branch, taken if register & mask == value."""
         self._branch(text, label, (BRANCH_IF, 0, slot(register), mask, value))
 
-    def b_unless(self, text: str, label: _Label, register: str, mask: int = MASK64, value: int = 0) -> None:
+    def b_unless(self, text: str, label: Label, register: str, mask: int = MASK64, value: int = 0) -> None:
         """Conditional branch, taken if register & mask != value."""
         self._branch(text, label, (BRANCH_UNLESS, 0, slot(register), mask, value))
 
-    def b_same(self, text: str, label: _Label, register: str, other: str) -> None:
+    def b_same(self, text: str, label: Label, register: str, other: str) -> None:
         """Conditional branch, taken if two registers are equal."""
         self._branch(text, label, (BRANCH_SAME, 0, slot(register), slot(other), 0))
 
@@ -325,9 +329,9 @@ class Assembler:
         """The hypercall stub's return to its caller."""
         self._emit("ret", "branch_taken", (_move(slot("pc"), slot("x30")),))
 
-    def stop(self, label: _Label) -> None:
-        """End of the phase, reached from here."""
-        self._branch("(end of phase)", label, (STOP, 0, 0, 0, 0))
+    def stop(self) -> None:
+        """The phase ends here, not at the program's last line."""
+        self._branch("(end of phase)", self._end, (STOP, 0, 0, 0, 0))
 
     def nop(self, text: str = "nop") -> None:
         """An alternative that stays a nop, or any other instruction of class `other`."""
@@ -348,7 +352,7 @@ class Assembler:
 
     # -- hardware ------------------------------------------------------------------------------------------------
 
-    def exception(self, irq_vector: _Label) -> None:
+    def exception(self, irq_vector: Label) -> None:
         """The hardware leaves the guest for EL2: syndrome and return state appear, an IRQ goes to its own vector."""
         saved = (_move(slot("elr_el2"), slot("pc")), _move(slot("spsr_el2"), slot("pstate")))
         mode = ((SET, slot("pstate"), 0, 0, 0x3C9),)

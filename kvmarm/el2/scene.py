@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Setting the EL2 machine up for a configuration, and playing the guest between entry and exit.
+
+Every register of the host and every word of the guest's context gets a value of its own (`mark_of`), so that a value
+found later tells whose it is: that is how a round trip is checked for what was lost and what leaked.
+"""
+
+import zlib
+
+from kvmarm.el2 import machine as m
+from kvmarm.el2.configuration import Configuration
+from kvmarm.el2.machine import Machine
+from kvmarm.el2.slots import (
+    AARCH32_REGISTERS,
+    DEBUG_REGISTERS,
+    EL1_REGISTERS,
+    RETURN_STATE,
+    SLOT_NAMES,
+)
+
+HCR_RW, HCR_E2H, HCR_TGE, HCR_VM = 1 << 31, 1 << 34, 1 << 27, 1
+MDSCR_KDE, MDSCR_MDE = 1 << 13, 1 << 15
+DEBUG_DIRTY = 1
+ESR_S1PTW = 1 << 7
+EC_HVC32, EC_HVC64, EC_DABT_LOW, EC_IABT_LOW, EC_FP = 0x12, 0x16, 0x24, 0x20, 0x07
+DFSC_TRANSLATION, DFSC_PERMISSION, FSC_TYPE = 0x05, 0x0D, 0x3C
+PSTATE_EL1H, PSTATE_EL2H, PSTATE_AARCH32_SVC = 0x3C5, 0x3C9, 0x1D3
+V2_PENDING, V3_PENDING = 1 << 28, 1 << 62
+
+GUEST_SWITCHED = (*EL1_REGISTERS, "sp_el1", "elr_el1", "spsr_el1", "sp_el0")
+"""System registers that a guest finds with its own values, whichever switch brought it in."""
+
+
+def mark_of(owner: str, name: str) -> int:
+    """Return a value that no other register of any owner has; bits 0..31 are clear so that flags stay meaningful."""
+    return (zlib.crc32(f"{owner}.{name}".encode()) | 1) << 32
+
+
+def set_up(machine: Machine, configuration: Configuration) -> None:
+    """Put a machine into the moment before the host enters the guest."""
+    c = configuration
+    state = machine.state
+    for index, name in enumerate(SLOT_NAMES):
+        state[index] = mark_of("host", name)
+    machine["pstate"] = PSTATE_EL2H if c.vhe else PSTATE_EL1H
+    machine["hcr_el2"] = HCR_RW | (HCR_E2H | HCR_TGE if c.vhe else 0)
+    machine["cptr_el2"] = 3 << 20 if c.vhe else 0x33FF
+    for name in ("vttbr_el2", "hstr_el2", "ich_hcr_el2", "gich_hcr", "fpcr", "event.irq", "vcpu.irq_lines"):
+        machine[name] = 0
+    machine["mdcr_el2"] = 6  # HPMN: the number of event counters, six on a Cortex-A57
+    machine["id_aa64dfr0_el1"] = 0x10305106  # six breakpoints, four watchpoints
+    machine["icc_sre_el2"] = 0xF
+    machine["icc_sre_el1"] = 1
+    machine["ich_vtr_el2"] = (c.prio_bits - 1) << 29 | (c.prio_bits - 1) << 26 | (c.nr_lr - 1)
+    machine["x0"] = mark_of("host", "__kvm_vcpu_run")
+    machine["x1"] = mark_of("host", "vcpu")
+    for index in range(64):
+        machine[f"gich_lr{index}"] = 0
+        machine[f"ich_lr{index % 16}_el2"] = 0
+    _set_up_guest(machine, c)
+    rearm(machine, c)
+
+
+def _set_up_guest(machine: Machine, c: Configuration) -> None:
+    for name in SLOT_NAMES:
+        owner, _, register = name.partition(".")
+        if owner == "guest" or owner == "guest_debug":
+            machine[name] = mark_of(owner, register)
+    aarch32 = c.guest == "aarch32"
+    machine["guest.spsr_el2"] = PSTATE_AARCH32_SVC if aarch32 else PSTATE_EL1H
+    machine["guest.mdscr_el1"] = mark_of("guest", "mdscr_el1") | (MDSCR_MDE if c.debug == "mdscr_mde" else 0)
+    machine["guest.fpcr"] = 1 << 24 if c.fpcr_differs else 0
+    machine["vcpu.hcr_el2"] = HCR_VM | (0 if aarch32 else HCR_RW) | (HCR_E2H if c.vhe else 0)
+    machine["vcpu.mdcr_el2"] = 0xE66
+    machine["vcpu.debug_flags"] = DEBUG_DIRTY if c.debug == "dirty" else 0
+    machine["kvm.vttbr"] = mark_of("guest", "vttbr")
+    machine["kvm.cntvoff"] = mark_of("guest", "cntvoff")
+    machine["timer.enabled"] = int(c.timer)
+    machine["timer.cntv_ctl"] = 1
+    machine["timer.cntv_cval"] = mark_of("guest", "cntv_cval")
+    machine["vgic.hcr"] = 1
+    machine["vgic.vmcr"] = mark_of("guest", "vmcr") >> 32
+    machine["vgic.sre"] = int(c.vgic_sre)
+    machine["vgic.nr_lr"] = c.nr_lr
+    machine["vgic.live_lrs"] = 0
+
+
+def rearm(machine: Machine, configuration: Configuration) -> None:
+    """Fill the list registers in memory for one more entry: `live_lrs` of them pending, as `lr_kind` says."""
+    for index in range(configuration.nr_lr):
+        machine[f"vgic.lr{index}"] = lr_value(configuration, index)
+
+
+def lr_value(configuration: Configuration, index: int) -> int:
+    """Return what list register `index` holds in memory at entry: 0 for one that is not live."""
+    c = configuration
+    if index >= c.live_lrs:
+        return 0
+    v3 = c.gic == "v3"
+    value = (32 + index) | (V3_PENDING if v3 else V2_PENDING)
+    if "eoi_maint" in c.lr_kind:
+        value |= m.V3_EOI if v3 else m.V2_EOI
+    if c.lr_kind == "pending+hw":
+        value |= (m.V3_HW | (32 + index) << 32) if v3 else (m.V2_HW | (32 + index) << 10)
+    return value
+
+
+def completed(configuration: Configuration) -> range:
+    """Return the list registers whose interrupt the guest completes between entry and exit."""
+    if configuration.lr_kind == "eoi_maint+completed":
+        return range(configuration.live_lrs)
+    if configuration.lr_kind == "completed_by_guest":
+        return range(min(1, configuration.live_lrs))
+    return range(0)
+
+
+def run_guest(machine: Machine, configuration: Configuration) -> None:
+    """Let the guest run: complete interrupts in the list registers of the hardware."""
+    v3 = configuration.gic == "v3"
+    for index in completed(configuration):
+        name = f"ich_lr{index}_el2" if v3 else f"gich_lr{index}"
+        machine[name] &= ~(m.V3_STATE if v3 else m.V2_STATE)
+
+
+def fp_trap_event(machine: Machine) -> None:
+    """Let the guest's next exception be the trap of its first FP instruction."""
+    machine["event.irq"] = 0
+    machine["event.esr"] = EC_FP << 26
+
+
+def exit_event(machine: Machine, configuration: Configuration, reason: str) -> None:
+    """Let the guest's next exception be its exit for `reason` (hvc, irq, dabt, dabt_perm)."""
+    aborts = {"dabt": DFSC_TRANSLATION, "dabt_perm": DFSC_PERMISSION}
+    machine["event.irq"] = int(reason == "irq")
+    if reason in aborts:
+        machine["event.esr"] = EC_DABT_LOW << 26 | aborts[reason]
+        machine["event.far"] = 0xFFFF000008000100
+        machine["event.hpfar"] = 0x80000
+        machine["event.par"] = 0x08000000  # what `at` finds for that address: HPFAR's page
+    elif reason == "hvc":
+        machine["event.esr"] = (EC_HVC64 if configuration.guest == "aarch64" else EC_HVC32) << 26
+
+
+def lost_by_host(before: list[int], machine: Machine, vhe: bool) -> list[str]:
+    """Return the registers whose host value did not survive a round trip.
+
+    `before`: the state before entry. Callee-saved general registers, EL1 system registers, FP state and debug registers
+    must come back; x0 is the result and x1..x18 are the caller's to lose.
+    """
+    names = [f"x{number}" for number in range(19, 31)]
+    names += [f"q{number}{half}" for number in range(32) for half in ("", ".hi")]
+    names += [*EL1_REGISTERS, *RETURN_STATE, "vmpidr_el2", "fpsr", "fpcr", *DEBUG_REGISTERS, "mdccint_el1"]
+    if not vhe:
+        return [name for name in names if machine[name] != before[SLOT_NAMES.index(name)]]
+    # A VHE host lives in EL2: EL1's registers are the guest's alone and stay.
+    shared = ("actlr_el1", "tpidr_el0", "tpidrro_el0", "tpidr_el1", "mdscr_el1", "sp_el0", "elr_el2", "spsr_el2")
+    names = [name for name in names if name not in (*EL1_REGISTERS, *RETURN_STATE, "vmpidr_el2") or name in shared]
+    return [name for name in names if machine[name] != before[SLOT_NAMES.index(name)]]
+
+
+def seen_by_guest(machine: Machine, configuration: Configuration) -> list[str]:
+    """Return the registers that do not hold the guest's value (after entry, and after an FP trap if FP is used)."""
+    names = [*(f"x{number}" for number in range(31)), *GUEST_SWITCHED, "vmpidr_el2"]
+    if configuration.fp_used:
+        names += [f"q{number}{half}" for number in range(32) for half in ("", ".hi")] + ["fpsr", "fpcr"]
+    if configuration.guest == "aarch32":
+        names += [*AARCH32_REGISTERS]
+    wrong = [name for name in names if machine[name] != machine[f"guest.{name}"]]
+    if configuration.debug != "clean":
+        wrong += [name for name in DEBUG_REGISTERS if machine[name] != machine[f"guest_debug.{name}"]]
+    return wrong
