@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line answers before anything heavy is loaded."""
+
+import subprocess
+import sys
+
+from tests.cli import ROOT, vgic_bench
+
+HEAVY = ("numba", "numpy", "pandas", "pyarrow", "matplotlib", "scipy", "joblib", "distributed")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = "import sys; from bench.cli import build_app; build_app(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded.intersection(HEAVY)
+
+
+def test_help_names_every_command() -> None:
+    done = vgic_bench("--help")
+    assert done.returncode == 0
+    for name in ("trace",):
+        assert name in done.stdout
