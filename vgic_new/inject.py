@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Injection: a device or a timer drives an interrupt line.
+
+Models vgic_update_irq_pending, kvm_vgic_inject_irq and kvm_vgic_inject_mapped_irq of virt/kvm/arm/vgic/vgic.c,
+Linux 4.8. A level-triggered interrupt follows its line, an edge-triggered one latches a rise and ignores a fall. A
+lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
+"""
+
+from typing import Any
+
+from kvmarm import events
+from kvmarm.interface import EINVAL
+from kvmarm.jit import jit
+from vgic_new.queue import queue_and_unlock
+from vgic_new.state import LEVEL, NO_SLOT, find_irq, is_reserved, level_pending, lock_irq, unlock_irq
+
+
+@jit
+def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, observer: Any) -> Any:
+    events.count(observer, events.CALL_INJECT, 1)
+    slot = find_irq(vm, vcpu, intid, observer)
+    if slot == NO_SLOT or is_reserved(slot):
+        return EINVAL
+    irq = vm.irq[slot]
+    if irq.hw != mapped:
+        return EINVAL
+    lock_irq(vm, slot, observer)
+    if irq.config == LEVEL:
+        if irq.line_level == level:
+            unlock_irq(vm, slot, observer)
+            return 0
+        irq.line_level = level
+        irq.pending = level_pending(irq)
+    else:
+        if level == 0:
+            unlock_irq(vm, slot, observer)
+            return 0
+        irq.pending = 1
+    queue_and_unlock(vm, slot, observer)
+    return 0
+
+
+@jit
+def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
+    """Drive the line of `intid` (of `vcpu` when private) to `level`: 0, or EINVAL for no such or a forwarded one."""
+    return _update_pending(vm, vcpu, intid, level, 0, observer)
+
+
+@jit
+def inject_mapped(vm: Any, vcpu: Any, vintid: Any, level: Any, observer: Any) -> Any:
+    """Drive the line of a forwarded interrupt to `level`: 0, or EINVAL when it is not forwarded."""
+    return _update_pending(vm, vcpu, vintid, level, 1, observer)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Register handlers that both GIC versions share: the fields every interrupt has.
+
+Models vgic_mmio_{read,write}_{enable,pending,active,priority,config} of virt/kvm/arm/vgic/vgic-mmio.c, Linux 4.8.
+
+A handler goes through the INTIDs of the access in ascending order. Reads take no lock. A write takes each irq lock in
+turn, and where it can make an interrupt deliverable it queues it (so it kicks in that order). Clearing something never
+takes an interrupt off a list, nor touches a list register: sync does that.
+
+`first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `size` in bytes; values are uint64,
+of which these handlers use 32 bits.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.gic import PRIVATE_IRQS
+from kvmarm.jit import U64, U64_0, jit
+from kvmarm.state import kick
+from vgic_new.queue import queue_and_unlock
+from vgic_new.regions import (
+    ICACTIVER,
+    ICENABLER,
+    ICFGR,
+    ICPENDR,
+    IGROUPR,
+    IPRIORITYR,
+    ISACTIVER,
+    ISENABLER,
+    ISPENDR,
+)
+from vgic_new.state import EDGE, LEVEL, find_irq, level_pending, lock_irq_to_write, unlock_irq
+
+_BITS = 32
+"""Interrupts of one access to a register with a bit an interrupt: those take 32-bit accesses only."""
+_CONFIG_FIELDS = 16
+_PRIORITY_MASK = 0xF8
+"""5 priority bits are implemented."""
+
+
+@jit
+def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    value = 0
+    for i in range(_BITS):
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
+            events.count(observer, events.VALUE_BIT, 1)
+            value |= 1 << i
+    return value
+
+
+@jit
+def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    value = 0
+    for i in range(_BITS):
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].pending:
+            events.count(observer, events.VALUE_BIT, 1)
+            value |= 1 << i
+    return value
+
+
+@jit
+def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    value = 0
+    for i in range(_BITS):
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
+            events.count(observer, events.VALUE_BIT, 1)
+            value |= 1 << i
+    return value
+
+
+@jit
+def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
+    value = 0
+    for i in range(size):
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
+    return value
+
+
+@jit
+def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    value = 0
+    for i in range(_CONFIG_FIELDS):
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
+            value |= 2 << (2 * i)
+    return value
+
+
+@jit
+def read(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any) -> Any:
+    """Return the value (uint64) of a register of those kinds that do not depend on the GIC version."""
+    if register == ISENABLER or register == ICENABLER:
+        return U64(_read_enabled(vm, vcpu, first, observer))
+    if register == ISPENDR or register == ICPENDR:
+        return U64(_read_pending(vm, vcpu, first, observer))
+    if register == ISACTIVER or register == ICACTIVER:
+        return U64(_read_active(vm, vcpu, first, observer))
+    if register == IPRIORITYR:
+        return U64(_read_priority(vm, vcpu, first, size, observer))
+    if register == ICFGR:
+        return U64(_read_config(vm, vcpu, first, observer))
+    if register == IGROUPR:
+        return U64(0xFFFFFFFF)
+    return U64_0
+
+
+@jit
+def _set_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    for i in range(_BITS):
+        if (value >> i) & 1:
+            events.count(observer, events.SET_BIT, 1)
+            slot = find_irq(vm, vcpu, first + i, observer)
+            if lock_irq_to_write(vm, slot, observer):
+                vm.irq[slot].enabled = 1
+                queue_and_unlock(vm, slot, observer)
+
+
+@jit
+def _clear_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    for i in range(_BITS):
+        if (value >> i) & 1:
+            events.count(observer, events.SET_BIT, 1)
+            slot = find_irq(vm, vcpu, first + i, observer)
+            if lock_irq_to_write(vm, slot, observer):
+                vm.irq[slot].enabled = 0
+                unlock_irq(vm, slot, observer)
+
+
+@jit
+def _set_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    for i in range(_BITS):
+        if (value >> i) & 1:
+            events.count(observer, events.SET_BIT, 1)
+            slot = find_irq(vm, vcpu, first + i, observer)
+            if lock_irq_to_write(vm, slot, observer):
+                irq = vm.irq[slot]
+                irq.pending = 1
+                if irq.config == LEVEL:
+                    irq.soft_pending = 1
+                queue_and_unlock(vm, slot, observer)
+
+
+@jit
+def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    for i in range(_BITS):
+        if (value >> i) & 1:
+            events.count(observer, events.SET_BIT, 1)
+            slot = find_irq(vm, vcpu, first + i, observer)
+            if lock_irq_to_write(vm, slot, observer):
+                irq = vm.irq[slot]
+                if irq.config == LEVEL:
+                    irq.soft_pending = 0
+                    irq.pending = irq.line_level
+                else:
+                    irq.pending = 0
+                unlock_irq(vm, slot, observer)
+
+
+@jit
+def _change_active(vm: Any, vcpu: Any, first: Any, value: Any, active: Any, observer: Any) -> None:
+    """Set the active state of the interrupts named by the set bits of `value`.
+
+    The kernel first makes every vCPU concerned leave the guest: the one vCPU of private interrupts by a kick, else all
+    of them by a request that is no kick; then it waits for each interrupt's vCPU. Nobody needs to wait here.
+    """
+    if first < PRIVATE_IRQS:
+        kick(vm, vcpu, observer)
+    for i in range(_BITS):
+        if (value >> i) & 1:
+            events.count(observer, events.SET_BIT, 1)
+            slot = find_irq(vm, vcpu, first + i, observer)
+            if lock_irq_to_write(vm, slot, observer):
+                vm.irq[slot].active = active
+                if active:
+                    queue_and_unlock(vm, slot, observer)
+                else:
+                    unlock_irq(vm, slot, observer)
+
+
+@jit
+def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    for i in range(size):
+        slot = find_irq(vm, vcpu, first + i, observer)
+        if lock_irq_to_write(vm, slot, observer):
+            vm.irq[slot].priority = (value >> (8 * i)) & _PRIORITY_MASK
+            unlock_irq(vm, slot, observer)
+
+
+@jit
+def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    if first < PRIVATE_IRQS:
+        return
+    for i in range(_CONFIG_FIELDS):
+        slot = find_irq(vm, vcpu, first + i, observer)
+        if lock_irq_to_write(vm, slot, observer):
+            irq = vm.irq[slot]
+            if (value >> (2 * i + 1)) & 1:
+                irq.config = EDGE
+            else:
+                irq.config = LEVEL
+                irq.pending = level_pending(irq)
+            unlock_irq(vm, slot, observer)
+
+
+@jit
+def write(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    """Write `value` (uint64, at most 32 bits) to a register of those kinds that do not depend on the GIC version."""
+    word = np.int64(value)
+    if register == ISENABLER:
+        _set_enabled(vm, vcpu, first, word, observer)
+    elif register == ICENABLER:
+        _clear_enabled(vm, vcpu, first, word, observer)
+    elif register == ISPENDR:
+        _set_pending(vm, vcpu, first, word, observer)
+    elif register == ICPENDR:
+        _clear_pending(vm, vcpu, first, word, observer)
+    elif register == ISACTIVER:
+        _change_active(vm, vcpu, first, word, 1, observer)
+    elif register == ICACTIVER:
+        _change_active(vm, vcpu, first, word, 0, observer)
+    elif register == IPRIORITYR:
+        _write_priority(vm, vcpu, first, size, word, observer)
+    elif register == ICFGR:
+        _write_config(vm, vcpu, first, word, observer)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sorting an ap_list when it holds more than the list registers do.
+
+Models vgic_irq_cmp of virt/kvm/arm/vgic/vgic.c and list_sort of lib/list_sort.c, Linux 4.8: a stable bottom-up merge
+sort of a linked list. Its order of comparisons shows in the irq locks, so it is kept: entries are taken from the head,
+one by one; each is merged with the waiting run of 1 if there is one, the result with the waiting run of 2, of 4, …,
+and then waits itself. At the end the waiting runs are merged from the smallest to the largest. In every merge the older
+run is first.
+
+list_sort of that time also calls the comparison with one entry twice, once every 256 entries of the last merge's tail,
+only so that callers may yield. There the redesign would take one irq lock twice; the call is left out, as it does not
+change the order.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.jit import jit
+from vgic_new.state import NO_SLOT, lock_irq, unlock_irq
+
+_MAX_RUNS = 20
+
+
+@jit
+def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
+    """Return <= 0 when slot `first` may stay before slot `second`, > 0 when it must not.
+
+    Active ones come first; of the others those that are pending and enabled, of them the lower priority value.
+    """
+    events.count(observer, events.COMPARE, 1)
+    a = vm.irq[first]
+    b = vm.irq[second]
+    lock_irq(vm, first, observer)
+    lock_irq(vm, second, observer)
+    if a.active or b.active:
+        order = np.int64(b.active) - np.int64(a.active)
+    else:
+        a_due = 1 if a.enabled and a.pending else 0
+        b_due = 1 if b.enabled and b.pending else 0
+        if a_due and b_due:
+            order = np.int64(a.priority) - np.int64(b.priority)
+        else:
+            order = b_due - a_due
+    unlock_irq(vm, second, observer)
+    unlock_irq(vm, first, observer)
+    return order
+
+
+@jit
+def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
+    """Return the first slot of the merged runs that start at slots `a` and `b`; only `next` links are kept up."""
+    if a == NO_SLOT or b == NO_SLOT:
+        return a if a != NO_SLOT else b
+    first = NO_SLOT
+    last = NO_SLOT
+    while a != NO_SLOT and b != NO_SLOT:
+        if compare(vm, a, b, observer) <= 0:
+            taken = a
+            a = np.int64(vm.irq[a].next)
+        else:
+            taken = b
+            b = np.int64(vm.irq[b].next)
+        if last == NO_SLOT:
+            first = taken
+        else:
+            vm.irq[last].next = taken
+        last = taken
+    vm.irq[last].next = a if a != NO_SLOT else b
+    return first
+
+
+@jit
+def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
+    """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links."""
+    cpu = vm.cpu[vcpu]
+    cpu.head = first
+    last = NO_SLOT
+    slot = first
+    while slot != NO_SLOT:
+        events.count(observer, events.SORT_STEP, 1)
+        vm.irq[slot].prev = last
+        last = slot
+        slot = np.int64(vm.irq[slot].next)
+    cpu.tail = last
+
+
+@jit
+def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Sort the ap_list of `vcpu` in place; its lock is held."""
+    waiting = np.zeros(_MAX_RUNS, np.int64)
+    slot = np.int64(vm.cpu[vcpu].head)
+    while slot != NO_SLOT:
+        events.count(observer, events.SORT_STEP, 1)
+        run = slot
+        slot = np.int64(vm.irq[run].next)
+        vm.irq[run].next = NO_SLOT
+        level = 0
+        while waiting[level] != NO_SLOT:
+            run = _merge(vm, waiting[level], run, observer)
+            waiting[level] = NO_SLOT
+            level += 1
+        waiting[level] = run
+    rest = NO_SLOT
+    for level in range(_MAX_RUNS):
+        if waiting[level] != NO_SLOT:
+            rest = _merge(vm, waiting[level], rest, observer)
+    _relink(vm, vcpu, rest, observer)

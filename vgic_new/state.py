@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The redesigned VGIC's state: one record an interrupt, one ordered ap_list a vCPU.
+
+Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/vgic/vgic.h and the initial values of
+virt/kvm/arm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 4.8.
+
+Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
+at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come after
+those. Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
+
+Lock order: ap_list lock, then irq lock. Of two ap_list locks the lower vCPU number is first; two irq locks are held
+only by the comparison of the sort. The fields of an interrupt are written under its irq lock, except that register
+reads and the look-up take none; list links and `vcpu` change under both locks.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events, locks
+from kvmarm.config import MAX_IRQS, MAX_VCPUS
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
+from kvmarm.jit import jit
+from kvmarm.state import vm_dtype
+
+EDGE = 0
+LEVEL = 1
+NOBODY = -1
+"""No vCPU, in the fields `vcpu` and `target_vcpu`."""
+NO_SLOT = 0
+FIRST_PRIVATE = MAX_IRQS
+SLOTS = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
+
+PENDBASER_RESET = 0x580
+"""Inner read-allocate write-back, outer the same, inner shareable."""
+
+IRQ = np.dtype(
+    [
+        ("lock", np.int32),
+        ("next", np.int32),
+        ("prev", np.int32),
+        ("intid", np.int32),
+        ("hwintid", np.int32),
+        ("mpidr", np.int32),
+        ("vcpu", np.int16),
+        ("target_vcpu", np.int16),
+        ("pending", np.uint8),
+        ("line_level", np.uint8),
+        ("soft_pending", np.uint8),
+        ("active", np.uint8),
+        ("enabled", np.uint8),
+        ("hw", np.uint8),
+        ("config", np.uint8),
+        ("source", np.uint8),
+        ("targets", np.uint8),
+        ("priority", np.uint8),
+    ],
+    align=True,
+)
+"""One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
+`target_vcpu`: where it should go, or NOBODY; `pending`: for EDGE a latch that flush moves into a list register, for
+LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
+`mpidr`: GICv3's IROUTER, 24 bits."""
+
+CPU = np.dtype(
+    [
+        ("lock", np.int32),
+        ("head", np.int32),
+        ("tail", np.int32),
+        ("used_lrs", np.int32),
+        ("pendbaser", np.uint64),
+    ],
+    align=True,
+)
+"""One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
+flush filled, and PENDBASER."""
+
+VM = vm_dtype(
+    "new",
+    [
+        ("enabled", np.int64),
+        ("propbaser", np.uint64),
+        ("cpu", CPU, (MAX_VCPUS,)),
+        ("irq", IRQ, (SLOTS,)),
+    ],
+)
+"""The state of one VM; `enabled`: the distributor's enable bit."""
+
+
+def initialise(vm: Any) -> None:
+    """Put a zeroed VM record (dtype VM, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+    vcpus = int(vm.vcpus)
+    shared = vm.irq[FIRST_SPI:MAX_IRQS]
+    shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
+    shared["vcpu"] = NOBODY
+    # A reserved INTID reads as zero everywhere; that of an edge-triggered interrupt's ICFGR field would be 2.
+    shared["config"][FIRST_RESERVED - FIRST_SPI :] = LEVEL
+    private = vm.irq[FIRST_PRIVATE : FIRST_PRIVATE + vcpus * PRIVATE_IRQS].reshape(vcpus, PRIVATE_IRQS)
+    private["intid"] = np.arange(PRIVATE_IRQS)
+    private["vcpu"] = NOBODY
+    private["target_vcpu"] = np.arange(vcpus)[:, np.newaxis]
+    if vm.gic == 2:
+        private["targets"] = 1 << np.arange(vcpus)[:, np.newaxis]
+    private["enabled"][:, :SGIS] = 1
+    private["config"][:, SGIS:] = LEVEL
+    vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    vm.image["hcr"][:vcpus] = HCR_EN
+    vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
+
+
+@jit
+def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+    """Return the slot (int64) of `intid` as `vcpu` sees it, NO_SLOT when this VM has no such interrupt.
+
+    The reserved INTIDs of a VM with 1024 have slots: see `is_reserved`. vgic_get_irq; takes no lock.
+    """
+    events.count(observer, events.IRQ_LOOKUP, 1)
+    if intid < PRIVATE_IRQS:
+        return FIRST_PRIVATE + vcpu * PRIVATE_IRQS + intid
+    if intid < vm.irqs:
+        return intid
+    return NO_SLOT
+
+
+@jit
+def is_reserved(slot: Any) -> Any:
+    """Return whether a slot belongs to one of the reserved INTIDs 1020..1023."""
+    return slot >= FIRST_RESERVED and slot < FIRST_PRIVATE
+
+
+@jit
+def _lock_kind(slot: Any) -> Any:
+    if slot >= FIRST_PRIVATE:
+        return locks.IRQ_PRIVATE
+    if slot >= FIRST_RESERVED:
+        return locks.IRQ_RESERVED
+    return locks.IRQ_SHARED
+
+
+@jit
+def _lock_index(slot: Any) -> Any:
+    if slot >= FIRST_PRIVATE:
+        return slot - FIRST_PRIVATE
+    if slot >= FIRST_RESERVED:
+        return 0
+    return slot
+
+
+@jit
+def lock_irq(vm: Any, slot: Any, observer: Any) -> None:
+    """Take the irq lock of the interrupt in `slot`."""
+    locks.acquire(vm.irq[slot], _lock_kind(slot), _lock_index(slot), observer)
+
+
+@jit
+def unlock_irq(vm: Any, slot: Any, observer: Any) -> None:
+    """Release the irq lock of the interrupt in `slot`."""
+    locks.release(vm.irq[slot], _lock_kind(slot), _lock_index(slot), observer)
+
+
+@jit
+def lock_irq_to_write(vm: Any, slot: Any, observer: Any) -> Any:
+    """Take the irq lock for a register write; for a reserved INTID release it at once and return False."""
+    lock_irq(vm, slot, observer)
+    if is_reserved(slot):
+        unlock_irq(vm, slot, observer)
+        return False
+    return True
+
+
+@jit
+def lock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take the lock of the ap_list of `vcpu`."""
+    locks.acquire(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+
+
+@jit
+def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Release the lock of the ap_list of `vcpu`."""
+    locks.release(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+
+
+@jit
+def level_pending(irq: Any) -> Any:
+    """Return the pending state (0 or 1) of a level-triggered interrupt: its line or the latch of ISPENDR."""
+    return irq.line_level | irq.soft_pending

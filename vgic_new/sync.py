@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sync: take what the guest did to its list registers after an exit, and tidy its ap_list.
+
+Models kvm_vgic_sync_hwstate, vgic_prune_ap_list of virt/kvm/arm/vgic/vgic.c and process_maintenance and fold_lr_state
+of vgic-v2.c and vgic-v3.c, Linux 4.8, in that order:
+
+1. maintenance: tell the irqfd resamplers of SPIs whose EOI was waited for; no more underflow interrupt.
+2. fold: the active bit of each list register into its record, always; the pending bit back into an edge's; the soft
+   pending latch of a level goes when the list register is no longer pending.
+3. prune: drop what belongs on no list, move what belongs on another vCPU's (without a kick: that vCPU notices at its
+   next entry). Two ap_list locks are taken in the order of the vCPU numbers, so a move drops this list's lock first
+   and the walk starts again.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.gic import (
+    FIRST_SPI,
+    HCR_UIE,
+    LR_ACTIVE,
+    LR_PENDING,
+    MISR_EOI,
+    SGIS,
+    V2_LR_CPUID_SHIFT,
+    lr_intid,
+    lr_state,
+)
+from kvmarm.jit import U64, U64_0, find_first_bit, jit
+from vgic_new.aplist import append, remove
+from vgic_new.queue import target_oracle
+from vgic_new.state import (
+    EDGE,
+    NO_SLOT,
+    NOBODY,
+    find_irq,
+    is_reserved,
+    level_pending,
+    lock_ap_list,
+    lock_irq,
+    unlock_ap_list,
+    unlock_irq,
+)
+
+
+@jit
+def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
+    ended = image.misr & U64(MISR_EOI)
+    if ended:
+        done = image.eisr
+        while done != U64_0:
+            intid = lr_intid(vm.gic, image.lr[find_first_bit(done)])
+            if intid >= FIRST_SPI and intid < vm.irqs:
+                events.count(observer, events.NOTIFY, 1)
+            done &= done - U64(1)
+    image.hcr &= ~U64(HCR_UIE)
+    if vm.gic == 2 or ended:
+        image.eisr = U64_0
+
+
+@jit
+def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
+    used = np.int64(vm.cpu[vcpu].used_lrs)
+    for index in range(used):
+        events.count(observer, events.LR_READ, 1)
+        lr = image.lr[index]
+        intid = lr_intid(vm.gic, lr)
+        slot = find_irq(vm, vcpu, intid, observer)
+        if slot == NO_SLOT or is_reserved(slot):
+            continue
+        irq = vm.irq[slot]
+        state = lr_state(vm.gic, lr)
+        lock_irq(vm, slot, observer)
+        irq.active = 1 if state & LR_ACTIVE else 0
+        if irq.config == EDGE:
+            if state & LR_PENDING:
+                irq.pending = 1
+                if vm.gic == 2 and intid < SGIS:
+                    sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7))
+                    irq.source = np.int64(irq.source) | 1 << sender
+        else:
+            if not state & LR_PENDING:
+                irq.soft_pending = 0
+            irq.pending = level_pending(irq)
+        unlock_irq(vm, slot, observer)
+
+
+@jit
+def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
+    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, unless that has changed meanwhile.
+
+    Enters and returns without a lock.
+    """
+    events.count(observer, events.MIGRATE, 1)
+    low, high = min(vcpu, target), max(vcpu, target)
+    lock_ap_list(vm, low, observer)
+    lock_ap_list(vm, high, observer)
+    lock_irq(vm, slot, observer)
+    irq = vm.irq[slot]
+    if irq.vcpu == vcpu and target_oracle(vm, irq, observer) == target:
+        remove(vm, vcpu, slot, observer)
+        append(vm, target, slot, observer)
+    unlock_irq(vm, slot, observer)
+    unlock_ap_list(vm, high, observer)
+    unlock_ap_list(vm, low, observer)
+
+
+@jit
+def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
+    """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
+    lock_ap_list(vm, vcpu, observer)
+    slot = np.int64(vm.cpu[vcpu].head)
+    while slot != NO_SLOT:
+        events.count(observer, events.PRUNE_STEP, 1)
+        irq = vm.irq[slot]
+        following = np.int64(irq.next)
+        lock_irq(vm, slot, observer)
+        target = target_oracle(vm, irq, observer)
+        if target == NOBODY:
+            remove(vm, vcpu, slot, observer)
+        unlock_irq(vm, slot, observer)
+        if target != NOBODY and target != vcpu:
+            unlock_ap_list(vm, vcpu, observer)
+            _migrate(vm, vcpu, target, slot, observer)
+            return True
+        slot = following
+    unlock_ap_list(vm, vcpu, observer)
+    return False
+
+
+@jit
+def sync(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take the guest's changes from the saved image of `vcpu` and prune its ap_list."""
+    events.count(observer, events.CALL_SYNC, 1)
+    image = vm.image[vcpu]
+    _process_maintenance(vm, image, observer)
+    _fold_list_registers(vm, vcpu, image, observer)
+    while _prune_pass(vm, vcpu, observer):
+        pass
