@@ -50,11 +50,25 @@ RANGE_STEP = _event("range_step", "an entry of a register range table examined")
 # Bitmaps (legacy design).
 WORD_READ = _event("word_read", "a 64-bit bitmap word read")
 WORD_WRITE = _event("word_write", "a 64-bit bitmap word written")
+WORD_AND = _event("word_and", "two bitmap words combined by AND into a third")
+WORD_OR = _event("word_or", "two bitmap words combined by OR into a third")
 WORD_SCAN = _event("word_scan", "a bitmap word examined for its first set bit")
 BIT_TEST = _event("bit_test", "one bit of a bitmap tested")
 BIT_WRITE = _event("bit_write", "one bit of a bitmap set or cleared")
 UPDATE_VCPU = _event("update_vcpu", "one vCPU's pending and active state recomputed")
+MAP_SEARCH = _event("map_search", "a search of the forwarding list")
 MAP_STEP = _event("map_step", "an entry of the forwarding list examined")
+
+BYTE_ACCESS = _event("byte_access", "a byte of a byte map (priority, target, SGI source) read or written")
+CONFIG_BIT = _event("config_bit", "a configuration bit moved between a bitmap and the register's bit pairs")
+TARGET_WRITE = _event("target_write", "an SPI's bit in one vCPU's target bitmap set or cleared")
+AFFINITY_STEP = _event("affinity_step", "a vCPU's affinity compared in the search for the vCPU of an affinity")
+AFFINITY_MATCH = _event("affinity_match", "a vCPU's affinity matched with an SGI's target list")
+CANDIDATE = _event("candidate", "a deliverable interrupt offered to the list registers")
+LR_SEARCH = _event("lr_search", "a search of the list registers for one that is used already or free")
+RETIRE = _event("retire", "a finished interrupt taken out of its list register")
+LOWER = _event("lower", "a level interrupt's line lowered")
+HANDLER = _event("handler", "a register handler called for up to 4 bytes")
 
 # Interrupt records and lists (redesign).
 IRQ_LOOKUP = _event("irq_lookup", "an interrupt's record looked up by INTID")
@@ -64,12 +78,20 @@ LIST_ADD = _event("list_add", "an interrupt appended to an ap_list")
 LIST_REMOVE = _event("list_remove", "an interrupt removed from an ap_list")
 COMPARE = _event("compare", "two ap_list entries compared for the sort")
 MIGRATE = _event("migrate", "an interrupt moved to another vCPU's ap_list")
+DEPTH_STEP = _event("depth_step", "an ap_list entry counted to see whether the list fits the list registers")
+PRUNE_STEP = _event("prune_step", "an ap_list entry visited by the walk that drops or moves entries")
+SORT_STEP = _event("sort_step", "an ap_list entry taken into the sort, or linked again after it")
+NOTIFY = _event("notify", "an end of interrupt announced to the irqfd resamplers")
+SET_BIT = _event("set_bit", "a set bit of a written register value found and acted on")
+VALUE_BIT = _event("value_bit", "a set bit put into the value of a register read")
+AFFINITY_STEP = _event("affinity_step", "a vCPU's affinity compared with the targets of an SGI")
 
 # vCPUs and list registers (software image).
 VCPU_STEP = _event("vcpu_step", "a vCPU examined in a walk over all vCPUs")
 LR_SCAN = _event("lr_scan", "a list register examined for its state")
 LR_READ = _event("lr_read", "a list register of the software image decoded")
 LR_WRITE = _event("lr_write", "a list register of the software image written")
+LR_CLEAR = _event("lr_clear", "an unused list register of the software image cleared")
 
 
 def event_names() -> tuple[str, ...]:
