@@ -84,7 +84,6 @@ SORT_STEP = _event("sort_step", "an ap_list entry taken into the sort, or linked
 NOTIFY = _event("notify", "an end of interrupt announced to the irqfd resamplers")
 SET_BIT = _event("set_bit", "a set bit of a written register value found and acted on")
 VALUE_BIT = _event("value_bit", "a set bit put into the value of a register read")
-AFFINITY_STEP = _event("affinity_step", "a vCPU's affinity compared with the targets of an SGI")
 
 # vCPUs and list registers (software image).
 VCPU_STEP = _event("vcpu_step", "a vCPU examined in a walk over all vCPUs")

@@ -80,7 +80,7 @@ def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         if wanted == 0:
             return
         events.count(observer, events.VCPU_STEP, 1)
-        events.count(observer, events.AFFINITY_STEP, 1)
+        events.count(observer, events.AFFINITY_MATCH, 1)
         affinity = vcpu_affinity(target)
         bit = 1 << (affinity & 0xF)
         if affinity >> 8 == cluster and wanted & bit:
