@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Single bits and 32-bit register words of the interrupt bitmaps.
+
+Models vgic_bitmap_get_irq_val, vgic_bitmap_set_irq_val and vgic_bitmap_get_reg (virt/kvm/arm/vgic.c, Linux 4.4) and
+their one-line users. INTIDs below 32 live in the vCPU's private word, the others in the shared words.
+
+All functions need the distributor lock. `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.jit import U64, jit
+from vgic_old.state import PRIVATE_MASK
+
+
+@jit
+def test_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+    """Return whether the bit of `intid` (int64, as `vcpu` sees it) is set in `bitmap`."""
+    events.count(observer, events.BIT_TEST, 1)
+    if intid < 32:
+        word = vm.vcpu[vcpu].private[bitmap]
+        return (word >> U64(intid)) & U64(1) != U64(0)
+    word = vm.shared[bitmap, (intid - 32) >> 6]
+    return (word >> U64(intid - 32 & 63)) & U64(1) != U64(0)
+
+
+@jit
+def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
+    """Set the bit of `intid` in `bitmap`."""
+    events.count(observer, events.BIT_WRITE, 1)
+    if intid < 32:
+        vm.vcpu[vcpu].private[bitmap] |= U64(1) << U64(intid)
+    else:
+        vm.shared[bitmap, (intid - 32) >> 6] |= U64(1) << U64(intid - 32 & 63)
+
+
+@jit
+def clear_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
+    """Clear the bit of `intid` in `bitmap`."""
+    events.count(observer, events.BIT_WRITE, 1)
+    if intid < 32:
+        vm.vcpu[vcpu].private[bitmap] &= ~(U64(1) << U64(intid))
+    else:
+        vm.shared[bitmap, (intid - 32) >> 6] &= ~(U64(1) << U64(intid - 32 & 63))
+
+
+@jit
+def mark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
+    """Set the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_set): the cache, not the distributor."""
+    events.count(observer, events.BIT_WRITE, 1)
+    cpu = vm.vcpu[vcpu]
+    if intid < 32:
+        cpu.pending_private |= U64(1) << U64(intid)
+    else:
+        cpu.pending_shared[(intid - 32) >> 6] |= U64(1) << U64(intid - 32 & 63)
+
+
+@jit
+def unmark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
+    """Clear the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_clear)."""
+    events.count(observer, events.BIT_WRITE, 1)
+    cpu = vm.vcpu[vcpu]
+    if intid < 32:
+        cpu.pending_private &= ~(U64(1) << U64(intid))
+    else:
+        cpu.pending_shared[(intid - 32) >> 6] &= ~(U64(1) << U64(intid - 32 & 63))
+
+
+@jit
+def read_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
+    """Return the 32 bits (uint64) of `bitmap` that the register at byte `offset` of its file shows to `vcpu`."""
+    events.count(observer, events.WORD_READ, 1)
+    if offset < 4:
+        return vm.vcpu[vcpu].private[bitmap]
+    position = (offset >> 2) - 1
+    return (vm.shared[bitmap, position >> 1] >> U64((position & 1) * 32)) & U64(PRIVATE_MASK)
+
+
+@jit
+def write_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, word: Any, observer: Any) -> None:
+    """Store 32 bits (uint64) of `bitmap` at the place that `read_word` reads."""
+    events.count(observer, events.WORD_WRITE, 1)
+    if offset < 4:
+        vm.vcpu[vcpu].private[bitmap] = word
+    else:
+        position = (offset >> 2) - 1
+        shift = U64((position & 1) * 32)
+        index = position >> 1
+        vm.shared[bitmap, index] = (vm.shared[bitmap, index] & ~(U64(PRIVATE_MASK) << shift)) | (word << shift)
+
+
+@jit
+def is_edge(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+    """Return whether `intid` is configured edge-triggered."""
+    return test_bit(vm, np.int64(6), vcpu, intid, observer)

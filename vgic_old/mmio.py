@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A trapped guest load or store: find the frame, the range and the handler, and do the access under the lock.
+
+Models vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c,
+Linux 4.4) and the search of the I/O bus before them (kvm_io_bus_get_first_dev, virt/kvm/kvm_main.c).
+
+Rules:
+- The first range of the frame's table that holds the whole access takes it; none: not handled, and no lock taken.
+- The INTID is checked once, for the start of the access: beyond the VM's, it reads as zero and ignores writes.
+- 8 bytes are two accesses of 4, the upper half first.
+- The lock is released before anyone is kicked.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.interface import DISTRIBUTOR
+from kvmarm.jit import U64, U64_0, U64_1, jit
+from kvmarm.locks import DIST, acquire, release
+from vgic_old import mmio_v2, mmio_v3
+from vgic_old.update import kick_vcpus
+
+_V2_DISTRIBUTOR = mmio_v2.DISTRIBUTOR_RANGES
+_V3_DISTRIBUTOR = mmio_v3.DISTRIBUTOR_RANGES
+_V3_REDISTRIBUTOR = mmio_v3.REDISTRIBUTOR_RANGES
+_BASE, _LENGTH, _BITS, _REGISTER = range(4)
+
+
+@jit
+def _count_bus_search(vm: Any, region: Any, observer: Any) -> None:
+    """Count the comparisons that find the frame: a binary search among the devices in the order of their addresses.
+
+    The distributor comes first, then the redistributors, each a device of its own.
+    """
+    if observer is not None:
+        position = region + 1
+        low = 0
+        high = 1 if vm.gic == 2 else 1 + vm.vcpus
+        while low < high:
+            middle = low + ((high - low) >> 1)
+            events.count(observer, events.BUS_STEP, 1)
+            if middle == position:
+                break
+            if position < middle:
+                high = middle
+            else:
+                low = middle + 1
+        if position > 0:
+            # Is the device before it a match too?
+            events.count(observer, events.BUS_STEP, 1)
+
+
+@jit
+def _search(ranges: Any, offset: Any, size: Any, observer: Any) -> Any:
+    for index in range(ranges.shape[0]):
+        events.count(observer, events.RANGE_STEP, 1)
+        base = ranges[index, _BASE]
+        if offset >= base and offset + size <= base + ranges[index, _LENGTH]:
+            return index
+    return -1
+
+
+@jit
+def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
+    if region != DISTRIBUTOR:
+        return mmio_v3.read_redistributor(vm, region, register, offset, observer)
+    if vm.gic == 2:
+        return mmio_v2.read_distributor(vm, vcpu, register, offset, observer)
+    return mmio_v3.read_distributor(vm, vcpu, register, offset, observer)
+
+
+@jit
+def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
+    if region != DISTRIBUTOR:
+        return mmio_v3.write_redistributor(vm, region, register, offset, data, field, observer)
+    if vm.gic == 2:
+        return mmio_v2.write_distributor(vm, vcpu, register, offset, data, field, observer)
+    return mmio_v3.write_distributor(vm, vcpu, register, offset, data, field, observer)
+
+
+@jit
+def _range_of(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
+    """Return (register, offset in its range, whether its INTID exists); register is -1 when no range takes the access."""
+    _count_bus_search(vm, region, observer)
+    if region < DISTRIBUTOR or (region >= 0 and vm.gic == 2):
+        return np.int64(-1), np.int64(0), False
+    ranges = _V3_DISTRIBUTOR
+    if region >= 0:
+        ranges = _V3_REDISTRIBUTOR
+    elif vm.gic == 2:
+        ranges = _V2_DISTRIBUTOR
+    index = _search(ranges, offset, size, observer)
+    if index < 0:
+        return np.int64(-1), np.int64(0), False
+    inside = offset - ranges[index, _BASE]
+    bits = ranges[index, _BITS]
+    return ranges[index, _REGISTER], inside, bits == 0 or inside * 8 // max(bits, 1) < vm.irqs
+
+
+@jit
+def _mask(size: Any) -> Any:
+    return (U64_1 << U64(8 * size)) - U64_1
+
+
+@jit
+def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
+    """Emulate a load of `size` bytes (1, 2, 4, 8) by `vcpu`; return (handled 0 or 1, value uint64)."""
+    events.count(observer, events.CALL_MMIO_READ, 1)
+    register, inside, exists = _range_of(vm, region, offset, size, observer)
+    if register < 0:
+        return 0, U64_0
+    acquire(vm, DIST, 0, observer)
+    value = U64_0
+    if exists:
+        events.count(observer, events.HANDLER, 1)
+        if size == 8:
+            events.count(observer, events.HANDLER, 1)
+            value = _read(vm, vcpu, region, register, inside + 4, observer) << U64(32)
+            value |= _read(vm, vcpu, region, register, inside, observer)
+        else:
+            word = _read(vm, vcpu, region, register, inside, observer)
+            value = word >> U64(8 * (inside & 3)) & _mask(size)
+    release(vm, DIST, 0, observer)
+    return 1, value
+
+
+@jit
+def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
+    """Emulate a store of the low `size` bytes (1, 2, 4, 8) of `value` (uint64) by `vcpu`; return handled, 0 or 1."""
+    events.count(observer, events.CALL_MMIO_WRITE, 1)
+    register, inside, exists = _range_of(vm, region, offset, size, observer)
+    if register < 0:
+        return 0
+    acquire(vm, DIST, 0, observer)
+    updated = False
+    if exists:
+        events.count(observer, events.HANDLER, 1)
+        if size == 8:
+            events.count(observer, events.HANDLER, 1)
+            word = _mask(4)
+            upper = _write(vm, vcpu, region, register, inside + 4, value >> U64(32), word, observer)
+            lower = _write(vm, vcpu, region, register, inside, value & word, word, observer)
+            updated = upper or lower
+        else:
+            shift = U64(8 * (inside & 3))
+            field = _mask(size)
+            updated = _write(vm, vcpu, region, register, inside, (value & field) << shift, field << shift, observer)
+    release(vm, DIST, 0, observer)
+    if updated:
+        kick_vcpus(vm, observer)
+    return 1

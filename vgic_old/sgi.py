@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SGIs: one vCPU interrupts others.
+
+Models vgic_dispatch_sgi (virt/kvm/arm/vgic-v2-emul.c, GICv2's GICD_SGIR) and vgic_v3_dispatch_sgi (vgic-v3-emul.c,
+ICC_SGI1R_EL1), Linux 4.4.
+
+Rules: GICv2 remembers the senders of each SGI, a bit a vCPU, GICv3 does not. The affinity fields above Aff1 of
+ICC_SGI1R_EL1 are not looked at: a value that names another cluster's Aff2 or Aff3 still hits.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.gic import (
+    SGI1R_AFF1_SHIFT,
+    SGI1R_INTID_SHIFT,
+    SGI1R_IRM_SHIFT,
+    SGI1R_TARGETS_MASK,
+    vcpu_affinity,
+)
+from kvmarm.jit import U64, jit
+from kvmarm.locks import DIST, acquire, release
+from vgic_old.bitmap import set_bit
+from vgic_old.state import PENDING
+from vgic_old.update import kick_vcpus, update_state
+
+
+@jit
+def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
+    """Under the lock: do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks."""
+    bits = np.int64(value)
+    sgi = bits & 0xF
+    targets = bits >> 16 & 0xFF
+    mode = bits >> 24 & 3
+    if mode == 0 and targets == 0:
+        return
+    if mode == 1:
+        targets = (1 << vm.vcpus) - 1 & ~(1 << vcpu) & 0xFF
+    elif mode == 2:
+        targets = 1 << vcpu
+    for target in range(vm.vcpus):
+        events.count(observer, events.VCPU_STEP, 1)
+        if targets >> target & 1:
+            set_bit(vm, PENDING, target, sgi, observer)
+            events.count(observer, events.BYTE_ACCESS, 1)
+            cpu = vm.vcpu[target]
+            cpu.sgi_sources[sgi] = np.int64(cpu.sgi_sources[sgi]) | (1 << vcpu)
+
+
+@jit
+def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
+    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one."""
+    bits = np.int64(value & U64((1 << 48) - 1))
+    sgi = bits >> SGI1R_INTID_SHIFT & 0xF
+    targets = bits & SGI1R_TARGETS_MASK
+    aff1 = bits >> SGI1R_AFF1_SHIFT & 0xFF
+    broadcast = bits >> SGI1R_IRM_SHIFT & 1
+    found = False
+    for target in range(vm.vcpus):
+        if broadcast:
+            if target == vcpu:
+                continue
+        else:
+            if targets == 0:
+                break
+            events.count(observer, events.AFFINITY_MATCH, 1)
+            affinity = vcpu_affinity(target)
+            bit = 1 << (affinity & 0xF)
+            if affinity >> 8 != aff1 or targets & bit == 0:
+                continue
+            targets &= ~bit
+        set_bit(vm, PENDING, target, sgi, observer)
+        found = True
+    return found
+
+
+@jit
+def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
+    """Do what the guest's write of `value` (uint64) to ICC_SGI1R_EL1 asks for."""
+    events.count(observer, events.CALL_SGI, 1)
+    acquire(vm, DIST, 0, observer)
+    found = _mark_targets(vm, vcpu, value, observer)
+    if found:
+        update_state(vm, observer)
+    release(vm, DIST, 0, observer)
+    if found:
+        kick_vcpus(vm, observer)
