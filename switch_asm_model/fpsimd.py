@@ -40,9 +40,9 @@ def restore_fpsimd(asm: Assembler, owner: str) -> None:
         asm.ldr("x4", f"{owner}.fpsr")
         asm.msr("fpsr", "x4")
         asm.ldr("x4", f"{owner}.fpcr")
-        asm.mrs("x5", "fpcr")
-        asm.alu("cmp x5, x4")
-        asm.b_same("b.eq 2f", same, "x5", "x4")
+        asm.mrs("x3", "fpcr")  # the context pointer has done its work
+        asm.alu("cmp x3, x4")
+        asm.b_same("b.eq 2f", same, "x3", "x4")
         asm.msr("fpcr", "x4")
         asm.place(same)
         asm.place(done)

@@ -109,6 +109,8 @@ class Machine:
                 elif kind == p.MARK:
                     if state[source] & a:
                         state[destination] |= b
+                elif kind == p.TEST_ZERO:
+                    state[destination] = int(not state[source] & a)
                 elif kind == p.STOP:
                     next_place = end
                 elif kind >= p.BRANCH:

@@ -38,14 +38,15 @@ SET = 1  # destination = source & a | b
 MERGE = 2  # destination = source | slot a
 FIELD = 3  # destination = (source >> (b & 63) & a) << (b >> 8)
 MARK = 4  # destination |= b, if source & a
-ELRSR = 5  # destination = empty list registers of those from slot `source` on: a of them; b as below
-EISR = 6  # the same for list registers that ended with EOI maintenance wanted
-MISR = 7  # destination = maintenance status; as above
-BRANCH = 8  # to operation `destination`, always
-BRANCH_IF = 9  # ... if source & a == b
-BRANCH_UNLESS = 10  # ... if source & a != b
-BRANCH_SAME = 11  # ... if source == slot a
-STOP = 12
+TEST_ZERO = 5  # destination = (source & a == 0)
+ELRSR = 6  # destination = empty list registers of those from slot `source` on: a of them; b as below
+EISR = 7  # the same for list registers that ended with EOI maintenance wanted
+MISR = 8  # destination = maintenance status; as above
+BRANCH = 9  # to operation `destination`, always
+BRANCH_IF = 10  # ... if source & a == b
+BRANCH_UNLESS = 11  # ... if source & a != b
+BRANCH_SAME = 12  # ... if source == slot a
+STOP = 13
 
 LR_FORMAT_V3 = 1  # bit of `b` of ELRSR, EISR and MISR: GICv3 list registers; else GICv2
 
@@ -213,6 +214,11 @@ class Assembler:
         name = memory[0].upper() if klass.startswith("gich") else None
         self._emit(f"{mnemonic} {', '.join(registers)}, [{memory[0]}]", klass, ops, name)
 
+    def clear(self, *memory: str) -> None:
+        """Store zero to several adjacent narrow words by one instruction."""
+        ops = tuple((SET, slot(word), 0, 0, 0) for word in memory)
+        self._emit(f"stp xzr, xzr, [{memory[0]}]", "mem_store", ops)
+
     def push(self, *registers: str) -> None:
         """Push two registers (or one and padding) on the EL2 stack by one store."""
         self.stack += 2
@@ -272,6 +278,16 @@ class Assembler:
         """Set a bit of register if source has any bit of mask (the last of a test's instructions)."""
         operation = (MARK, slot(register), slot(source), mask, 1 << bit)
         self._emit(f"orr {register}, {register}, #1<<{bit} if {source} & {mask:#x}", "alu", (operation,))
+
+    def cset(self, register: str, source: str, mask: int) -> None:
+        """register = 1 if source has no bit of mask, else 0 (the last of a test's instructions)."""
+        operation = (TEST_ZERO, slot(register), slot(source), mask, 0)
+        self._emit(f"cset {register}, {source} & {mask:#x} == 0", "alu", (operation,))
+
+    def set_quietly(self, register: str, bits: int) -> None:
+        """Set bits of a register by instructions that are counted in a `work` line."""
+        operation = (SET, slot(register), slot(register), MASK64 & ~bits, bits)
+        self._emit(f"(sets {bits:#x} in {register}; counted below)", None, (operation,))
 
     # -- control -------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ def set_up(machine: Machine, configuration: Configuration) -> None:
     machine["ich_vtr_el2"] = (c.prio_bits - 1) << 29 | (c.prio_bits - 1) << 26 | (c.nr_lr - 1)
     machine["x0"] = mark_of("host", "__kvm_vcpu_run")
     machine["x1"] = mark_of("host", "vcpu")
+    machine["stack.0"] = machine["x30"]  # the C switch's hypercall stub has pushed it before the hvc
     for index in range(64):
         machine[f"gich_lr{index}"] = 0
         machine[f"ich_lr{index % 16}_el2"] = 0
@@ -151,6 +152,8 @@ def lost_by_host(before: list[int], machine: Machine, vhe: bool) -> list[str]:
     names += [f"q{number}{half}" for number in range(32) for half in ("", ".hi")]
     names += [*EL1_REGISTERS, *RETURN_STATE, "vmpidr_el2", "fpsr", "fpcr", *DEBUG_REGISTERS, "mdccint_el1"]
     if not vhe:
+        # ELR_EL2 and SPSR_EL2 are those of the hypercall: they come back as the host's PC and PSTATE.
+        names = [name for name in names if name not in ("elr_el2", "spsr_el2")] + ["pstate"]
         return [name for name in names if machine[name] != before[SLOT_NAMES.index(name)]]
     # A VHE host lives in EL2: EL1's registers are the guest's alone and stay.
     shared = ("actlr_el1", "tpidr_el0", "tpidrro_el0", "tpidr_el1", "mdscr_el1", "sp_el0", "elr_el2", "spsr_el2")
