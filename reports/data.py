@@ -49,6 +49,7 @@ class Report:
         results = Results.load(self.folder)
         self.meta: dict[str, Any] = dict(results.meta)
         self.tables: dict[str, pd.DataFrame] = dict(results.tables)
+        self._costs: dict[str, pd.DataFrame] = {}
         if all(frame.empty for frame in self.tables.values()):
             raise UsageError(f"{self.folder}: no measurement in it, expected at least one table with rows")
 
@@ -122,8 +123,13 @@ class Report:
     def costs(self, family: str = "vgic") -> pd.DataFrame:
         """Return one row a scenario and transition, columns (meter key, design name), NaN where not measured.
 
-        The index is SCENARIO + transition; rows keep the order of the results.
+        The index is SCENARIO + transition; rows keep the order of the results. The frame is shared: don't change it.
         """
+        if family not in self._costs:
+            self._costs[family] = self._compute_costs(family)
+        return self._costs[family]
+
+    def _compute_costs(self, family: str) -> pd.DataFrame:
         frame = self.transitions[self.transitions["family"] == family].copy()
         index = [*SCENARIO, "transition"]
         meters = self.meters(family)

@@ -33,7 +33,7 @@ def text(value: Any) -> str:
     return escape(str(value), quote=False)
 
 
-def tag(name: str, *children: Any, **attributes: Any) -> Markup:
+def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
     """Return an element."""
     parts = [name]
     for key, value in attributes.items():

@@ -2,7 +2,7 @@
 """Drawing by matplotlib, and turning what it draws into SVG that may stand inside a page.
 
 Rules inside:
-- Every colour a figure uses is a role of `PALETTE`. A file (`vgic-bench plot`) gets the light values; inside a page each
+- Every colour a figure uses is a role of the theme. A file (`vgic-bench plot`) gets the light values; inside a page each
   becomes a CSS variable of the same name, so that one drawing serves light and dark.
 - The page forbids inline styles, so `style="…"` becomes presentation attributes, and nothing of a figure has an
   `id` but what it refers to itself, prefixed with the figure's name.
@@ -19,37 +19,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from reports.html import Markup, tag
+from reports.theme import LIGHT as PALETTE
 
-# Roles in the light theme. Blue and orange differ for every kind of colour vision (after Okabe and Ito) and in
-# lightness; no figure tells anything by colour alone. All values differ: they are how a role is found in an SVG.
-PALETTE = {
-    "ink": "#1c2430",
-    "muted": "#5b6573",
-    "line": "#c9ced6",
-    "surface": "#ffffff",
-    "reference": "#b4540a",
-    "candidate": "#1f5fa8",
-    "third": "#5d7d1b",
-    "fourth": "#8a4a9e",
-    "part-1": "#3d3180",
-    "part-2": "#44a999",
-    "part-3": "#882456",
-    "part-4": "#d8c66f",
-    "part-5": "#16703a",
-    "part-6": "#c96a7a",
-    "part-7": "#86c8ea",
-    "part-8": "#8d8d3a",
-    "part-9": "#a7adb6",
-    "band-less-3": "#2f6db5",
-    "band-less-2": "#7fabdb",
-    "band-less-1": "#cfe1f5",
-    "band-same": "#eef0f3",
-    "band-more-1": "#fbe0c4",
-    "band-more-2": "#eda35c",
-    "band-more-3": "#c4620f",
-    "on-strong": "#fefefe",
-    "on-weak": "#1d2531",
-}
 SERIES = ("reference", "candidate", "third", "fourth")
 """Designs, in the order of the results. Parts of a whole have colours of their own, PARTS, so that the two never mix."""
 MARKERS = ("o", "s", "^", "D")
@@ -138,9 +109,11 @@ def inline(figure: Figure, name: str, title: str, description: str, linked: bool
     svg = re.sub(r'\sstyle="([^"]*)"', lambda match: _attributes(match[1]), svg)
     svg = _themed(svg)
     svg = _own_ids(svg, name)
+    svg = re.sub(r'\sd="([^"]*)"', lambda match: f' d="{_short_path(match[1])}"', svg)
     # Inside tags only: the same pattern in a label is a figure somebody reads.
     svg = re.sub(r"<[^>]*>", lambda match: re.sub(r"-?\d+\.\d{2,}", lambda n: _rounded(n[0]), match[0]), svg)
     svg = svg.replace("xlink:href", "href").replace(' target="_blank"', "")
+    svg = svg.replace(' stroke-linejoin="miter"', "").replace(' text-anchor="start"', "")
     svg = re.sub(r'\stransform="rotate\(-?0 [^)]*\)"', "", svg)
     # A page's parser splits nothing at new lines inside paths; blanks cost bytes only.
     svg = re.sub(r"\s*\n\s*", " ", svg)
@@ -164,6 +137,46 @@ def figure_element(svg: Markup, caption: Any, how: str) -> Markup:
     frame = tag("div", svg, class_="scroll", tabindex="0", role="region", aria_label="figure, scrolls sideways when narrow")
     reading = tag("p", tag("b", "How to read it. "), how, class_="how")
     return tag("figure", frame, tag("figcaption", caption, reading))
+
+
+def _short_path(path: str) -> str:
+    """Return a path of straight lines in relative coordinates of a tenth of a point; others as they are.
+
+    Rounding is done on absolute places, so that errors do not add up.
+    """
+    tokens = path.split()
+    if not set(filter(str.isalpha, tokens)) <= {"M", "L", "z"}:
+        return path
+    parts = []
+    here = start = (0, 0)
+    position = 0
+    while position < len(tokens):
+        command = tokens[position]
+        if command == "z":
+            parts.append("z")
+            here = start
+            position += 1
+            continue
+        place = (round(10 * float(tokens[position + 1])), round(10 * float(tokens[position + 2])))
+        dx, dy = place[0] - here[0], place[1] - here[1]
+        if command == "M":
+            parts.append(f"m{_tenths(dx)} {_tenths(dy)}")
+            start = place
+        elif dx == 0:
+            parts.append(f"v{_tenths(dy)}")
+        elif dy == 0:
+            parts.append(f"h{_tenths(dx)}")
+        else:
+            parts.append(f"l{_tenths(dx)} {_tenths(dy)}")
+        here = place
+        position += 3
+    return "".join(parts)
+
+
+def _tenths(value: int) -> str:
+    whole, tenth = divmod(abs(value), 10)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}" if not tenth else f"{sign}{whole or ''}.{tenth}"
 
 
 def _rounded(text: str) -> str:

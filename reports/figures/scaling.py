@@ -133,14 +133,11 @@ def _panel(axes: Any, curve: Curve, designs: int) -> None:
         axes.annotate(f"{crossing:.3g}", (crossing, 1), xycoords=("data", "axes fraction"), fontsize=7.5, color=PALETTE["muted"], ha="center")
     axes.set_title(f"{curve.transition}\nGICv{curve.gic}", fontsize=7.5, pad=8)
     axes.set_xlabel(DIMENSION[curve.dimension])
-    wide = max(values) / max(min(values), 1) >= 8
-    if wide and min(values) > 0:
-        axes.set_xscale("log")
-    elif wide:
-        # Zero pending is a point of its own; from 1 on the axis is logarithmic.
-        axes.set_xscale("symlog", linthresh=1)
-    every = -(-len(values) // 6)
-    ticks = values[:: -every][::-1]
+    # A linear axis, so that what grows linearly looks it; only ticks that stand apart are labelled.
+    ticks: list[float] = []
+    for value in reversed(values):
+        if not ticks or ticks[-1] - value >= 0.11 * (values[-1] - values[0]):
+            ticks.append(value)
     axes.set_xticks(ticks, [f"{value:g}" for value in ticks], fontsize=7.5)
     axes.minorticks_off()
     axes.set_ylim(bottom=0)

@@ -47,7 +47,7 @@ class Edge:
 
 def state_name(text: str) -> str:
     """Return one of STATES for what the catalogue calls a state, or `` when it is none of them."""
-    name = " ".join(text.lower().split())
+    name = " ".join(text.lower().removesuffix(" in lr").split())
     name = _ALIASES.get(name, name)
     return name if name in STATES else ""
 

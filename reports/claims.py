@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The five claims that were made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), tested.
+
+Each claim is a function of a `Report` that returns a `Claim` with a verdict by a stated rule; the rule is part of the
+claim and printed with it. In all of them the reference design is the legacy one and the candidate the redesign.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from reports import matrix
+from reports.data import Report
+from reports.figures.scaling import curves
+from reports.figures.switch import main_configuration
+from reports.figures.workloads import TOTAL, cost_column
+from reports.html import Markup, join
+from reports.numbers import SAME, geometric_mean, is_number, number, percent_number, ratio_number
+
+HOLDS, PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not measured"
+INFREQUENT = 0.10
+"""MMIO counts as infrequent when it is below this share of a workload's operations."""
+SMALL_COST = 0.05
+"""The C switch "costs little" when entry and exit together take at most this much more than the assembly."""
+READS, WRITES = "mmio read", "mmio write"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: what was said, the verdict, the figures (label, value) behind it, the rule, and where to read on."""
+
+    number: int
+    statement: str
+    verdict: str
+    figures: list[tuple[str, Any]] = field(default_factory=list)
+    rule: str = ""
+    section: str = ""
+
+
+def is_mmio(group: str) -> bool:
+    """Return whether a catalogue group is register access by the guest."""
+    return group.lower().startswith("mmio")
+
+
+def group_ratio(report: Report, meter: str, wanted: Callable[[str], bool]) -> tuple[float, int]:
+    """Return the geometric mean of candidate over reference over the transitions whose group is `wanted`, and how many.
+
+    The guest's own steps are hardware, the same for every design, and not part of any mean.
+    """
+    ratios = report.ratios(meter)
+    if ratios.empty:
+        return float("nan"), 0
+    names = ratios.index.get_level_values("transition")
+    chosen = ratios[[wanted(report.group(name)) and report.group(name) != "guest" for name in names]].dropna()
+    chosen = chosen[chosen > 0]
+    return geometric_mean(chosen), len(chosen)
+
+
+def _meter(report: Report) -> str:
+    meters = report.meters()
+    return meters[0].key if meters else ""
+
+
+def _ratio(value: float, count: int) -> Markup:
+    return join(ratio_number(value), f" over {count} measurements")
+
+
+def mmio_claim(report: Report) -> Claim:
+    """Return claim 1."""
+    meter = _meter(report)
+    parts = [(label, *group_ratio(report, meter, wanted)) for label, wanted in (
+        ("register reads", lambda group: group == READS),
+        ("register writes", lambda group: group == WRITES),
+        ("all register accesses", is_mmio),
+    )]  # fmt: skip
+    known = [ratio for _, ratio, count in parts[:2] if count] or [ratio for _, ratio, count in parts if count]
+    dearer = [ratio > 1 + SAME for ratio in known]
+    verdict = OPEN if not known else HOLDS if all(dearer) else PART if any(dearer) else FAILS
+    figures = [(f"redesign ÷ legacy, {label}", _ratio(ratio, count)) for label, ratio, count in parts if count]
+    rule = "Holds when the redesign is dearer in both reads and writes of the distributor, in part when in one of them."
+    return Claim(1, "The legacy VGIC is optimised for MMIO.", verdict, figures, rule, "transitions")
+
+
+def share_of_mmio(report: Report) -> pd.Series:
+    """Return the share of MMIO in each workload's operations, indexed by workload."""
+    frame = report.table("workloads")
+    if frame.empty:
+        return pd.Series(dtype=float)
+    total = frame[frame["kind"] == TOTAL] if (frame["kind"] == TOTAL).any() else frame
+    return total.drop_duplicates("workload").set_index("workload")["mmio_share"].dropna()
+
+
+def break_even(report: Report) -> float:
+    """Return the share of MMIO at which both designs would cost the same, NaN when one is cheaper at every share.
+
+    From the mean cost of an MMIO operation and of any other operation over all workloads of the run.
+    """
+    frame = report.table("workloads")
+    column, _ = cost_column(frame)
+    designs = list(dict.fromkeys(frame["design"])) if len(frame) else []
+    if not column or len(designs) < 2:
+        return float("nan")
+    frame = frame[frame["kind"] != TOTAL]
+    means = []
+    for design in designs[:2]:
+        rows = frame[frame["design"] == design]
+        mmio = rows["kind"].str.startswith("mmio")
+        counts = [rows.loc[mmio, "operations"].sum(), rows.loc[~mmio, "operations"].sum()]
+        costs = [rows.loc[mmio, column].sum(), rows.loc[~mmio, column].sum()]
+        if not all(counts):
+            return float("nan")
+        means.append([cost / count for cost, count in zip(costs, counts, strict=True)])
+    (mmio_0, other_0), (mmio_1, other_1) = means
+    slope = (mmio_1 - mmio_0) - (other_1 - other_0)
+    share = (other_0 - other_1) / slope if slope else float("nan")
+    return share if 0 < share < 1 else float("nan")
+
+
+def rare_claim(report: Report) -> Claim:
+    """Return claim 2."""
+    shares = share_of_mmio(report)
+    statement = "MMIO is infrequent in real workloads."
+    rule = f"Holds when MMIO is below {INFREQUENT:.0%} of the operations of every workload, in part when of at least half of them."
+    if shares.empty:
+        return Claim(2, statement, OPEN, [("workloads", "none in this run")], rule)
+    below = (shares < INFREQUENT).mean()
+    verdict = HOLDS if below == 1 else PART if below >= 0.5 else FAILS
+    figures: list[tuple[str, Any]] = [
+        ("share of operations, median", join(percent_number(shares.median()), f" over {len(shares)} workloads")),
+        ("lowest and highest", join(percent_number(shares.min()), " – ", percent_number(shares.max()))),
+    ]
+    even = break_even(report)
+    words = join("at an MMIO share of ", percent_number(even)) if is_number(even) else "at no share: one design is cheaper throughout"
+    figures.append(("the designs would break even", words))
+    return Claim(2, statement, verdict, figures, rule, "workloads")
+
+
+def growths(report: Report, design: int) -> list[float]:
+    """Return how much each transition but MMIO grows from the smallest to the largest vCPU and INTID count."""
+    found = curves(report, _meter(report))
+    return [
+        curve.growth(design)
+        for curve in found
+        if curve.dimension in ("vcpus", "irqs") and not is_mmio(report.group(curve.transition))
+    ]
+
+
+def others_claim(report: Report) -> Claim:
+    """Return claim 3."""
+    statement = "The legacy design makes the other transitions dearer, and scales worse."
+    rule = (
+        "Holds when the redesign is cheaper in the geometric mean of all transitions but MMIO and its cost grows less with vCPUs and INTIDs; "
+        "in part when one of the two is so. Growth needs more than one scenario: a sweep."
+    )
+    ratio, count = group_ratio(report, _meter(report), lambda group: not is_mmio(group))
+    if not count:
+        return Claim(3, statement, OPEN, [], rule)
+    figures: list[tuple[str, Any]] = [("redesign ÷ legacy, all but MMIO", _ratio(ratio, count))]
+    growth = [geometric_mean(growths(report, design)) for design in (0, 1)]
+    scaling: bool | None = None
+    if all(is_number(value) for value in growth):
+        scaling = growth[0] > growth[1] * (1 + SAME)
+        figures.append(("growth over the grid, legacy", ratio_number(growth[0])))
+        figures.append(("growth over the grid, redesign", ratio_number(growth[1])))
+    else:
+        figures.append(("growth", "not measured: one scenario per GIC version in this run"))
+    cheaper = ratio < 1 - SAME
+    verdict = HOLDS if cheaper and scaling else PART if cheaper or scaling else FAILS
+    return Claim(3, statement, verdict, figures, rule, "scaling" if scaling is not None else "transitions")
+
+
+def disagreements(report: Report) -> pd.DataFrame:
+    """Return the transitions whose state afterwards differs between the two designs: a column a design, index transition and GIC."""
+    frame = report.transitions[report.transitions["family"] == "vgic"]
+    designs = [design.name for design in report.designs()[:2]]
+    if len(designs) < 2:
+        return pd.DataFrame()
+    wide = frame.pivot_table(index=["transition", "gic"], columns="design", values="after", aggfunc="first", sort=False)[designs]
+    wide = wide[(wide != "").all(axis=1)].dropna()
+    return wide[wide[designs[0]] != wide[designs[1]]]
+
+
+def right_claim(report: Report) -> Claim:
+    """Return claim 4."""
+    statement = "The redesign is right where the legacy design is wrong."
+    rule = (
+        "The state after each transition is compared with what the real code of that design leaves. Holds when the designs differ somewhere and the catalogue gives a fault of the "
+        "legacy design as the reason for every difference, in part when a difference has no reason there, does not hold when they never differ."
+    )
+    frame = report.transitions[report.transitions["family"] == "vgic"]
+    if len(report.designs()) < 2 or not (frame["after"] != "").any():
+        return Claim(4, statement, OPEN, [], rule)
+    different = disagreements(report)
+    names = list(dict.fromkeys(different.index.get_level_values("transition")))
+    explained = [name for name in names if matrix.reason(name)]
+    checked = frame["transition"].nunique()
+    wrong = frame.loc[~frame["ok"].astype(bool), "transition"].nunique()
+    verdict = FAILS if not names else HOLDS if len(explained) == len(names) else PART
+    figures: list[tuple[str, Any]] = [
+        ("transitions that end differently", join(number(len(names)), " of ", number(checked))),
+        ("with a stated reason", number(len(explained))),
+        ("not as the catalogue expects", number(wrong)),
+    ]
+    return Claim(4, statement, verdict, figures, rule, "differences" if names else "transitions")
+
+
+def gic_accesses(frame: pd.DataFrame) -> int:
+    """Return the accesses to the GIC's interface in rows of the switch table: GICH memory, or ICH and ICC registers."""
+    memory = frame["class"].str.startswith("gich")
+    registers = frame["class"].str.startswith("sysreg") & frame["register_group"].str.contains("gic", case=False)
+    return int(frame.loc[memory | registers, "count"].sum())
+
+
+def switch_claim(report: Report) -> Claim:
+    """Return claim 5."""
+    statement = "Moving the world switch to C costs little and gives VHE, debug and fewer GIC accesses."
+    rule = (
+        f"Holds when C takes at most {SMALL_COST:.0%} more instructions for entry and exit than assembly, accesses the GIC less, and a VHE variant was measured; "
+        "in part when one of these is so. Instructions are counted on the modelled program, 4 list registers or as the section says."
+    )
+    frame = main_configuration(report)
+    names = list(dict.fromkeys(frame["implementation"])) if len(frame) else []
+    if len(names) < 2:
+        return Claim(5, statement, OPEN, [], rule)
+    gic = frame["gic"].iloc[0]
+    frame = frame[frame["gic"] == gic]
+    totals = {name: int(rows["count"].sum()) for name, rows in frame.groupby("implementation", sort=False)}
+    accesses = {name: gic_accesses(rows) for name, rows in frame.groupby("implementation", sort=False)}
+    first, second, *more = names
+    tests = [totals[second] <= totals[first] * (1 + SMALL_COST), accesses[second] < accesses[first], bool(more)]
+    verdict = HOLDS if all(tests) else PART if any(tests) else FAILS
+    figures: list[tuple[str, Any]] = [
+        (f"instructions a round trip, GICv{gic}", join(f"{first} ", number(totals[first]), f", {second} ", number(totals[second]))),
+        ("GIC accesses a round trip", join(f"{first} ", number(accesses[first]), f", {second} ", number(accesses[second]))),
+    ]
+    figures += [(f"instructions, {name}", number(totals[name])) for name in more]
+    return Claim(5, statement, verdict, figures, rule, "switch")
+
+
+def claims(report: Report) -> list[Claim]:
+    """Return the five claims with their verdicts."""
+    return [test(report) for test in (mmio_claim, rare_claim, others_claim, right_claim, switch_claim)]

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The whole life of an interrupt for every pairing of VGIC and world switch, and what each of the two changes bought."""
+
+from reports.data import Report
+from reports.figures.life import Square, costs, squares
+from reports.html import Markup, join, tag
+from reports.numbers import cell, number, percent_number
+from reports.sections import Section, figure, head, scroll
+
+
+def _square(square: Square) -> Markup:
+    (a, b), (c, d) = square.totals
+    table = tag(
+        "table",
+        tag("caption", f"{square.scenario}, GICv{square.gic}{f', {square.platform}' if square.platform else ''}, {square.unit}"),
+        head("", *square.switches),
+        tag("tbody", [tag("tr", tag("th", name, scope="row"), [cell(value) for value in line]) for name, line in zip(square.designs, square.totals, strict=True)]),
+    )  # fmt: skip
+    effects = tag(
+        "p", "The VGIC redesign changes it by ", number(square.design_effect), " (", percent_number(square.design_effect / a), "), the switch by ", number(square.switch_effect),
+        " (", percent_number(square.switch_effect / a), "), both together by ", number(d - a), "; interaction ", number(square.interaction), ".", class_="quiet",
+    )  # fmt: skip
+    return tag("div", table, effects, class_="square")
+
+
+def section(report: Report) -> Section | None:
+    """Return the section of the 2×2."""
+    frame, _, unit = costs(report)
+    if frame.empty:
+        return None
+    found = squares(report)
+    drawn = figure(
+        "life", report, "An interrupt's whole life by pairing",
+        "From injection to the exit after its EOI, phase by phase. Legacy with the assembly switch was Linux 4.4, legacy with C 4.5 and 4.6, the redesign with C 4.7 and later.",
+        f"A bar is one interrupt on one pairing, its parts the phases in the order they happen; the number is the sum in {unit}. "
+        "Compare bars of the same panel.",
+    )  # fmt: skip
+    blocks = tag("div", [_square(square) for square in found], class_="squares") if found else None
+    intro = None
+    if found:
+        intro = join(
+            tag("h3", "Two changes, four pairings", id="pairings"),
+            tag("p", "Rows are VGIC designs, columns world switches. A main effect is what one change does averaged over the other; the interaction is what the two together do beyond their sum, halved."),
+        )  # fmt: skip
+    phases = list(dict.fromkeys(frame["phase"]))
+    rows = []
+    for key, own in frame.groupby(["scenario", "gic", "platform", "design", "switch"], sort=False):
+        scenario, gic, platform, design, switch = key  # type: ignore[misc]
+        by_phase = own.groupby("phase")["cost"].sum(min_count=1)
+        rows.append(
+            tag("tr", tag("th", f"{design} + {switch}", scope="row"), tag("td", f"{scenario}, GICv{gic}{f', {platform}' if platform else ''}", class_="text"),
+                [cell(by_phase.get(phase)) for phase in phases], cell(by_phase.sum(min_count=1)))
+        )  # fmt: skip
+    table = tag("table", head("Pairing", ("Scenario", "text"), *phases, "sum"), tag("tbody", rows))
+    details = tag("details", tag("summary", f"Every phase of every pairing, in {unit}"), scroll(table, "Phases by pairing", tall=True))
+    return Section("life", "What each change bought: VGIC × world switch", "2×2", join(drawn, intro, blocks, details))

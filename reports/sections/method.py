@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Method, environment, versions, how to repeat the run, and the data itself as downloads."""
+
+import base64
+import gzip
+import json
+import shlex
+from typing import Any
+
+import pandas as pd
+
+from reports.data import Report
+from reports.html import Markup, join, tag
+from reports.numbers import number
+from reports.sections import Section
+
+BUDGET = 250_000
+"""Bytes of compressed CSV that are embedded; a table that would go beyond stays in the results folder."""
+TABLES = ("transitions", "workloads", "life", "switch", "cycles", "workload_events", "events", "samples")
+"""In the order in which they are embedded while the budget lasts."""
+
+METERS = (
+    ("Events", "primitive steps that the models count where the kernel's code takes them. Exact, the same on every machine."),
+    ("Instructions", "events × weights fitted per design to the instruction counts of the kernel's code (x86-64, gcc -O2, single-stepped). A prediction: the fit's error is a few per cent."),
+    ("Cycles", "events, steps of the world switch and instructions × a platform's price list, every price with its source. A model, held against published tables by `vgic-bench platforms --check`."),
+    ("Time", "nanoseconds of the compiled models on the measuring host, in fresh processes and alternating order. For contention and regressions of the models; not the time of the kernel."),
+)  # fmt: skip
+
+
+def csv_of(frame: pd.DataFrame) -> bytes:
+    """Return a table as gzip-compressed CSV, identical for an identical table."""
+    return gzip.compress(frame.to_csv(index=False, lineterminator="\n").encode(), compresslevel=9, mtime=0)
+
+
+def _downloads(report: Report) -> Markup:
+    items, left, spent = [], [], 0
+    for name in (*TABLES, *sorted(set(report.tables) - set(TABLES))):
+        frame = report.table(name)
+        if frame.empty:
+            continue
+        # Compressed CSV is never below a twentieth of Parquet's cells here; skip the work for what cannot fit.
+        data = csv_of(frame) if frame.size < 40 * BUDGET // 10 else b""
+        if not data or spent + len(data) > BUDGET:
+            left.append(name)
+            continue
+        spent += len(data)
+        href = f"data:application/gzip;base64,{base64.b64encode(data).decode()}"
+        items.append(tag("li", tag("a", f"{name}.csv.gz", href=href, download=f"{name}.csv.gz"), " ", number(len(frame)), " rows"))
+    rest = tag("p", f"Too large to embed, in the results folder as Parquet: {', '.join(left)}.", class_="quiet") if left else None
+    return join(tag("ul", items), rest)
+
+
+def _facts(values: dict[str, Any]) -> Markup:
+    rows = []
+    for key, value in values.items():
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+        rows.append(join(tag("dt", str(key).replace("_", " ")), tag("dd", words)))
+    return tag("dl", rows, class_="facts")
+
+
+def command_line(report: Report) -> str:
+    """Return the command that made the run, quoted for a shell; `` when the results do not say."""
+    command = report.meta.get("command") or []
+    return shlex.join(str(word) for word in command) if isinstance(command, list) else str(command)
+
+
+def section(report: Report) -> Section:
+    """Return the last section of the page."""
+    meta = report.meta
+    parts: list[Any] = [tag("h3", "The four meters", id="meters"), tag("dl", [join(tag("dt", name), tag("dd", text)) for name, text in METERS], class_="facts")]
+    notes = meta.get("notes") or []
+    if notes:
+        parts += [tag("h3", "Notes of this run", id="notes"), tag("ul", [tag("li", str(note)) for note in notes])]
+    command = command_line(report)
+    if command:
+        parts += [tag("h3", "To repeat it", id="reproduce"), tag("pre", tag("code", command), tabindex="0")]
+    known = {key: value for key, value in (("started", meta.get("started")), ("finished", meta.get("finished")), ("results schema", meta.get("schema"))) if value}
+    if meta.get("lock_pair_ns"):
+        known["uncontended lock pair, ns"] = meta["lock_pair_ns"]
+    parts += [tag("h3", "Versions and environment", id="environment"), _facts({**known, **_table(meta, "tool"), **_table(meta, "environment")})]
+    if meta.get("configuration"):
+        parts += [tag("h3", "Configuration", id="configuration"), _facts(_table(meta, "configuration"))]
+    designs = [entry for entry in meta.get("designs") or [] if isinstance(entry, dict)]
+    if designs:
+        items = [tag("li", tag("b", str(entry.get("title") or entry.get("name"))), f" ({entry.get('name')})", f": {entry['source']}" if entry.get("source") else "") for entry in designs]
+        parts += [tag("h3", "What was modelled", id="designs"), tag("ul", items)]
+    parts += [tag("h3", "The data", id="data"), tag("p", "Every figure of this page comes from these tables, here with full precision."), _downloads(report)]
+    return Section("method", "Method, environment, data", "Method", join(*parts))
+
+
+def _table(meta: dict[str, Any], key: str) -> dict[str, Any]:
+    value = meta.get(key)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Times as they were measured: every sample, and the interval of the median."""
+
+from reports.data import Report
+from reports.figures.samples import drawn_samples
+from reports.html import tag
+from reports.numbers import number
+from reports.sections import Section, figure
+
+
+def section(report: Report) -> Section | None:
+    """Return the section of time samples."""
+    everything, shown = report.table("samples"), drawn_samples(report)
+    if shown.empty:
+        return None
+    which = "" if len(shown) == len(everything) else " (the base scenario's; the others are in the results folder)"
+    drawn = figure(
+        "samples", report, "Every time sample",
+        tag("span", number(len(shown)), f" samples{which}: the time of the model on the measuring host, not of the kernel."),
+        "A tick is one sample, the dot the median; designs stand above each other in their row. Ticks far from the rest are noise of the host, and the reason to look at more than a mean.",
+    )  # fmt: skip
+    return Section("samples", "Times, every sample", "Times", tag("details", tag("summary", "Show all samples"), drawn)) if drawn else None

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The state machine of an interrupt with its edges, and the transitions in which the designs end differently."""
+
+from reports import claims, matrix
+from reports.data import Report
+from reports.figures.states import edges
+from reports.html import Markup, breakable, join, tag
+from reports.numbers import cell, ratio_cell
+from reports.sections import Section, figure, head, scroll
+from reports.sections.transitions import entry_anchor
+
+FEW = 6
+"""Transitions named beside an edge; the rest stand behind a disclosure."""
+
+
+def _names(names: tuple[str, ...]) -> Markup:
+    links = [tag("a", breakable(name), href=f"#{entry_anchor(name)}") for name in names]
+    separated = [part for link in links for part in (Markup(", "), link)][1:]
+    if len(names) <= FEW:
+        return join(*separated)
+    return tag("details", tag("summary", f"{len(names)} transitions"), tag("p", separated))
+
+
+def section(report: Report) -> Section | None:
+    """Return the section of the state machine."""
+    meters = report.meters()
+    drawn = figure(
+        "states", report, "State machine of an interrupt",
+        "The states of one interrupt as guest and host see them, and what moves it between them. A number on an arrow links to its row below.",
+        "Each arrow says what its transitions cost in the legacy design → in the redesign (geometric mean), and the ratio. "
+        "▼ and blue: the redesign is cheaper; ▲ and orange: it is dearer; ≈ and grey: the same within 2 %.",
+        linked=True,
+    )  # fmt: skip
+    if drawn is None:
+        return None
+    two = len(report.designs()) > 1
+    rows = []
+    for edge in edges(report, meters[0]):
+        costs = [cell(edge.reference), cell(edge.candidate) if two else None, ratio_cell(edge.ratio) if two else None]
+        rows.append(tag("tr", tag("th", f"{edge.before} → {edge.after}", scope="row"), costs, tag("td", _names(edge.transitions), class_="text"), id=edge.anchor))
+    titles = ["Legacy", "Redesign", "Ratio"] if two else [report.designs()[0].title]
+    table = tag("table", tag("caption", f"Mean {meters[0].unit}"), head("Edge", *titles, ("Transitions", "text")), tag("tbody", rows))
+    return Section("states", "An interrupt's life, edge by edge", "States", join(drawn, scroll(table, "Edges of the state machine")))
+
+
+def differences(report: Report) -> Section | None:
+    """Return the section on transitions after which the interrupt's state differs between the designs."""
+    different = claims.disagreements(report)
+    if different.empty:
+        return None
+    designs = report.designs()[:2]
+    rows = []
+    for (name, gic), states in different.iterrows():
+        rows.append(
+            tag("tr", tag("th", tag("a", breakable(str(name)), href=f"#{entry_anchor(str(name))}"), scope="row"), tag("td", f"GICv{gic}", class_="text"),
+                [tag("td", states[design.name], class_="text") for design in designs],
+                tag("td", matrix.title(str(name)), tag("br"), tag("span", matrix.reason(str(name)), class_="quiet"), class_="text wide"))
+        )  # fmt: skip
+    table = tag("table", head("Transition", ("GIC", "text"), ("Legacy leaves it", "text"), ("Redesign leaves it", "text"), ("What happens, and why", "text")), tag("tbody", rows))
+    intro = tag("p", "Transitions after which the same interrupt is in another state, because the designs behave differently.")
+    return Section("differences", "Where the designs disagree", "Differences", join(intro, scroll(table, "Transitions that end differently")))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verdict: what came out in one sentence, the five claims, and the ratios by group of transition."""
+
+from reports import claims
+from reports.claims import Claim
+from reports.data import Report
+from reports.html import Markup, join, slug, tag
+from reports.numbers import CHEAPER, DEARER, EQUAL, cell, geometric_mean, glyph, number, ratio_cell, ratio_number
+from reports.sections import Section, head, scroll
+
+GLYPHS = {claims.HOLDS: "✔", claims.PART: "◐", claims.FAILS: "✘", claims.OPEN: "○"}
+
+
+def summary(report: Report) -> Markup:
+    """Return the result of the run in a sentence or two."""
+    meters, designs = report.meters(), report.designs()
+    if not meters:
+        return tag("p", "This run measured no VGIC transitions.", class_="lead")
+    if len(designs) < 2:
+        words = f"This run holds one design only ({designs[0].title}); what needs two is left out."
+        return tag("p", words, class_="lead")
+    ratios = report.ratios(meters[0].key)
+    names = ratios.index.get_level_values("transition")
+    own = ratios[[report.group(name) != "guest" for name in names]].dropna()
+    own = own[own > 0]
+    counts = {mark: int(sum(glyph(ratio) == mark for ratio in own)) for mark in (CHEAPER, DEARER, EQUAL)}
+    return tag(
+        "p", "The redesign takes ", tag("strong", ratio_number(geometric_mean(own))), " of what the legacy design takes, in ",
+        meters[0].unit, " (geometric mean over ", number(len(own)), " measurements): cheaper in ", number(counts[CHEAPER]), ", dearer in ",
+        number(counts[DEARER]), ", the same within 2 % in ", number(counts[EQUAL]), ".", class_="lead",
+    )  # fmt: skip
+
+
+def _claim(claim: Claim) -> Markup:
+    verdict = tag("p", tag("span", GLYPHS[claim.verdict], aria_hidden="true"), " ", claim.verdict, class_="verdict")
+    facts = tag("dl", [join(tag("dt", label), tag("dd", value)) for label, value in claim.figures]) if claim.figures else None
+    more = join(" ", tag("a", "Read on", aria_label=f"Read on about claim {claim.number}", href=f"#{claim.section}")) if claim.section else None
+    return tag(
+        "li", tag("h3", claim.statement), verdict, facts, tag("p", claim.rule, more, class_="rule"),
+        class_=slug(claim.verdict), id=f"claim-{claim.number}",
+    )  # fmt: skip
+
+
+def _groups(report: Report) -> Markup | None:
+    meters = report.meters()
+    if not meters or len(report.designs()) < 2:
+        return None
+    rows = []
+    for group in dict.fromkeys(report.described["group"]):
+        if group == "guest":
+            continue
+        parts = []
+        for meter in meters:
+            ratios = report.ratios(meter.key)
+            chosen = ratios[[report.group(name) == group for name in ratios.index.get_level_values("transition")]].dropna() if len(ratios) else ratios
+            parts.append((geometric_mean(chosen), len(chosen)))
+        if any(count for _, count in parts):
+            rows.append(tag("tr", tag("th", group or "(none)", scope="row"), cell(parts[0][1]), [ratio_cell(ratio) for ratio, _ in parts]))
+    if not rows:
+        return None
+    table = tag("table", head("Transitions", "Measured", *[meter.title for meter in meters]), tag("tbody", rows))
+    how = (
+        "Each figure is redesign ÷ legacy, the geometric mean over the group's transitions and scenarios: ▼ the redesign is cheaper, ▲ it is dearer. "
+        "What the guest does itself (acknowledge, EOI) is hardware, the same for both, and left out."
+    )
+    return join(
+        tag("h3", "By group of transition", id="groups"), scroll(table, "Ratios by group of transition"), tag("p", tag("b", "How to read it. "), how, class_="how")
+    )
+
+
+def section(report: Report, found: list[Claim]) -> Section:
+    """Return the first section of the page."""
+    items = tag("ol", [_claim(claim) for claim in found], class_="claims")
+    intro = tag(
+        "p", "The five claims made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), each held against this run. ",
+        "The rule by which a verdict is given stands below it.",
+    )  # fmt: skip
+    return Section("verdict", "The verdict", "Verdict", join(summary(report), intro, items, _groups(report)))
