@@ -23,7 +23,7 @@ def progress_over(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 def announce_compilation() -> None:
     """Say on standard error that compiled code for these sources is still to be made, when it is."""
-    from kvmarm.jit import JIT_ENABLED, cache_folder
+    from kvmarm.jit import JIT_ENABLED, module_cache
 
-    if JIT_ENABLED and not any(cache_folder.rglob("runner.run_ops*.nbi")):
+    if JIT_ENABLED and not any(module_cache("bench.runner").rglob("runner.run_ops*.nbi")):
         print("vgic-bench: compiling the models for this machine, once …", file=sys.stderr, flush=True)

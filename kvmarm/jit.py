@@ -4,9 +4,10 @@
 Rules for jitted code in this project:
 
 - `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
-- numba does not notice that a callee in another file changed. The cache folder is therefore named by a hash of every
-  source file of the packages that hold jitted code, of the versions involved and of the CPU: any change is a new
-  folder, and old ones are pruned.
+- numba does not notice that a callee in another file changed. The cache folder of a module is therefore named by a hash
+  of its source and of all it imports from this project, in a folder named by a hash of the versions and the CPU. What a
+  module does not import but reaches through the interface stubs, a design, is part of the record's type:
+  `kvmarm.state.vm_dtype` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
@@ -16,24 +17,24 @@ Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE
 `~/.cache/vgic-bench`).
 """
 
+import functools
 import hashlib
-import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 _PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
-_KEEP_CACHES = 3
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
+_UNUSED_DAYS = 14
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-extra_sources: list[Path] = []
-"""Folders of jitted code outside this distribution (a design found by entry point adds its own before it is used)."""
 
 
 def _cpu_name() -> str:
@@ -45,17 +46,8 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def _source_folders() -> list[Path]:
-    folders = []
-    for name in _PACKAGES:
-        spec = importlib.util.find_spec(name)
-        for location in (spec.submodule_search_locations or []) if spec else []:
-            folders.append(Path(location))
-    return folders + extra_sources
-
-
-def source_hash() -> str:
-    """Return 16 hex digits that change with any jitted source, the interpreter, NumPy, numba or the CPU."""
+def _environment_hash() -> str:
+    """Return 16 hex digits that change with the interpreter, NumPy, numba, llvmlite or the CPU."""
     from importlib.metadata import PackageNotFoundError, version
 
     digest = hashlib.sha256()
@@ -64,11 +56,54 @@ def source_hash() -> str:
             digest.update(f"{package} {version(package)}\n".encode())
         except PackageNotFoundError:
             digest.update(f"{package} ?\n".encode())
-    digest.update(f"{sys.version}\n{_cpu_name()}\n".encode())
-    for folder in _source_folders():
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(f"{path.relative_to(folder.parent)}\n".encode())
-            digest.update(path.read_bytes())
+    digest.update(f"{sys.version}\n{_cpu_name()}".encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _source_of(module: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a project module's source and the names it imports; (b"", ()) for what is no module of the project."""
+    if module.split(".")[0] not in _PACKAGES:
+        return b"", ()
+    base = Path(__file__).parent.parent.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            source = path.read_bytes()
+            names: list[str] = []
+            for parent, members, plain in _IMPORT.findall(source.decode()):
+                if parent.split(".")[0] in _PACKAGES:
+                    names.append(parent)
+                    names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
+                elif plain.split(".")[0] in _PACKAGES:
+                    names.append(plain)
+            return source, tuple(names)
+    return b"", ()
+
+
+@functools.cache
+def module_hash(module: str) -> str:
+    """Return 16 hex digits that change with the source of a module or of any project module it imports, deeply."""
+    closure: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        source, imported = _source_of(name)
+        if name not in closure and source:
+            closure.add(name)
+            waiting += imported
+    digest = hashlib.sha256()
+    for name in sorted(closure):
+        digest.update(name.encode() + b"\n" + _source_of(name)[0])
+    return digest.hexdigest()[:16]
+
+
+def folder_hash(folder: Path) -> str:
+    """Return 16 hex digits that change with any source in `folder` that uses this module."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        source = path.read_bytes()
+        if b"kvmarm.jit" in source:
+            digest.update(path.name.encode() + b"\n" + source)
     return digest.hexdigest()[:16]
 
 
@@ -82,14 +117,14 @@ def cache_root() -> Path:
 
 
 def _prepare_cache() -> Path:
-    root = cache_root()
-    folder = root / source_hash()
+    folder = cache_root() / _environment_hash()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        oldest = time.time() - _UNUSED_DAYS * 86400
+        for stale in [*folder.parent.iterdir(), *folder.iterdir()]:
+            if stale != folder and stale.stat().st_mtime < oldest:
+                shutil.rmtree(stale, ignore_errors=True)
         os.utime(folder)
-        caches = sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
-        for stale in caches[_KEEP_CACHES:]:
-            shutil.rmtree(stale, ignore_errors=True)
     except OSError:
         # No writable home: compile anew in a folder of this process's user.
         folder = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}" / folder.name
@@ -100,14 +135,22 @@ def _prepare_cache() -> Path:
 cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
 
+
+@functools.cache
+def module_cache(module: str) -> Path:
+    """Return the folder of the compiled code of one module's functions, made when missing."""
+    folder = cache_folder / f"{module.rsplit('.', 1)[-1]}-{module_hash(module)}"
+    folder.mkdir(exist_ok=True)
+    os.utime(folder)
+    return folder
+
+
 import numba  # noqa: E402 - the cache folder must be named before numba reads its configuration
 import numpy as np  # noqa: E402
 from llvmlite import ir  # noqa: E402
 from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
-
-config.CACHE_DIR = str(cache_folder)
 
 JIT_ENABLED = not config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
@@ -119,6 +162,9 @@ U64_1 = np.uint64(1)
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
+    if JIT_ENABLED:
+        # numba reads this when the function gets its cache, which is now.
+        config.CACHE_DIR = str(module_cache(function.__module__))
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
 
 

@@ -10,13 +10,15 @@ The image is what the hypervisor keeps of a vCPU's virtual CPU interface while t
 saves the hardware into it.
 """
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
-from kvmarm.jit import jit
+from kvmarm.jit import folder_hash, jit
 
 IMAGE = np.dtype(
     [
@@ -50,8 +52,13 @@ HEADER: list[tuple[Any, ...]] = [
 
 
 def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
-    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`."""
-    return np.dtype([(f"design_{marker}", np.int64), *HEADER, *fields], align=True)
+    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`.
+
+    Call it in the package that holds the design's jitted code: a field without content is named by a hash of that
+    folder's sources, so that code compiled for an earlier version of the design is never taken for this one's.
+    """
+    sources = folder_hash(Path(sys._getframe(1).f_code.co_filename).parent)
+    return np.dtype([(f"design_{marker}", np.int64), (f"sources_{sources}", np.int64), *HEADER, *fields], align=True)
 
 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
