@@ -5,6 +5,7 @@ TOML, every part optional:
 
     [time]
     minimum_effect = 0.03       # smaller changes of time are no regression
+    separate_effect = 0.1       # runs that were not interleaved: the regression that "unchanged" excludes
     significance = 0.01         # chance that a gate without any change fires, over all rows together
     power = 0.9                 # chance to find a change of minimum_effect, for "how many processes would it take"
     inconclusive_share = 0.1    # this share of the timed rows may stay inconclusive
@@ -92,7 +93,7 @@ def load_budget(path: str | os.PathLike[str] | None) -> Budget:
     time = data.get("time", {})
     if not isinstance(time, dict):
         raise UsageError(f"{file}: time: expected a table [time]")
-    limits = ("minimum_effect", "significance", "power")
+    limits = ("minimum_effect", "separate_effect", "significance", "power")
     _known(time, {*limits, "inconclusive_share"}, f"{file}: [time]")
     given: dict[str, float] = {}
     for name, value in time.items():

@@ -34,8 +34,8 @@ STATES = ("before", "after")
 class Row:
     """One thing compared. `meter`: "events" (an event's count, or all of them: event ""), "state", "time" or
     "transition" (whether it is there at all). `fields`: the KEY columns and `event`. `baseline`, `candidate`: counts,
-    ns (medians) or states. `low`, `high`: 95 % interval of the ratio. `needed`: processes a side that would
-    settle an inconclusive row."""
+    ns (medians) or states. `low`, `high`: 95 % interval of the ratio. `needed`: interleaved processes
+    a side that would settle an inconclusive row."""
 
     meter: str
     fields: dict[str, Any]
@@ -257,7 +257,7 @@ def _compare_times(result: Comparison, baseline: Results, candidate: Results, co
         row.verdict = statistics.verdict(difference, p, result.policy)
         if row.verdict == INCONCLUSIVE:
             row.needed = statistics.processes_needed(difference, result.policy, len(adjusted))
-            if row.needed is not None and row.needed <= difference.n:
+            if row.needed is not None and difference.paired and row.needed <= difference.n:
                 # Enough of them for the minimum effect, yet the estimate lies so near it that it isn't settled.
                 row.needed = 2 * difference.n
     result.rows += [row for row, _ in judged]

@@ -45,9 +45,12 @@ BLOCKS = 10
 
 @dataclass(frozen=True)
 class Policy:
-    """The limits a comparison is judged by. Effects are fractions (0.03 is 3 %)."""
+    """The limits a comparison is judged by. Effects are fractions (0.03 is 3 %). `separate_effect`: runs that were not
+    interleaved may be called unchanged when a regression of this size can be excluded; a smaller one they can't see.
+    """
 
     minimum_effect: float = 0.03
+    separate_effect: float = 0.1
     significance: float = 0.01
     power: float = 0.9
 
@@ -56,7 +59,7 @@ class Policy:
 class Difference:
     """Candidate against baseline. `ratio`: Hodges-Lehmann estimate of candidate / baseline; `low`, `high`: 95 %
     interval of the ratio; `p`: two-sided Student's t on logs, not corrected; `rank_p`: of the rank test; `spread`:
-    standard deviation of one process's (or pair's) log; `n`: processes (the smaller side) or pairs."""
+    standard deviation of the difference of logs of one process a side; `n`: processes (the smaller side) or pairs."""
 
     ratio: float
     low: float
@@ -162,7 +165,7 @@ def unpaired(baseline: ArrayLike, candidate: ArrayLike, unseen_spread: float = 0
     else:
         p = float(2 * stats.t.sf(abs(float(b.mean() - a.mean())) / error, freedom))
     rank_p = float(stats.mannwhitneyu(a, b).pvalue)
-    spread = math.sqrt(float(np.var(a, ddof=1) + np.var(b, ddof=1)) + 2 * unseen_spread**2)
+    spread = math.sqrt(float(np.var(a, ddof=1) + np.var(b, ddof=1)))
     return Difference(
         math.exp(estimate), math.exp(estimate - half), math.exp(estimate + half), p, rank_p, spread, n, False
     )
@@ -188,13 +191,14 @@ def verdict(difference: Difference, adjusted_p: float, policy: Policy) -> str:
     if shown and difference.ratio < better:
         return IMPROVED
     # Unchanged is a claim too: a regression of the minimum effect has to be outside the interval.
-    if difference.n >= LEAST_PROCESSES and difference.high <= worse:
+    outside = worse if difference.paired else max(worse, 1 + policy.separate_effect)
+    if difference.n >= LEAST_PROCESSES and difference.high <= outside and difference.ratio <= worse:
         return UNCHANGED
     return INCONCLUSIVE
 
 
 def processes_needed(difference: Difference, policy: Policy, rows: int = 1) -> int | None:
-    """Estimate how many processes a side would show a change of the minimum effect, judged among `rows` rows.
+    """Estimate how many interleaved processes a side would show a change of the minimum effect, among `rows` rows.
 
     The usual sample-size formula for a mean, with this difference's own spread, made larger for Student's t.
     None when the spread is not known (fewer than two processes).

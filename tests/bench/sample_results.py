@@ -20,7 +20,8 @@ def key(design, transition, gic=2, irqs=256):
 
 
 def results(counts=None, seed=None, processes=12, slower=1.0, spread=0.005, session=None, **meta):
-    """Counts as in COUNTS; with `seed`, also five samples a process, `slower` times 100 ns, by transition or all."""
+    """Counts as in COUNTS; with `seed`, also five samples a process, `slower` times 100 ns with
+    `spread` as noise, both of everything or by transition."""
     transitions, events, samples = [], [], []
     rng = np.random.default_rng(seed)
     for (design, transition), own in (COUNTS if counts is None else counts).items():
@@ -29,14 +30,15 @@ def results(counts=None, seed=None, processes=12, slower=1.0, spread=0.005, sess
         transitions.append(row | states | {"events": sum(own.values()), "instructions": 10.0 * sum(own.values())})
         events += [row | {"event": name, "count": count} for name, count in own.items()]
         factor = slower.get((design, transition), 1.0) if isinstance(slower, dict) else slower
+        noise = spread.get((design, transition), 0.005) if isinstance(spread, dict) else spread
         for process in range(processes if seed is not None else 0):
-            level = 100 * factor * np.exp(rng.normal(0, spread))
+            level = 100 * factor * np.exp(rng.normal(0, noise))
             for position in range(5):
-                ns = level * np.exp(rng.normal(0, spread / 2))
+                ns = level * np.exp(rng.normal(0, noise / 2))
                 samples.append(row | {"process": process, "position": position, "loops": 1000, "ns": ns})
     tables = {"transitions": frame("transitions", transitions), "events": frame("events", events)}
     if samples:
         tables["samples"] = frame("samples", samples)
     pairing = {"pairing": {"session": session}} if session else {}
     started = {"started": "2026-01-01T00:00:00+00:00", "environment": ENVIRONMENT, "configuration": {"irqs": 256}}
-    return Results(new_meta("run", complete=True, **(started | pairing | meta)), tables)
+    return Results(new_meta("run", **({"complete": True} | started | pairing | meta)), tables)

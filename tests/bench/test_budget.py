@@ -13,7 +13,7 @@ def written(tmp_path, text):
 
 
 def test_defaults():
-    assert load_budget(None) == Budget(Policy(0.03, 0.01, 0.9), 0.1, ())
+    assert load_budget(None) == Budget(Policy(0.03, 0.1, 0.01, 0.9), 0.1, ())
 
 
 def test_everything_is_read(tmp_path):

@@ -171,3 +171,15 @@ def test_holm_by_hand():
 
 def test_geometric_mean():
     assert s.geometric_mean([1, 4]) == 2 and math.isnan(s.geometric_mean([]))
+
+
+def test_separate_runs_exclude_only_what_they_can_see():
+    rng = np.random.default_rng(7)
+    a, b = (noisy(rng, 12, spread=0.003, spikes=0) for _ in range(2))
+    same = s.unpaired(a, b, s.UNSEEN_SPREAD)
+    assert same.high > 1 + POLICY.minimum_effect
+    assert s.verdict(same, same.p, POLICY) == s.UNCHANGED
+    near = s.unpaired(a, 1.05 * b, s.UNSEEN_SPREAD)
+    assert s.verdict(near, near.p, POLICY) == s.INCONCLUSIVE
+    strict = s.Policy(separate_effect=POLICY.minimum_effect)
+    assert s.verdict(same, same.p, strict) == s.INCONCLUSIVE

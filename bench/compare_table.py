@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison for people: what changed first, as table rows and one line of summary."""
+
+import math
+from collections import Counter
+
+from bench.compare import NEW, Comparison, Row
+from bench.console import print_table
+from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+
+ORDER = {name: n for n, name in enumerate((REGRESSED, NOT_COMPARABLE, INCONCLUSIVE, IMPROVED, NEW, UNCHANGED))}
+STYLES = {REGRESSED: "red", NOT_COMPARABLE: "magenta", INCONCLUSIVE: "yellow", IMPROVED: "green"}
+COLUMNS = ("transition", "meter", ">baseline", ">candidate", ">change", "verdict")
+
+
+def sorted_rows(rows: list[Row]) -> list[Row]:
+    """Return the rows, worst verdict first, then the largest relative change."""
+
+    def size(row: Row) -> float:
+        return abs(math.log(row.ratio)) if 0 < row.ratio < math.inf else math.inf
+
+    return sorted(rows, key=lambda row: (ORDER[row.verdict], -size(row), row.name, row.configuration))
+
+
+def cells(row: Row, configured: bool) -> tuple[str, ...]:
+    """Return one row's cells for COLUMNS; `configured`: the name says the configuration too."""
+    name = f"{row.fields['design']} {row.fields['transition']}"
+    if configured and row.configuration:
+        name += f" ({row.configuration})"
+    elif configured and "gic" in row.fields:
+        name += f" (gic={row.fields['gic']})"
+    verdict = row.verdict + (" (allowed)" if row.allowed else "")
+    if row.meter == "events":
+        what = row.fields["event"] or "events"
+        return name, what, str(row.baseline), str(row.candidate), f"{row.change:+d}" if row.change else "", verdict
+    if row.meter == "time":
+        if row.verdict == INCONCLUSIVE and row.needed:
+            verdict += f" (needs {row.needed} processes)"
+        change = f"{row.ratio - 1:+.1%}" if math.isfinite(row.ratio) else "?"
+        if row.processes > 1:
+            change += f" [{row.low - 1:+.1%}, {row.high - 1:+.1%}]"
+        return name, "time", f"{row.baseline:.4g} ns", f"{row.candidate:.4g} ns", change, verdict
+    return name, row.meter, str(row.baseline), str(row.candidate), "", verdict
+
+
+def summary_line(comparison: Comparison) -> str:
+    """Return how many rows have which verdict, worst first."""
+    counts = Counter(row.verdict for row in comparison.rows)
+    parts = [f"{counts[name]} {name}" for name in ORDER if counts[name]]
+    return ", ".join(parts) or "nothing compared"
+
+
+def print_comparison(comparison: Comparison, everything: bool = False, most: int = 40) -> None:
+    """Print the summaries and the changed rows (all rows when `everything`), `most` of them."""
+    rows = sorted_rows(comparison.rows)
+    shown = rows if everything else [row for row in rows if row.verdict != UNCHANGED]
+    cut = shown if everything else shown[:most]
+    configured = len({row.configuration for row in comparison.rows}) > 1
+    print(f"{comparison.candidate} against {comparison.baseline}: {summary_line(comparison)}")
+    for line in comparison.notes:
+        print(f"note: {line}")
+    for line in comparison.blocked:
+        print(f"not comparable: {line}")
+    table = [*comparison.summaries, *cut]
+    if table:
+        styles = [STYLES.get(row.verdict, "") for row in table]
+        several = configured or len({row.fields.get("gic") for row in comparison.summaries}) > 1
+        print_table(COLUMNS, [cells(row, several) for row in table], styles=styles)
+    if len(cut) < len(shown):
+        print(f"… and {len(shown) - len(cut)} rows more (--all shows every row)")
