@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reading the catalogue: TOML files of transitions, single ones and whole matrices of edges.
 
-A `[[transition]]` is one entry: name, group, title, set-up lines, the one operation that is measured, the interrupt that
-is watched, and its state before and after. A file may also hold `[kinds]` (of interrupt), `[states]` (how each state is
-reached) and `[[edge]]`s; an edge stands for one transition a kind and state. A state is one of inactive, pending, active
-and active+pending, followed by ` in LR` while a vCPU in the guest holds it in a list register. Where designs differ, a
-table by design name stands in place of the state, and `why` gives the reason; `default` in such a table is for designs
-not named. docs/guide/transitions.md shows how to add one.
+A `[[transition]]` is one entry: name, group, title, set-up lines, the one operation that is measured, the interrupt
+that is watched, and its state before and after. A file may also hold `[kinds]` (of interrupt), `[states]` (how each is
+reached) and `[[edge]]`s; an edge stands for one transition a kind and state. A state is one of inactive, pending,
+active and active+pending, followed by ` in LR` while a vCPU in the guest holds it in a list register. Where designs
+differ, a table by design name stands in place of the state, and `why` gives the reason; `default` in such a table is
+for designs not named. docs/guide/transitions.md shows how to add one.
 """
 
 import difflib
@@ -30,7 +30,21 @@ from kvmarm.errors import UsageError
 BUILT_IN = ("cost.toml", "edges.toml", "scenes.toml")
 STATES = ("inactive", "pending", "active", "active+pending")
 _IN_LR = " in LR"
-_KEYS = {"name", "group", "title", "set_up", "operation", "watch", "before", "after", "why", "gic", "vcpus", "standing"}
+_KEYS = {
+    "name",
+    "group",
+    "title",
+    "set_up",
+    "operation",
+    "watch",
+    "before",
+    "after",
+    "why",
+    "gic",
+    "vcpus",
+    "lrs",
+    "standing",
+}
 _REQUIRED = ("name", "group", "title", "operation", "watch", "before", "after")
 
 
@@ -40,7 +54,7 @@ class Transition:
 
     set_up, operation: lines of bench.transitions.language. watch_intid, watch_vcpu: the interrupt whose state is
     checked (text of the language; the vCPU matters for private ones). before, after: design name or "default" -> state.
-    gics: GIC versions it applies to. least_vcpus: vCPUs it needs. standing: "any"; "none" when it is defined without
+    gics: GIC versions it applies to. least_vcpus, least_lrs: what it needs. standing: "any"; "none" if defined without
     standing interrupts; "overflow" when it needs more of them than there are list registers.
     """
 
@@ -56,12 +70,13 @@ class Transition:
     why: str = ""
     gics: tuple[int, ...] = (2, 3)
     least_vcpus: int = 1
+    least_lrs: int = 1
     standing: str = "any"
     source: str = field(default="", compare=False)
 
     def effective_pending(self, config: VmConfig, pending: int) -> int | None:
         """Return the standing interrupts it is measured with when `pending` are asked for; None: it does not apply."""
-        if config.gic not in self.gics or config.vcpus < self.least_vcpus:
+        if config.gic not in self.gics or config.vcpus < self.least_vcpus or config.lrs < self.least_lrs:
             return None
         if self.standing == "none" and pending:
             return None
@@ -139,6 +154,7 @@ def _transition(entry: Mapping[str, Any], source: str) -> Transition:
         why=entry.get("why", ""),
         gics=tuple(gics) if isinstance(gics, list) else (gics,),
         least_vcpus=entry.get("vcpus", 1),
+        least_lrs=entry.get("lrs", 1),
         standing=standing,
         source=source,
     )
@@ -165,6 +181,7 @@ def _expand(edge: Mapping[str, Any], document: Mapping[str, Any], source: str) -
         reach = document["states"][f"{kind['trigger']}_{'running' if running else 'out'}"]
         for state, after in edge["after"].items():
             start = state + _IN_LR if running and state != "inactive" else state
+            start = edge.get("starts", {}).get(state, start)
             entry = {
                 "name": f"{edge['name']}_{kind_name}_{state.replace('+', '_')}",
                 "group": edge["group"],

@@ -8,15 +8,16 @@ A line is either a line of the trace format or one of
     put REGISTER INTID VALUE      store 32 bits into the word that holds the interrupt
     byte REGISTER INTID VALUE     store the interrupt's byte (IPRIORITYR)
     get REGISTER INTID            load the word that holds the interrupt
-    configure INTID edge|level    store the interrupt's ICFGR word, the other interrupts as the standard set-up has them
+    configure INTID edge|level    store the interrupt's ICFGR word, the others in it as the standard set-up has them
     route INTID VCPU              store the target: a byte of ITARGETSR, or the 64 bits of IROUTER
-    sgi SENDER INTID TO           send an SGI to a vCPU number, `all` (a list), `others` or `self`: GICD_SGIR or ICC_SGI1R
+    sgi SENDER INTID TO           send an SGI (GICD_SGIR, ICC_SGI1R) to a vCPU, `all` (a list), `others` or `self`
 
 each but `sgi` with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the architecture's name
 without GICD_/GICR_; TARGET stands for ITARGETSR or IROUTER. Private interrupts are those of the accessing vCPU, on
-GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces: {last} the last
-vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs}, {enable} the value of
-GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the same with EOImode 1.
+GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces: {last} the
+last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs}, {enable} the
+value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the same with
+EOImode 1.
 
 `translate` gives trace lines, `compile_lines` operations. Nothing here knows a design.
 """
@@ -62,10 +63,10 @@ def _register(gic: int, redistributor: bool, name: str) -> tuple[int, int]:
     """Return (offset, bits an interrupt or 0) of a register by its bare name. Raises LineError."""
     if name == "TARGET":
         name = "ITARGETSR" if gic == 2 else "IROUTER"
+    table = arch.DISTRIBUTOR_V2 if gic == 2 else arch.DISTRIBUTOR_V3
+    names = [f"GICD_{name}"]
     if redistributor:
-        table, names = arch.REDISTRIBUTOR, (f"GICR_{name}", f"GICR_{name}0")
-    else:
-        table, names = (arch.DISTRIBUTOR_V2 if gic == 2 else arch.DISTRIBUTOR_V3), (f"GICD_{name}",)
+        table, names = arch.REDISTRIBUTOR, [f"GICR_{name}", f"GICR_{name}0"]
     for offset, _, full_name, bits in table:
         if full_name in names:
             return offset, bits
@@ -194,7 +195,7 @@ def rows_to_ops(rows: Iterable[tuple[int, ...]]) -> np.ndarray:
 
 
 def compile_lines(lines: Sequence[str], config: VmConfig, where: str) -> np.ndarray:
-    """Return the operations (array of kvmarm.trace.OP) of a list of lines. Raises UsageError that begins with `where`."""
+    """Return the operations (array of kvmarm.trace.OP) of a list of lines. Raises UsageError, `where` first."""
     rows: list[tuple[int, ...]] = []
     line = ""
     try:

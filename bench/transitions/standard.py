@@ -48,7 +48,7 @@ def _store(vcpu: int, region: int, offset: int, value: int) -> tuple[int, ...]:
 
 def _distributor_rows(config: VmConfig) -> list[tuple[int, ...]]:
     # Configuration and priorities before the enables: they are the writes that no design acts upon.
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for first in range(PRIVATE_IRQS, config.irqs, 16):
         rows.append(_store(0, -1, 0xC00 + first // 4, 0xAAAAAAA2 if first == LEVEL_SPI & ~15 else 0xAAAAAAAA))
     for first in range(PRIVATE_IRQS, usable_irqs(config), 4):
@@ -65,7 +65,7 @@ def _distributor_rows(config: VmConfig) -> list[tuple[int, ...]]:
 
 
 def _guest_rows(config: VmConfig) -> list[tuple[int, ...]]:
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for vcpu in range(config.vcpus):
         rows.append((FLUSH, vcpu, 0, 0, 0, 0, 0))
         rows.append((PMR, vcpu, PRIORITY_MASK, 0, 0, 0, 0))
@@ -80,5 +80,5 @@ def standard_set_up(config: VmConfig, pending: int) -> np.ndarray:
 
     Raises UsageError when the configuration has no room for so many.
     """
-    standing = [(INJECT, 0, intid, 1, 0, 0, 0) for intid in standing_intids(config, pending)]
+    standing: list[tuple[int, ...]] = [(INJECT, 0, intid, 1, 0, 0, 0) for intid in standing_intids(config, pending)]
     return rows_to_ops(_distributor_rows(config) + _guest_rows(config) + standing)
