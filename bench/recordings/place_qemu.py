@@ -44,7 +44,8 @@ from bench.recordings.placing import (
     leave,
     legal_access,
 )  # fmt: skip
-from kvmarm.gic import FIRST_RESERVED, vcpu_affinity
+from bench.recordings.tracking import sgi_targets, track_write
+from kvmarm.gic import FIRST_RESERVED
 from kvmarm.jit import U64, jit
 from kvmarm.trace import ACK, BPR, CTLR, DIR, EOI, INJECT, PMR, SGI1R
 
@@ -86,81 +87,6 @@ def _kick_shared(ops: Any, g: Any, cpus: Any, spis: Any, intid: Any, writer: Any
 
 
 @jit
-def _bits(value: Any, first: Any, count: Any, cpus: Any, spis: Any, owner: Any, what: Any) -> None:
-    """Apply a write to a bit register: what 0 set enable, 1 clear enable, 2 set pending, 3 clear pending, 5 clear active."""
-    for bit in range(count):
-        if (value >> U64(bit)) & U64(1) == U64(0):
-            continue
-        intid = first + bit
-        if intid < 32:
-            cpu = cpus[owner]
-            mask = 1 << intid
-            if what == 0:
-                cpu.enabled |= mask
-            elif what == 1:
-                cpu.enabled &= ~mask
-            elif what == 2:
-                if intid >= 16:
-                    cpu.latched |= mask
-            elif what == 3:
-                if intid >= 16:
-                    cpu.latched &= ~mask
-            elif what == 5:
-                cpu.running &= ~mask
-        elif intid < FIRST_RESERVED:
-            spi = spis[intid]
-            if what == 0:
-                spi.enabled = 1
-            elif what == 1:
-                spi.enabled = 0
-            elif what == 2:
-                spi.latched = 1
-            elif what == 3:
-                spi.latched = 0
-            elif what == 5:
-                spi.active = 0
-
-
-@jit
-def _track_write(g: Any, cpus: Any, spis: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any) -> Any:
-    """Follow a register write; return (first, count, owner) of the interrupts it may have made deliverable."""
-    owner = vcpu
-    if region >= 0:
-        if offset < 0x10000:
-            return 0, 0, owner
-        owner = region
-        offset -= 0x10000
-    elif offset == 0:
-        was = g[G_DIST_ENABLED]
-        g[G_DIST_ENABLED] = 1 if (value & U64(3)) != U64(0) else 0
-        return 0, (0 if was else g[G_IRQS]), owner
-    if 0x100 <= offset < 0x400:
-        what = ((offset - 0x100) >> 7) & 7
-        first = (offset & 0x7F) * 8
-        _bits(value, first, size * 8, cpus, spis, owner, what)
-        return first, (size * 8 if what == 0 or what == 2 or what == 5 else 0), owner
-    if g[G_GIC] == 2 and 0x820 <= offset < 0xC00:
-        first = offset - 0x800
-        for index in range(size):
-            mask = (value >> U64(8 * index)) & U64(0xFF)
-            target = 0
-            while target < 8 and (mask >> U64(target)) & U64(1) == U64(0):
-                target += 1
-            if first + index < FIRST_RESERVED:
-                spis[first + index].target = target if target < 8 else 0x7FFF
-        return first, size, owner
-    if g[G_GIC] == 3 and region < 0 and 0x6100 <= offset < 0x8000:
-        intid = (offset - 0x6000) >> 3
-        if (offset & 7) == 0 and intid < FIRST_RESERVED:
-            spis[intid].target = 0x7FFF
-            for target in range(g[G_VCPUS]):
-                if vcpu_affinity(target) == np.int64(value & U64(0xFFFFFF)):
-                    spis[intid].target = target
-            return intid, 1, owner
-    return 0, 0, owner
-
-
-@jit
 def _kick_after_write(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, first: Any, count: Any, owner: Any) -> None:
     for intid in range(first, min(first + count, FIRST_RESERVED)):
         if intid >= 32:
@@ -172,19 +98,9 @@ def _kick_after_write(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, first: 
 @jit
 def _kick_sgi_targets(ops: Any, g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
     """Kick the vCPUs that a GICD_SGIR or ICC_SGI1R_EL1 value names, in ascending order, the sender never."""
-    bits = np.int64(value & U64(0xFFFFFFFFFFFFFF))
     for target in range(g[G_VCPUS]):
-        if g[G_GIC] == 2:
-            filter_mode = (bits >> 24) & 3
-            named = filter_mode == 1 or (filter_mode == 0 and (bits >> (16 + target)) & 1 != 0)
-            intid = bits & 15
-        else:
-            affinity = vcpu_affinity(target)
-            cluster = (bits >> 16 & 0xFF) << 8 | (bits >> 32 & 0xFF) << 16
-            in_list = affinity & 0xFFFF00 == cluster and affinity & 0xFF < 16 and (bits >> (affinity & 15)) & 1 != 0
-            named = (bits >> 40) & 1 != 0 or in_list
-            intid = (bits >> 24) & 15
-        if named and target != vcpu and (cpus[target].enabled >> intid) & 1 != 0:
+        intid = sgi_targets(g, vcpu, value, target)
+        if intid >= 0 and target != vcpu and (cpus[target].enabled >> intid) & 1 != 0:
             _kick(ops, g, cpus, target)
 
 
@@ -318,7 +234,7 @@ def place_qemu(events: Any, start: Any, g: Any, cpus: Any, spis: Any, refs: Any,
             g[N_PLACED] += 1
             first, count, owner = 0, 0, vcpu
             if write:
-                first, count, owner = _track_write(g, cpus, spis, vcpu, region, offset, size, event.c)
+                first, count, owner = track_write(g, cpus, spis, vcpu, region, offset, size, event.c)
             enter(ops, g, cpus, vcpu)
             if write and g[G_GIC] == 2 and region < 0 and offset == 0xF00:
                 _kick_sgi_targets(ops, g, cpus, vcpu, event.c)

@@ -60,14 +60,17 @@ CPU = np.dtype(
         ("latched", np.int64),
         ("running", np.int64),
         ("waiting", np.int64),
-        ("sgi_sources", np.int64, (16,)),
+        ("taking", np.int64),
+        ("taking_spis", np.int64),
+        ("confirmed", np.int64),
     ]
 )
 """One vCPU. `line`: level of the timer line, `told`: as last injected; `physical`: the forwarded interrupt's active
 bit; `active`: the guest holds the timer interrupt; `set_…`: what the guest's interface is set to on its first entry
 (KVM recordings); `lr`: list registers at the latest entry. `levels`, `enabled`, `latched`, `running`: bit masks over
-INTIDs 0..31 (line level, enabled, pending without a line, active); `waiting`, `sgi_sources`: what an unprobed guest is
-assumed to take."""
+INTIDs 0..31 (line level, enabled, pending without a line, active). For recordings without LR probes: `waiting`: SGIs
+sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
+`confirmed`: the entry that a probe announced was seen too."""
 
 SPI_BYTES = 1024
 SPI = np.dtype(
@@ -76,10 +79,8 @@ SPI = np.dtype(
 """One shared interrupt, as far as the guest's register writes and its line tell."""
 
 # Configuration.
-G_COUNT, G_TOTAL, G_GIC, G_VCPUS, G_LRS, G_IRQS, G_PROBED, G_DIST_BASE, G_REDIST_BASE, G_DIST_ENABLED, G_REDIST_SIZE = (
-    range(11)
-)
-G_PREVIOUS, G_IDLE, G_WINDOW = 11, 12, 13
+G_COUNT, G_TOTAL, G_GIC, G_VCPUS, G_LRS, G_IRQS, G_PROBED, G_SGI_PROBED = range(8)
+G_DIST_BASE, G_REDIST_BASE, G_DIST_ENABLED, G_LR_LAYOUT, G_WAITING_SPIS = range(8, 13)
 # Counters from here on; names and meaning in COUNTERS.
 G_FIRST_COUNTER = 16
 
@@ -102,27 +103,21 @@ N_LR_ACKS = _counter("inferred", "acks_from_lrs", "acknowledgements that follow 
 N_LR_EOIS = _counter("inferred", "eois_from_lrs", "completions that follow from list registers at entry and exit")
 N_ASSUMED_ACKS = _counter("inferred", "acks_assumed", "acknowledge and completion pairs assumed: no probe shows them")
 N_TIMER_FALLS = _counter(
-    "inferred", "timer_falls", "falling timer lines: the guest took the interrupt and set the timer anew"
+    "inferred", "timer_falls", "falling timer lines: the guest took the interrupt, set the timer anew"
 )
 N_MAPS = _counter("inferred", "maps", "timer interrupts forwarded at creation")
 N_PHYS = _counter("inferred", "phys", "changes of the physical timer interrupt's active state by the host")
 N_SET_UP = _counter("inferred", "set_up", "operations that set the guest's interface up (priority mask, enables)")
 N_SGI_GUESSED = _counter("inferred", "sgi_guessed", "SGI writes without a recorded value: one SGI 0 to the next vCPU")
-N_PLACED = _counter(
-    "inferred", "exits_placed", "exits and entries around an access or a kick that an emulator has none of"
-)
+N_PLACED = _counter("inferred", "exits_placed", "exits and entries around an access or a kick (an emulator has none)")
 N_EPILOGUE = _counter("inferred", "epilogue", "operations of the epilogue")
-N_REPAIRED = _counter("inferred", "repaired", "missing exits and entries (lost events) put in to keep the order legal")
+N_REPAIRED = _counter("inferred", "repaired", "missing exits and entries (lost events) put in to keep the order")
 N_UNCHANGED = _counter("dropped", "unchanged", "re-assertions of an unchanged line level")
-N_ABORTED = _counter(
-    "dropped", "aborted_entry", "list register snapshots of entries that KVM gave up before the guest ran"
-)
+N_ABORTED = _counter("dropped", "aborted_entry", "list register snapshots of entries given up before the guest ran")
 N_LPI = _counter("dropped", "lpi", "list register changes of LPIs")
 N_MSI = _counter("dropped", "msi", "MSIs (ITS and v2m are not modelled)")
 N_FOREIGN = _counter("dropped", "other_mmio", "MMIO outside the distributor and redistributors (devices, ITS, v2m)")
-N_ILLEGAL = _counter(
-    "dropped", "illegal", "accesses that the trace format has no form for (unaligned, beyond the frame)"
-)
+N_ILLEGAL = _counter("dropped", "illegal", "accesses that the trace format has no form for (unaligned, too far)")
 N_NO_VCPU = _counter("dropped", "no_vcpu", "events of threads that are no vCPU of this VM")
 N_OTHER_SGI = _counter("dropped", "other_sgi", "ICC_SGI0R_EL1 and ICC_ASGI1R_EL1 writes")
 N_RANGE = _counter("dropped", "intid_range", "line changes of INTIDs beyond the configuration")
@@ -201,7 +196,7 @@ def enter(ops: Any, g: Any, cpus: Any, vcpu: Any) -> Any:
 
 @jit
 def map_timers(ops: Any, g: Any, first: Any) -> Any:
-    """Forward the timers of the vCPUs from `first` on; return the first vCPU not done (more than `ops` has room for)."""
+    """Forward the timers of the vCPUs from `first` on; return the first vCPU not done (`ops` is full)."""
     vcpu = first
     while vcpu < g[G_VCPUS] and g[G_COUNT] < ops.shape[0] - ROOM:
         emit(ops, g, MAP, vcpu, TIMER, physical_timer(vcpu))

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A recording, from its file to operations: read, surveyed, placed.
+
+`open_recording` reads the whole recording once (into a temporary file of events) and returns a `Recording`; its
+`chunks()` yield operations in arrays, as often as asked. The placement rules are in place_kvm and place_qemu.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.recordings import detect, placing, qemu_csv, qemu_log, ring_buffer, trace_dat
+from bench.recordings import events as ev
+from bench.recordings.events import EVENT
+from bench.recordings.ftrace_scan import scan
+from bench.recordings.options import Options
+from bench.recordings.place_kvm import EXPECTED, enable_everything, place_kvm
+from bench.recordings.place_qemu import place_qemu
+from bench.recordings.source import Source
+from bench.recordings.spool import Spool, window
+from bench.recordings.survey import Survey
+from bench.recordings.thread_table import (
+    C_COMMENTS,
+    C_EVENTS,
+    C_LINES,
+    C_LOST,
+    C_LOST_MARKERS,
+    C_MALFORMED,
+    C_OTHER,
+    C_UNKNOWN,
+    new_threads,
+)  # fmt: skip
+from bench.recordings.thread_table import COUNTERS as SCAN_COUNTERS
+from bench.recordings.threads import Machine, choose, find_machines, roles
+from kvmarm.config import VmConfig
+from kvmarm.errors import UsageError
+from kvmarm.trace import Trace, parse_trace
+
+DEFAULT_LRS = 4
+OPS = 1 << 16
+"""Operations of one chunk."""
+_QEMU_IRQS = 288
+"""INTIDs of QEMU's virt machine (256 SPIs), when the guest did not read GICD_TYPER."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with a phase ("reading", "placing"), how much is done and the total (0: not known)."""
+
+
+@dataclass
+class Chunk:
+    """Operations `ops` (OP[:]) numbered from `first`, and what the probes recorded at some of their entries."""
+
+    ops: np.ndarray
+    first: int
+    expected: np.ndarray
+
+
+@dataclass
+class Recording:
+    """A recording that has been read.
+
+    kind: see detect. config: the VM it is converted for. lines: counts of what was read. not_converted: accesses of an
+    emulator's log by kind. placed: the counters of placing.COUNTERS after `chunks()` ran to its end.
+    """
+
+    name: str
+    kind: str
+    config: VmConfig
+    lines: dict[str, int]
+    facts: dict[str, str]
+    not_converted: Counter[str] = field(default_factory=Counter)
+    placed: dict[str, int] = field(default_factory=dict)
+    epilogue: int = 0
+    trace: Trace | None = None
+    machines: int = 1
+    probed: bool = False
+    lr_layout: int = 3
+    _spool: Spool | None = None
+    _survey: Survey | None = None
+    _options: Options = field(default_factory=Options)
+    _roles: np.ndarray | None = None
+    _distributor: int = -1
+    _redistributors: int = -1
+    _needs_enable: bool = False
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def chunks(self, progress: Progress | None = None) -> Iterator[Chunk]:
+        """Yield the operations. A chunk's arrays are valid until the next is asked for."""
+        nothing = np.zeros(0, EXPECTED)
+        if self.trace is not None:
+            for start in range(0, len(self.trace.ops), OPS):
+                yield Chunk(self.trace.ops[start : start + OPS], start + 1, nothing)
+            return
+        assert self._spool is not None and self._survey is not None
+        cpus, spis, g, refs = placing.new_state(self.config.gic, self.config.vcpus, self.config.irqs, self.config.lrs)
+        self._configure(g, cpus)
+        ops = placing.new_ops(OPS)
+        expected = np.zeros(OPS // 4, EXPECTED).view(np.recarray)
+        found = np.zeros(1, np.int64)
+
+        def flushed() -> Chunk:
+            count = int(g[placing.G_COUNT])
+            chunk = Chunk(ops[:count], int(g[placing.G_TOTAL]) - count + 1, expected[: int(found[0])])
+            g[placing.G_COUNT] = 0
+            found[0] = 0
+            return chunk
+
+        vcpu = 0
+        while (vcpu := int(placing.map_timers(ops, g, vcpu))) < self.config.vcpus:
+            yield flushed()
+        if self._needs_enable:
+            enable_everything(ops, g, cpus, spis)
+        qemu = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
+        rest = np.zeros(0, EVENT)
+        done = 0
+        arrays = window(self._spool.read(), self._options, self._survey.first_time, self._distributor)
+        for array in arrays:
+            events = (np.concatenate([rest, array]) if len(rest) else array).view(np.recarray)
+            position = 0
+            while position < len(events):
+                if qemu:
+                    after = place_qemu(events, position, g, cpus, spis, refs, ops)
+                else:
+                    after = place_kvm(events, position, g, cpus, spis, refs, ops, self._roles, expected, found)
+                if int(g[placing.G_COUNT]) > OPS // 2 or after == position:
+                    if int(g[placing.G_COUNT]) == 0:
+                        break
+                    yield flushed()
+                position = int(after)
+            rest = np.array(events[position:])
+            done += len(array)
+            if progress is not None:
+                progress("placing", done, self._spool.rows)
+        if int(g[placing.G_COUNT]):
+            yield flushed()
+        self.epilogue = int(g[placing.G_TOTAL]) + 1
+        vcpu = -1
+        while (vcpu := int(placing.epilogue(ops, g, cpus, vcpu))) < self.config.vcpus:
+            yield flushed()
+        yield flushed()
+        names = [name for _, name, _ in placing.COUNTERS]
+        self.placed = dict(zip(names, g[placing.G_FIRST_COUNTER :].tolist(), strict=True))
+
+    def _configure(self, g: np.ndarray, cpus: np.ndarray) -> None:
+        assert self._survey is not None
+        g[placing.G_PROBED] = self.probed
+        g[placing.G_SGI_PROBED] = bool(self._survey.kinds[ev.SGI_VALUE])
+        g[placing.G_DIST_BASE] = self._distributor
+        g[placing.G_REDIST_BASE] = self._redistributors
+        g[placing.G_LR_LAYOUT] = self.lr_layout
+        vmcr = self._survey.vmcr
+        if vmcr:
+            # What the guest's interface was set to in the end: ICH_VMCR_EL2 or GICH_VMCR (IHI 0069 12.4, 0048B 5.3.3).
+            v3 = self.lr_layout == 3
+            cpus["set_pmr"] = (vmcr >> 24) & 0xFF if v3 else ((vmcr >> 27) & 0x1F) << 3
+            eoimode = (vmcr >> 9) & 1
+            if self.config.gic == 3:
+                cpus["set_bpr"] = (vmcr >> 18) & 7
+                cpus["set_control"] = (vmcr & 3 or 2) | eoimode << 9
+            else:
+                cpus["set_bpr"] = (vmcr >> 21) & 7
+                cpus["set_control"] = (vmcr & 3 or 1) | eoimode << 9
+
+
+def open_recording(path: str, options: Options | None = None, progress: Progress | None = None) -> Recording:
+    """Read a recording (`-`: standard input). Raises UsageError for anything that is none, or not usable."""
+    options = options or Options()
+    source = Source(path, None if progress is None else lambda done, total: progress("reading", done, total))
+    try:
+        chunks = source.chunks()
+        first = next(chunks)
+        while len(first) < 1 << 16:
+            more = next(chunks, b"")
+            if not more:
+                break
+            first += more
+        kind = detect.detect(first[: 1 << 16], source.name)
+        everything = itertools.chain([first], chunks)
+        if kind == detect.TRACE:
+            return _trace(everything, source.name)
+        spool = Spool()
+        try:
+            if kind in (detect.QEMU_CSV, detect.QEMU_LOG):
+                return _emulator(everything, source.name, kind, options, spool)
+            return _kvm(everything, path, source.name, kind, options, spool)
+        except BaseException:
+            spool.close()
+            raise
+    finally:
+        source.close()
+
+
+def _trace(chunks: Iterator[bytes], name: str) -> Recording:
+    trace = parse_trace(b"".join(chunks), name=name, source=name)
+    lines = {"lines": len(trace.ops) + 1, "events": len(trace.ops)}
+    return Recording(name, detect.TRACE, trace.config, lines, {}, trace=trace)
+
+
+def _emulator(chunks: Iterator[bytes], name: str, kind: str, options: Options, spool: Spool) -> Recording:
+    counts: Counter[str] = Counter()
+    not_converted: Counter[str] = Counter()
+    survey = Survey()
+    reader = qemu_csv.read if kind == detect.QEMU_CSV else qemu_log.read
+    for events in reader(chunks, name, counts, not_converted):
+        survey.add(events)
+        spool.append(events)
+    if not spool.rows:
+        raise UsageError(f"{name}: {kind} without a single GIC event of a guest")
+    gic = options.gic or survey.gic_version(-1, 0)
+    typer = survey.frame_typer
+    vcpus = max(survey.highest_vcpu, survey.highest_region) + 1
+    if typer >= 0 and gic == 2:
+        vcpus = max(vcpus, (typer >> 5 & 7) + 1)
+    # QEMU's GICv3 counts SPIs only in ITLinesNumber.
+    told = _QEMU_IRQS if typer < 0 else ((typer & 31) + (1 if gic == 2 else 2)) * 32
+    irqs = options.irqs or max(64, min(1024, told), (survey.highest_intid // 32 + 1) * 32)
+    config = VmConfig(gic, vcpus, irqs, options.lrs or DEFAULT_LRS)
+    facts = {"vCPUs": str(vcpus), "GIC": f"GICv{gic}"}
+    recording = Recording(name, kind, config, dict(counts), facts, not_converted)
+    recording._spool, recording._survey, recording._options = spool, survey, options
+    return recording
+
+
+def _kvm_events(
+    chunks: Iterator[bytes], path: str, name: str, kind: str, threads: np.ndarray, counters: np.ndarray
+) -> Iterator[np.ndarray]:
+    if kind == detect.TRACE_DAT:
+        container = trace_dat.open_container(chunks, path, name)
+        yield from ring_buffer.read(container, threads, counters)
+        return
+    out = np.zeros(1 << 16, EVENT).view(np.recarray)
+    rest = b""
+    for chunk, last in _with_last(chunks):
+        data = rest + chunk if rest else chunk
+        buffer = np.frombuffer(data, np.uint8)
+        position = 0
+        while True:
+            before = position
+            position, done = scan(buffer, position, last, threads, counters, out)
+            yield out[:done]
+            if position >= len(data) or (position == before and done == 0):
+                break
+        rest = data[position:]
+        if len(rest) > 1 << 20:
+            raise UsageError(f"{name}: a line of more than a megabyte, expected ftrace text")
+
+
+def _with_last(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    held = next(chunks, b"")
+    for chunk in chunks:
+        yield held, False
+        held = chunk
+    yield held, True
+
+
+def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Options, spool: Spool) -> Recording:
+    threads = new_threads()
+    counters = np.zeros(SCAN_COUNTERS, np.int64)
+    survey = Survey()
+    for events in _kvm_events(chunks, path, name, kind, threads, counters):
+        survey.add(events)
+        spool.append(events)
+    lines = {
+        "lines": int(counters[C_LINES]),
+        "events": int(counters[C_EVENTS]),
+        "other": int(counters[C_OTHER]),
+        "comments": int(counters[C_COMMENTS]),
+        "unknown": int(counters[C_UNKNOWN]),
+        "malformed": int(counters[C_MALFORMED]),
+        "lost_markers": int(counters[C_LOST_MARKERS]),
+        "lost_events": int(counters[C_LOST]),
+    }
+    if not survey.kinds[ev.ENTRY] and not survey.kinds[ev.LR_ENTRY]:
+        raise UsageError(
+            f"{name}: {lines['lines']} lines, but no kvm_entry event: record the kvm events (vgic-bench record)"
+        )
+    machines = find_machines(threads, name, options.vcpu_threads)
+    machine = choose(machines, options.vm, name)
+    vcpus = _vcpus(machine, machines, survey, threads)
+    qemu = machine.qemu
+    distributor = survey.distributor(options.vmm, qemu) if options.gic_base is None else options.gic_base
+    redistributors = survey.redistributors(distributor, vcpus) if options.redist_base is None else options.redist_base
+    gic = options.gic or survey.gic_version(distributor, vcpus)
+    irqs = options.irqs or survey.interrupts(distributor)
+    probed = bool(survey.kinds[ev.LR_ENTRY])
+    lrs = options.lrs or (min(survey.list_registers, 16) if probed and survey.list_registers else DEFAULT_LRS)
+    config = VmConfig(gic, vcpus, irqs, lrs)
+    facts = {
+        "vCPUs": machine.describe(),
+        "GIC": f"GICv{gic}"
+        + (f", distributor at {distributor:#x}" if distributor >= 0 else ", its frames not accessed")
+        + (f", redistributors at {redistributors:#x}" if gic == 3 and redistributors >= 0 else ""),
+        "probes": "list registers" * probed + (", SGI values" if survey.kinds[ev.SGI_VALUE] else "") or "none",
+    }
+    recording = Recording(name, kind, config, lines, facts, machines=len(machines), probed=probed)
+    recording._spool, recording._survey, recording._options = spool, survey, options
+    recording._roles = roles(threads, machine, machines)
+    recording._distributor, recording._redistributors = distributor, redistributors
+    recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
+    recording._needs_enable = distributor < 0 or distributor not in survey.enabling
+    return recording
+
+
+def _vcpus(machine: Machine, machines: list[Machine], survey: Survey, threads: np.ndarray) -> int:
+    """How many vCPUs the machine has: every number that its threads, its lines or its creation mention."""
+    highest = max(machine.vcpus)
+    if len(machines) == 1:
+        highest = max(highest, survey.highest_vcpu, int(threads["timer_map"].max()))
+    return highest + 1

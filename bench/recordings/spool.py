@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Events between their reader and their placement: in a temporary file, so that memory stays flat.
+
+Placement needs facts (vCPUs, GIC version, where the GIC is) that only the whole recording tells, and standard input
+cannot be read twice. Events are about a tenth of the text they come from.
+"""
+
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.recordings import events as ev
+from bench.recordings.events import EVENT
+from bench.recordings.options import Options
+
+ROWS = 1 << 15
+"""Events read back at a time."""
+
+
+class Spool:
+    """A temporary file of EVENT records; written once, then read as often as wanted."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="vgic-bench-")  # noqa: SIM115 - closed by close()
+        self.rows = 0
+
+    def append(self, events: np.ndarray) -> None:
+        """Add an array of EVENT."""
+        if len(events):
+            self._file.write(memoryview(np.ascontiguousarray(events)).cast("B"))
+            self.rows += len(events)
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Yield arrays of at most ROWS events."""
+        self._file.seek(0)
+        while data := self._file.read(ROWS * EVENT.itemsize):
+            yield np.frombuffer(bytearray(data), EVENT)
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()
+
+
+_SET_UP_KINDS = np.array(
+    [ev.GPA_WRITE, ev.FRAME_WRITE, ev.Q_PMR, ev.Q_CONTROL, ev.Q_BPR, ev.Q_ICC_CONTROL, ev.Q_GROUP1], np.int32
+)
+_SGIR = 0xF00
+
+
+def window(arrays: Iterator[np.ndarray], options: Options, first_time: int, distributor: int) -> Iterator[np.ndarray]:
+    """Yield what a window keeps: its own events and, of those before it, what set the interrupt controller up.
+
+    That is register writes (SGIs excepted) and the last level of each line that was high when the window opens.
+    """
+    if not options.windowed:
+        yield from arrays
+        return
+    start = -1 if options.start is None else first_time + round(options.start * 1e9)
+    stop = (1 << 62) if options.stop is None else first_time + round(options.stop * 1e9)
+    first = options.first or 0
+    last = (1 << 62) if options.count is None else first + options.count
+    levels: dict[tuple[int, int], np.ndarray] = {}
+    position = 0
+    opened = False
+    for events in arrays:
+        counted = np.cumsum(events["kind"] != ev.LRS) - 1 + position
+        position = int(counted[-1]) + 1 if len(counted) else position
+        timed = events["kind"] != ev.LOST
+        before = (timed & (events["time"] < start)) | (counted < first)
+        after = (timed & (events["time"] > stop)) | (counted >= last)
+        early = events[before]
+        lines = (early["kind"] == ev.LINE) | (early["kind"] == ev.Q_LINE)
+        for row in early[lines]:
+            levels[int(row["vcpu"]), int(row["a"])] = row
+        writes = early[np.isin(early["kind"], _SET_UP_KINDS)]
+        sgi = (writes["kind"] == ev.GPA_WRITE) & (writes["a"] == np.uint64(max(distributor, 0) + _SGIR))
+        sgi |= (writes["kind"] == ev.FRAME_WRITE) & (writes["n"] == ev.NO_REGION) & (writes["a"] == _SGIR)
+        kept = [writes[~sgi]]
+        inside = events[~before & ~after]
+        if len(inside) and not opened:
+            opened = True
+            high = [row for row in levels.values() if row["b"]]
+            if high:
+                kept.append(np.array(high, EVENT))
+        kept.append(inside)
+        yield np.concatenate(kept)
+        if len(events) and bool(after[-1]):
+            return

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of a recording's threads, kept while it is read: an open-addressed table by PID in jitted code.
+
+It learns which vCPU a thread is from the thread's name, from the probes, or from the timer map event that precedes the
+thread's first entry into a guest.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm.jit import jit
+
+THREAD = np.dtype(
+    [
+        ("pid", np.int64),
+        ("tgid", np.int64),
+        ("named", np.int32),
+        ("probed", np.int32),
+        ("mapped", np.int32),
+        ("timer_map", np.int32),
+        ("entries", np.int64),
+        ("first", np.int64),
+        ("last", np.int64),
+        ("qemu", np.int32),
+    ]
+)
+"""One thread. `pid` -1: free. vCPU numbers (-1: not known): `named` from its name, `probed` from a probe, `mapped` from
+the timer map before its first kvm_entry; `timer_map`: of the latest such event. `first`, `last`: ns of its entries;
+`qemu`: its name is one QEMU gives its threads."""
+THREADS = 1 << 14
+
+# Counters of a scan.
+C_LINES, C_EVENTS, C_OTHER, C_COMMENTS, C_UNKNOWN, C_LOST_MARKERS, C_LOST, C_MALFORMED, C_THREADS = range(9)
+COUNTERS = 9
+
+SPACE = 32
+
+
+def new_threads() -> np.ndarray:
+    """Return an empty table."""
+    threads = np.zeros(THREADS, THREAD).view(np.recarray)
+    for field in ("pid", "tgid", "named", "probed", "mapped", "timer_map"):
+        threads[field] = -1
+    return threads
+
+
+@jit
+def is_digit(character: Any) -> Any:
+    """Return whether a byte is an ASCII digit."""
+    return 48 <= character <= 57
+
+
+@jit
+def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
+    """Return the vCPU number that a thread's name data[start:end] states, -1 when none.
+
+    `vcpu` in any case and a number after at most two separators (kvm-vcpu-3, fc_vcpu 3, vcpu3), or `CPU 3/KVM`.
+    """
+    for at in range(start, end - 3):
+        letters = (
+            (data[at] | 32) == 118
+            and (data[at + 1] | 32) == 99
+            and (data[at + 2] | 32) == 112
+            and (data[at + 3] | 32) == 117
+        )
+        libvirt = at == start and data[at] == 67 and data[at + 1] == 80 and data[at + 2] == 85 and data[at + 3] == SPACE
+        if not letters and not libvirt:
+            continue
+        position = at + 4
+        skipped = 0
+        while position < end and skipped < 2 and not is_digit(data[position]):
+            position += 1
+            skipped += 1
+        if position >= end or not is_digit(data[position]):
+            continue
+        number = 0
+        while position < end and is_digit(data[position]):
+            number = number * 10 + (np.int64(data[position]) - 48)
+            position += 1
+        if libvirt and (position >= end or data[position] != 47):
+            continue
+        if number < 512:
+            return number
+    return -1
+
+
+@jit
+def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, start: Any, end: Any) -> Any:
+    """Return the table index of `pid`, added with its name data[start:end] when new; -1 when the table is full."""
+    mask = threads.shape[0] - 1
+    index = (pid * 40503) & mask
+    for _ in range(threads.shape[0]):
+        known = threads[index].pid
+        if known == pid:
+            return index
+        if known < 0:
+            if counters[C_THREADS] > threads.shape[0] * 3 // 4:
+                return -1
+            counters[C_THREADS] += 1
+            threads[index].pid = pid
+            threads[index].tgid = tgid
+            threads[index].named = vcpu_of_name(data, start, end)
+            if end - start >= 4:
+                threads[index].qemu = (
+                    data[start] == 113 and data[start + 1] == 101 and data[start + 2] == 109 and data[start + 3] == 117
+                ) or (data[start] == 67 and data[start + 3] == SPACE)
+            return index
+        index = (index + 1) & mask
+    return -1
+
+
+@jit
+def learn_entry(thread: Any, time: Any) -> None:
+    """A thread (a record of THREAD) enters a guest at `time` ns."""
+    if thread.entries == 0:
+        thread.first = time
+        thread.mapped = thread.timer_map
+    thread.entries += 1
+    thread.last = time
