@@ -38,6 +38,24 @@ NAME_MSI = name_hash("vgic_msi")
 
 
 @jit
+def concerns_vgic(name: Any) -> Any:
+    """Return whether the event with this name hash is one that `arguments` reads."""
+    return (
+        name == NAME_ENTRY
+        or name == NAME_EXIT
+        or name == NAME_LINE
+        or name == NAME_MMIO
+        or name == NAME_SYS
+        or name == NAME_WFX
+        or name == NAME_TIMER_MAP
+        or name == NAME_LR_ENTRY
+        or name == NAME_LR_EXIT
+        or name == NAME_SGI1R
+        or name == NAME_MSI
+    )
+
+
+@jit
 def next_number(data: Any, position: Any, end: Any) -> Any:
     """Return (value, position after it) of the next decimal or 0x-hex number at or after `position`.
 

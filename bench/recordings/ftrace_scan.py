@@ -11,22 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.ftrace_args import (
-    NAME_ENTRY,
-    NAME_EXIT,
-    NAME_LINE,
-    NAME_LR_ENTRY,
-    NAME_LR_EXIT,
-    NAME_MMIO,
-    NAME_MSI,
-    NAME_SGI1R,
-    NAME_SYS,
-    NAME_TIMER_MAP,
-    NAME_WFX,
-    arguments,
-    next_number,
-    position_after,
-)  # fmt: skip
+from bench.recordings.ftrace_args import arguments, concerns_vgic, next_number, position_after
 from bench.recordings.thread_table import (
     C_COMMENTS,
     C_EVENTS,
@@ -105,10 +90,7 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
     if at >= end:
         counters[C_UNKNOWN] += 1
         return 0
-    if not (
-        name == NAME_ENTRY or name == NAME_EXIT or name == NAME_LINE or name == NAME_MMIO or name == NAME_SYS or name == NAME_WFX
-        or name == NAME_TIMER_MAP or name == NAME_LR_ENTRY or name == NAME_LR_EXIT or name == NAME_SGI1R or name == NAME_MSI
-    ):  # fmt: skip
+    if not concerns_vgic(name):
         counters[C_OTHER] += 1
         return 0
     # PID, before an optional (TGID).
@@ -216,8 +198,8 @@ def scan(data: Any, position: Any, final: Any, threads: Any, counters: Any, out:
     """Scan whole lines of `data` (uint8[:]) from `position`.
 
     threads: THREAD[:] (a power of two long); counters: int64[COUNTERS], added to; out: EVENT[:], filled from 0.
-    `final`: the last line counts even without its newline. Returns (position after the last line scanned, events); it stops
-    early when `out` is nearly full.
+    `final`: the last line counts even without its newline. Returns (position after the last line scanned, events); it
+    stops early when `out` is nearly full.
     """
     size = data.shape[0]
     done = 0

@@ -5,7 +5,8 @@ Rules, besides those in `placing`:
 
 - Flush at the LR probe before an entry, else at kvm_entry; sync at the LR probe after an exit, else at kvm_exit (KVM
   does not fold when no list register was used, so there is no probe then).
-- A vCPU's first entry is preceded by one in which the guest sets its interface up: priority mask, enables, binary point.
+- Before a vCPU's first entry there is one in which the guest sets its interface up: priority mask, enables, binary
+  point.
 - With LR probes, acknowledgements and completions follow from each list register's state at entry and exit: 1>2 ack,
   1>0 ack and EOI, 2>0 EOI, 3>1 EOI, 3>2 EOI and ack, 3>0 EOI, ack and EOI. Within one stay in the guest: completions of
   what was active first, then what came and went, last what stays active (one priority: nothing nests).
@@ -301,7 +302,8 @@ def place_kvm(
 
     roles: int64[:, 2], for each thread of the recording its vCPU (-1: none) and whether its lines are this VM's.
     expected: EXPECTED[:], filled from done[0] (int64[1]) on. Returns the index of the first event not placed: it stops
-    when `ops` or `expected` has no room for what one event may need, or before a probe whose registers are not all here.
+    when `ops` or `expected` has no room for what one event may need, or before a probe whose registers are not all
+    here.
     """
     exit_lrs = np.zeros(MAX_RECORDED_LRS, np.uint64)
     index = start
@@ -311,7 +313,7 @@ def place_kvm(
         if kind == ev.LOST or kind == ev.LRS:
             index += 1
             continue
-        vcpu = np.int64(event.vcpu)
+        vcpu: Any = np.int64(event.vcpu)
         if event.thread >= 0:
             if kind == ev.LINE:
                 if roles[event.thread, 1] == 0:
@@ -320,7 +322,7 @@ def place_kvm(
                 vcpu = -1
             elif vcpu < 0:
                 vcpu = roles[event.thread, 0]
-        registers = 0
+        registers: Any = 0
         if kind == ev.LR_ENTRY or kind == ev.LR_EXIT:
             registers = np.int64(event.n)
             if index + 1 + (registers + 3) // 4 > events.shape[0]:

@@ -6,9 +6,9 @@ Rules, besides those in `placing`:
 - A distributor or redistributor access, or a write of ICC_SGI1R_EL1, is an exit: sync, the access, flush.
 - CPU interface accesses (GICC, ICC) happen in the guest. An acknowledge that came back spurious is completed at once:
   on another design it may return something. EOI and DIR take the value that their acknowledge returns here (`@K`).
-- What makes an interrupt deliverable to a vCPU that is in the guest kicks it, at once: sync, flush. That is: a line that
-  rises, an SGI, a pending or enable bit written. A falling line does not. A line that is still high when its interrupt
-  is deactivated rises anew.
+- What makes an interrupt deliverable to a vCPU that is in the guest kicks it, at once: sync, flush. That is: a line
+  that rises, an SGI, a pending or enable bit written. A falling line does not. A line that is still high when its
+  interrupt is deactivated rises anew.
 - Shared interrupts are driven with `inject 0 INTID LEVEL`, private ones other than the virtual timer likewise with
   their vCPU.
 

@@ -38,8 +38,8 @@ _ICC = {
 }
 # The GIC's own account of what memory_region_ops_ events or another event say already, and what follows from them.
 _REDUNDANT = (
-    b"gic_dist_", b"gic_cpu_", b"gic_ack", b"gic_enable", b"gic_disable", b"gic_update", b"gicv3_dist_", b"gicv3_redist_",
-    b"gicv3_cpuif_",
+    b"gic_dist_", b"gic_cpu_", b"gic_ack", b"gic_enable", b"gic_disable", b"gic_update", b"gicv3_dist_",
+    b"gicv3_redist_", b"gicv3_cpuif_",
 )  # fmt: skip
 
 Row = tuple[int, int, int, int, int, int, int, int, int]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Events out of trace.dat's ring buffer pages: EVENT arrays in time order over all CPUs.
 
-A page is a time stamp, a word with the length of what follows (and flags for events lost before), then entries: a 32-bit
-head (5 bits type or length, 27 bits time delta) and data. Source: Documentation/trace/ring-buffer-design, struct
+A page is a time stamp, a word with the length of what follows (and flags for events lost before), then entries: a
+32-bit head (5 bits type or length, 27 bits time delta) and data. Source: Documentation/trace/ring-buffer-design, struct
 ring_buffer_event in include/linux/ring_buffer.h. Pages are decoded in jitted code, fields picked with NumPy, and the
 CPUs merged as far as every CPU has been read.
 """
@@ -59,7 +59,7 @@ def decode_pages(data: Any, page_size: Any, times: Any, offsets: Any) -> Any:
         if length > page_size - _HEAD:
             damaged = True
             continue
-        position = page + _HEAD
+        position: Any = page + _HEAD
         end = position + length
         while position + 4 <= end:
             head = _word(data, position)
@@ -226,7 +226,10 @@ def _merge(sources: list[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
 
 
 def read(container: Container, threads: np.ndarray, counters: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield EVENT arrays of the whole recording in time order; fills `threads` and `counters` as the text scanner does."""
+    """Yield EVENT arrays of the whole recording in time order.
+
+    Fills `threads` (THREAD[:]) and `counters` (int64[COUNTERS]) as the text scanner does.
+    """
     empty = np.zeros(0, np.uint8)
     sources = [_cpu_events(container, cpu, offset, size, counters) for cpu, offset, size in container.cpus]
     rows_of: dict[int, int] = {}

@@ -28,7 +28,7 @@ class Spool:
     def append(self, events: np.ndarray) -> None:
         """Add an array of EVENT."""
         if len(events):
-            self._file.write(memoryview(np.ascontiguousarray(events)).cast("B"))
+            self._file.write(np.ascontiguousarray(events).tobytes())
             self.rows += len(events)
 
     def read(self) -> Iterator[np.ndarray]:

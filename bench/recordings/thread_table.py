@@ -74,7 +74,7 @@ def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
             skipped += 1
         if position >= end or not is_digit(data[position]):
             continue
-        number = 0
+        number: Any = 0
         while position < end and is_digit(data[position]):
             number = number * 10 + (np.int64(data[position]) - 48)
             position += 1

@@ -116,7 +116,7 @@ def roles(threads: np.ndarray, machine: Machine, machines: list[Machine]) -> np.
         return table
     others = {row for other in machines for row in other.vcpus.values()}
     centres = [(other, float(np.mean(list(other.pids.values())))) for other in machines]
-    for row in np.flatnonzero(threads["pid"] > 0):
+    for row in np.flatnonzero(threads["pid"] > 0).tolist():
         if int(row) in others:
             continue
         pid, tgid = int(threads[row]["pid"]), int(threads[row]["tgid"])

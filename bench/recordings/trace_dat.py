@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The container of trace.dat, versions 6 and 7: event formats, thread names, and each CPU's ring buffer pages.
 
-Source: trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5). Sections and per-CPU data of version 7 may be compressed with zstd or
-zlib, in chunks. Only little-endian 64-bit recordings are read (every KVM/Arm host).
+Source: trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5). Sections and per-CPU data of version 7 may be compressed with zstd
+or zlib, in chunks. Only little-endian 64-bit recordings are read (every KVM/Arm host).
 """
 
 import os
@@ -163,9 +163,7 @@ def _read_version_7(container: Container) -> None:
     container.compression = container._string()
     container._string()
     if container.compression not in ("none", "zstd", "zlib"):
-        raise UsageError(
-            f"{container.name}: trace.dat compressed with {container.compression!r}, expected zstd or zlib"
-        )
+        raise UsageError(f"{container.name}: trace.dat compressed with {container.compression!r}, expected zstd, zlib")
     (offset,) = container._unpack("<Q")
     sections: dict[int, int] = {}
     buffers: list[bytes] = []
@@ -198,7 +196,7 @@ def _inside(container: Container, data: bytes) -> Container:
     file = tempfile.SpooledTemporaryFile(max_size=1 << 26)  # noqa: SIM115
     file.write(data)
     file.seek(0)
-    return Container(file, container.name, container.page_size, "none", container.formats, container.threads)  # type: ignore[arg-type]
+    return Container(file, container.name, container.page_size, "none", container.formats, container.threads)
 
 
 def _section(container: Container, offset: int) -> bytes:
