@@ -9,6 +9,14 @@ Rules inside: x0 is the vCPU and, on exit, x1 the exit code for the whole path; 
 guest); everything else is scratch, so many system registers are read before they are stored.
 """
 
-NAME = "asm"
-TITLE = "Linux 4.4 assembly"
-SUPPORTS_VHE = False
+from kvmarm.el2.switch import SwitchModel
+from switch_asm_model.switch import programs
+
+SWITCH = SwitchModel(
+    name="asm",
+    implementation="asm44",
+    title="Linux 4.4 assembly",
+    source="Linux 4.4.177, arch/arm64/kvm/hyp.S, vgic-v2-switch.S, vgic-v3-switch.S",
+    vhe=False,
+    programs=programs,
+)

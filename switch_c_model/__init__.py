@@ -7,10 +7,18 @@ and with VHE the host's EL1 registers stay where they are.
 
 Rules inside: what the hardware sees follows from the functions below. What the compiler adds (frames, addresses,
 function pointers, loop counters) is written as `work` lines: gcc 12.2 -O2 on 4.8.17, counted in executed runs per
-condition (base, live list registers, dirty debug state, 32-bit guest, abort, FP); how one condition's work is shared out
-among the functions that run under it is our apportioning. `compiler` has the rule for other compilers.
+condition (base, live list registers, dirty debug state, 32-bit guest, abort, FP); how one condition's work is shared
+out among the functions that run under it is our apportioning. `compiler` has the rule for other compilers.
 """
 
-NAME = "c"
-TITLE = "Linux 4.8 C"
-SUPPORTS_VHE = True
+from kvmarm.el2.switch import SwitchModel
+from switch_c_model.switch import programs
+
+SWITCH = SwitchModel(
+    name="c",
+    implementation="c48",
+    title="Linux 4.8 C",
+    source="Linux 4.8.17, arch/arm64/kvm/hyp/, virt/kvm/arm/hyp/",
+    vhe=True,
+    programs=programs,
+)

@@ -7,7 +7,7 @@ register moves on its own.
 """
 
 from kvmarm.el2.configuration import Boot
-from kvmarm.el2.program import Assembler
+from kvmarm.el2.program import Assembler, Label
 from kvmarm.el2.slots import DEBUG_REGISTERS
 from switch_c_model.alternatives import kern_hyp_va
 
@@ -80,9 +80,9 @@ def restore_host_debug(asm: Assembler, boot: Boot) -> None:
         asm.jump("ret")
 
 
-def _leave_if_clean(asm: Assembler, clean: "object") -> None:
+def _leave_if_clean(asm: Assembler, clean: Label) -> None:
     asm.ldr("x1", "vcpu.debug_flags")
-    asm.b_if("tbz x1, #DEBUG_DIRTY, 1f", clean, "x1", 1, 0)  # type: ignore[arg-type]
+    asm.b_if("tbz x1, #DEBUG_DIRTY, 1f", clean, "x1", 1, 0)
 
 
 def _pass(asm: Assembler, owner: str, *, save: bool) -> None:

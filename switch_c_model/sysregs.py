@@ -6,6 +6,8 @@ A VHE host keeps its own EL1-named registers in EL2: of its state only the commo
 reached by `_EL12` names.
 """
 
+from collections.abc import Callable
+
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
 from kvmarm.el2.slots import AARCH32_REGISTERS, EL1_REGISTERS, el12
@@ -22,6 +24,7 @@ SYSTEM_REGISTERS = (
     *("sp_el1", "elr_el1", "spsr_el1"),
 )
 _HCR_RW = 1 << 31
+_Move = Callable[[Assembler, Boot, str, tuple[str, ...]], None]
 
 
 def save_host_sysregs(asm: Assembler, boot: Boot) -> None:
@@ -58,14 +61,14 @@ def restore_guest_sysregs(asm: Assembler, boot: Boot) -> None:
         _restore(asm, boot, "guest", COMMON_REGISTERS)
 
 
-def _host(asm: Assembler, boot: Boot, move: "object") -> None:
+def _host(asm: Assembler, boot: Boot, move: _Move) -> None:
     if boot.vhe:
         asm.jump("ret (nothing to do with VHE)")
     else:
         with function(asm, "host_sysregs", called=False, frame=False):
-            move(asm, boot, "host", SYSTEM_REGISTERS)  # type: ignore[operator]
+            move(asm, boot, "host", SYSTEM_REGISTERS)
     with function(asm, "common_sysregs"):
-        move(asm, boot, "host", COMMON_REGISTERS)  # type: ignore[operator]
+        move(asm, boot, "host", COMMON_REGISTERS)
 
 
 def _save(asm: Assembler, boot: Boot, owner: str, names: tuple[str, ...]) -> None:

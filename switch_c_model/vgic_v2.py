@@ -7,7 +7,8 @@ The status registers are read only if a maintenance interrupt can be expected.
 """
 
 from kvmarm.el2.configuration import Boot
-from kvmarm.el2.program import Assembler
+from kvmarm.el2.program import Assembler, Label
+from switch_c_model import compiler
 from switch_c_model.alternatives import function, kern_hyp_va, select_function
 
 _STATE, _HW, _EOI = 3 << 28, 1 << 31, 1 << 19
@@ -25,6 +26,7 @@ def save_vgic(asm: Assembler, boot: Boot) -> None:
         asm.str_("x4", "vgic.vmcr")
         asm.work("frame and addresses", mem_load=2, mem_store=1)
         asm.ldr("x6", "vgic.live_lrs")
+        compiler.adjust(asm, boot, "save", "x6")
         asm.b_if("cbz x6, 1f", idle, "x6")
         asm.work("frame, loop set-up, alignment", mem_load=3, mem_store=1, branch=4, alu=32, other=1)
         asm.ldr("x4", "gich_apr")
@@ -143,15 +145,16 @@ def restore_vgic(asm: Assembler, boot: Boot) -> None:
         asm.ldr("x1", "vgic.vmcr")
         asm.str_("x1", "gich_vmcr")
         asm.str_("x6", "vgic.live_lrs")
+        compiler.adjust(asm, boot, "restore", "x6")
         asm.place(done)
 
 
-def _frame(asm: Assembler, boot: Boot, missing: "object") -> None:
+def _frame(asm: Assembler, boot: Boot, missing: Label) -> None:
     asm.ldr("x1", "vcpu.kvm")
     kern_hyp_va(asm, boot)
     asm.ldr("x1", "vgic.vctrl_base")
     kern_hyp_va(asm, boot)
-    asm.b_if("cbz x1, 5f", missing, "x1")  # type: ignore[arg-type]
+    asm.b_if("cbz x1, 5f", missing, "x1")
 
 
 def _loop_end(asm: Assembler, *, last: bool) -> None:

@@ -8,7 +8,8 @@ of active-priority registers follows the number of priority bits that ICH_VTR_EL
 """
 
 from kvmarm.el2.configuration import Boot
-from kvmarm.el2.program import Assembler, Label
+from kvmarm.el2.program import Assembler
+from switch_c_model import compiler
 from switch_c_model.alternatives import function, select_function
 
 _STATE, _HW, _EOI = 3 << 62, 1 << 61, 1 << 41
@@ -29,6 +30,7 @@ def save_vgic(asm: Assembler, boot: Boot) -> None:
         asm.mrs("x1", "ich_vmcr_el2")
         asm.str_("x1", "vgic.vmcr")
         asm.ldr("x6", "vgic.live_lrs")
+        compiler.adjust(asm, boot, "save", "x6")
         asm.b_if("cbz x6, 2f", idle, "x6")
         asm.work("frame, loop set-up, alignment", mem_store=1, alu=12, other=1)
         _save_live(asm, boot)
@@ -149,6 +151,7 @@ def restore_vgic(asm: Assembler, boot: Boot) -> None:
         asm.dsb("sy")
         asm.place(mapped)
         asm.str_("x6", "vgic.live_lrs")
+        compiler.adjust(asm, boot, "restore", "x6")
         asm.mrs("x1", "icc_sre_el2")
         asm.bic("x1", "x1", _SRE_ENABLE)
         asm.msr("icc_sre_el2", "x1")

@@ -3,8 +3,8 @@
 
 A configuration is written with the keys and string values of the recorded runs (`live_lrs`, `lr_kind`, ...); every key
 may be left out and has a default. `Boot` is the part that the kernel fixes when it boots (by patching instructions, by
-choosing functions): a world switch's program is made from it. Everything else is values in registers and memory, on which
-the program acts when it runs.
+choosing functions): a world switch's program is made from it. Everything else is values in registers and memory, on
+which the program acts when it runs.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,15 @@ from dataclasses import dataclass, fields
 
 from kvmarm.errors import UsageError
 
-IMPLEMENTATIONS = ("asm44", "c48", "c48-vhe")
+VHE_SUFFIX = "-vhe"
+"""What an implementation's name ends with where it runs with VHE: `c48` and `c48-vhe`."""
+
 COMPILERS = ("gcc-12.2 -O2", "gcc-11.3 -O2", "gcc-12.2 -O2 -fno-jump-tables", "gcc-12.2 -Os")
 LR_KINDS = ("pending", "pending+eoi_maint", "pending+hw", "eoi_maint+completed", "completed_by_guest")
 EXITS = ("hvc", "irq", "dabt", "dabt_perm")
 
 _FLAG = ("0", "1")
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "implementation": IMPLEMENTATIONS,
     "vhe": _FLAG,
     "gic": ("v2", "v3"),
     "fp_used": _FLAG,
@@ -84,6 +85,30 @@ class Configuration:
         return Boot(**{f.name: getattr(self, f.name) for f in fields(Boot)})
 
     @property
+    def name(self) -> str:
+        """The configuration's id, or one made from its values the way recorded runs are named."""
+        if self.id:
+            return self.id
+        parts = [self.implementation, f"gic{self.gic}", f"nlr{self.nr_lr}", f"live{self.live_lrs}"]
+        parts += [f"fp{int(self.fp_used)}", f"dbg{self.debug}", "a64" if self.guest == "aarch64" else "a32"]
+        parts += [self.exit, f"timer{int(self.timer)}"]
+        plain = Configuration()
+        for key in (
+            "lr_kind",
+            "fpcr_differs",
+            "vgic_sre",
+            "prio_bits",
+            "erratum_834220",
+            "pan",
+            "hyp_offset_low",
+            "compiler",
+        ):
+            value = getattr(self, key)
+            if value != getattr(plain, key):
+                parts.append(f"{key}={int(value) if isinstance(value, bool) else value}".replace(" ", ""))
+        return "_".join(parts)
+
+    @property
     def phases(self) -> tuple[str, ...]:
         """The phases that this configuration runs through."""
         return ("entry", "fptrap", "exit") if self.fp_used else ("entry", "exit")
@@ -99,7 +124,7 @@ def parse_configuration(values: Mapping[str, object], where: str = "configuratio
     for key, value in values.items():
         if key in _IGNORED:
             continue
-        if key not in _CHOICES and key not in ("nr_lr", "live_lrs"):
+        if key not in _keys():
             raise UsageError(f"{where}: unknown key {key!r}; expected one of {', '.join(_keys())}")
         if not isinstance(value, (str, int)):
             raise UsageError(f"{where}: {key}: expected a string, not {value!r}")
@@ -111,16 +136,12 @@ def parse_configuration(values: Mapping[str, object], where: str = "configuratio
             raise UsageError(f"{where}: {key}: {value!r} is not one of {', '.join(choices)}")
     implementation = text.get("implementation", "asm44")
     if text.get("compiler") == "assembler":
-        if implementation != "asm44":
-            raise UsageError(f"{where}: compiler: 'assembler' goes with asm44, not with {implementation}")
-        del text["compiler"]
-    vhe = text.get("vhe", "1" if implementation == "c48-vhe" else "0") == "1"
-    if implementation == "c48" and vhe:
-        implementation = "c48-vhe"
-    if implementation == "c48-vhe" and not vhe:
-        raise UsageError(f"{where}: vhe: implementation c48-vhe runs with VHE, expected vhe=1")
-    if implementation == "asm44" and vhe:
-        raise UsageError(f"{where}: vhe: the assembly switch (asm44) has no VHE; expected vhe=0 or the C switch")
+        del text["compiler"]  # said of code that no compiler made
+    vhe = text.get("vhe", str(int(implementation.endswith(VHE_SUFFIX)))) == "1"
+    if implementation.endswith(VHE_SUFFIX) and not vhe:
+        raise UsageError(f"{where}: vhe: implementation {implementation} runs with VHE; expected 1, not 0")
+    if vhe and not implementation.endswith(VHE_SUFFIX):
+        implementation += VHE_SUFFIX
     gic = text.get("gic", "v2")
     most = 64 if gic == "v2" else 16
     nr_lr = _number(text.get("nr_lr", "4"), 1, most, f"{where}: nr_lr")
@@ -152,7 +173,7 @@ def parse_configuration(values: Mapping[str, object], where: str = "configuratio
 
 
 def _keys() -> list[str]:
-    return [*_CHOICES, "nr_lr", "live_lrs"]
+    return ["implementation", *_CHOICES, "nr_lr", "live_lrs"]
 
 
 def _number(text: str, low: int, high: int, where: str) -> int:

@@ -5,8 +5,9 @@ This is the readable twin of `kvmarm.el2.executor`; both give the same state and
 List-register formats: GICv2 architecture (IHI 0048B) 5.3.9, GICv3 (IHI 0069) ICH_LR<n>_EL2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kvmarm.el2 import program as p
 from kvmarm.el2.slots import SLOT_COUNT, slot
@@ -53,18 +54,17 @@ class Executed:
 
     def counts(self) -> dict[str, int]:
         """Return the number of executed instructions of every class (zeros included)."""
-        return self.counts_by_group(lambda line: "")[""]
+        return self.counts_by(lambda line: None)[None]
 
-    def counts_by_group(self, key: "object") -> dict[str, dict[str, int]]:
-        """Return class counts for each value of key(instruction)."""
-        groups: dict[str, list[int]] = {}
+    def counts_by(self, key: Callable[[p.Instruction], Hashable]) -> dict[Any, dict[str, int]]:
+        """Return class counts (zeros included) for each value of key(instruction)."""
+        groups: dict[Any, list[int]] = {}
         lines = self.program.instructions
         for index in self.steps:
             line = lines[index]
-            totals = groups.setdefault(key(line), [0] * len(p.CLASSES))  # type: ignore[operator]
-            if line.target is not None:
-                if line.text[0] != "(":
-                    totals[_TAKEN if index in self.taken else _NOT_TAKEN] += 1
+            totals = groups.setdefault(key(line), [0] * len(p.CLASSES))
+            if line.counted_branch:
+                totals[_TAKEN if index in self.taken else _NOT_TAKEN] += 1
             for klass, number in line.counts:
                 totals[klass] += number
         return {name: dict(zip(p.CLASSES, totals, strict=True)) for name, totals in groups.items()}
@@ -87,46 +87,56 @@ class Machine:
 
     def run(self, program: p.Program) -> Executed:
         """Execute a program from its first instruction to its end; return what was executed."""
-        state = self.state
         lines = program.instructions
         steps: list[int] = []
         taken: set[int] = set()
         place, end = 0, len(lines)
         while place < end:
-            line = lines[place]
             steps.append(place)
-            next_place = place + 1
-            for operation in line.ops:
-                kind, destination, source, a, b = operation
-                if kind == p.MOVE:
-                    state[destination] = state[source]
-                elif kind == p.SET:
-                    state[destination] = state[source] & a | b
-                elif kind == p.MERGE:
-                    state[destination] = state[source] | state[a]
-                elif kind == p.FIELD:
-                    state[destination] = (state[source] >> (b & 63) & a) << (b >> 8)
-                elif kind == p.MARK:
-                    if state[source] & a:
-                        state[destination] |= b
-                elif kind == p.TEST_ZERO:
-                    state[destination] = int(not state[source] & a)
-                elif kind == p.STOP:
-                    next_place = end
-                elif kind >= p.BRANCH:
-                    if (
-                        kind == p.BRANCH
-                        or (kind == p.BRANCH_IF and state[source] & a == b)
-                        or (kind == p.BRANCH_UNLESS and state[source] & a != b)
-                        or (kind == p.BRANCH_SAME and state[source] == state[a])
-                    ):
-                        assert line.target is not None
-                        next_place = line.target
-                        taken.add(place)
-                else:
-                    self._read_status(operation)
-            place = next_place
+            line = lines[place]
+            if line.target is None:
+                self.apply(line.ops)
+                place += 1
+            elif line.ops[0][0] == p.STOP:
+                place = end
+            elif self._condition(line.ops[0]):
+                taken.add(place)
+                place = line.target
+            else:
+                place += 1
         return Executed(program, tuple(steps), frozenset(taken))
+
+    def apply(self, operations: Iterable[p.Op]) -> None:
+        """Carry out micro-operations other than branches."""
+        state = self.state
+        for operation in operations:
+            kind, destination, source, a, b = operation
+            if kind == p.MOVE:
+                state[destination] = state[source]
+            elif kind == p.SET:
+                state[destination] = state[source] & a | b
+            elif kind == p.MERGE:
+                state[destination] = state[source] | state[a]
+            elif kind == p.FIELD:
+                state[destination] = (state[source] >> (b & 63) & a) << (b >> 8)
+            elif kind == p.MARK:
+                if state[source] & a:
+                    state[destination] |= b
+            elif kind == p.TEST_ZERO:
+                state[destination] = int(not state[source] & a)
+            else:
+                self._read_status(operation)
+
+    def _condition(self, operation: p.Op) -> bool:
+        kind, _, source, a, b = operation
+        value = self.state[source]
+        if kind == p.BRANCH_IF:
+            return value & a == b
+        if kind == p.BRANCH_UNLESS:
+            return value & a != b
+        if kind == p.BRANCH_SAME:
+            return value == self.state[a]
+        return True
 
     def _read_status(self, operation: p.Op) -> None:
         kind, destination, first, count, form = operation

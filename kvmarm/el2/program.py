@@ -7,10 +7,10 @@ instruction has a class, the text a reader sees, and micro-operations that move 
 (`kvmarm.el2.slots`).
 
 The class of a load or store follows from the address, as in the executed traces these programs are held against:
-x0..x30 of a context are `gpr_*`, its FP block `fp_*`, the GICH frame `gich_*`, everything else `mem_*`. A branch
-counts as `branch` when it is conditional and not taken, otherwise as `branch_taken`; which of the two is known when the
-program runs. `alu` lines without an effect on any slot stand for address arithmetic and comparisons: they cost what they
-cost but move nothing. `work` lines stand for what a compiler adds.
+x0..x30 of a context are `gpr_*`, its FP block `fp_*`, the GICH frame `gich_*`, everything else `mem_*`. A branch counts
+as `branch` when it is conditional and not taken, otherwise as `branch_taken`; which of the two is known when the program
+runs. `alu` lines without an effect on any slot stand for address arithmetic and comparisons: they cost what they cost
+but move nothing. `work` lines stand for what a compiler adds.
 """
 
 from collections.abc import Iterator
@@ -75,6 +75,11 @@ class Instruction:
     def visible(self) -> tuple[str, str] | None:
         """The (class, name) that the hardware sees, or None."""
         return (CLASSES[self.counts[0][0]], self.name) if self.name is not None else None
+
+    @property
+    def counted_branch(self) -> bool:
+        """Whether this is a branch of the real code, not a fork that the model needs (its text is in brackets)."""
+        return self.target is not None and self.text[0] != "("
 
 
 @dataclass(frozen=True)
@@ -360,7 +365,13 @@ class Assembler:
     def work(self, note: str, **counts: int) -> None:
         """What a compiler adds here: `counts` instructions by class; they move no value of the machine's state."""
         pairs = tuple((CLASS_INDEX[klass], number) for klass, number in counts.items() if number)
-        assert all(number > 0 and CLASSES[index] not in VISIBLE_CLASSES for index, number in pairs), (self.name, note)
+        assert all(number > 0 for _, number in pairs), (self.name, note)
+        self.adjust(note, **counts)
+
+    def adjust(self, note: str, **counts: int) -> None:
+        """As `work`, but a number may be negative: so many fewer than the lines around say."""
+        pairs = tuple((CLASS_INDEX[klass], number) for klass, number in counts.items() if number)
+        assert all(CLASSES[index] not in VISIBLE_CLASSES for index, _ in pairs), (self.name, note)
         if pairs:
             listed = ", ".join(f"{number} {CLASSES[index]}" for index, number in pairs)
             self._lines.append(Instruction(f"({listed})", pairs, (), None, None, self._group, note, self._depth))

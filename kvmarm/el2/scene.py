@@ -10,13 +10,8 @@ import zlib
 from kvmarm.el2 import machine as m
 from kvmarm.el2.configuration import Configuration
 from kvmarm.el2.machine import Machine
-from kvmarm.el2.slots import (
-    AARCH32_REGISTERS,
-    DEBUG_REGISTERS,
-    EL1_REGISTERS,
-    RETURN_STATE,
-    SLOT_NAMES,
-)
+from kvmarm.el2.program import MASK64, SET, Op
+from kvmarm.el2.slots import AARCH32_REGISTERS, DEBUG_REGISTERS, EL1_REGISTERS, RETURN_STATE, SLOT_NAMES, slot
 
 HCR_RW, HCR_E2H, HCR_TGE, HCR_VM = 1 << 31, 1 << 34, 1 << 27, 1
 MDSCR_KDE, MDSCR_MDE = 1 << 13, 1 << 15
@@ -59,7 +54,7 @@ def set_up(machine: Machine, configuration: Configuration) -> None:
         machine[f"gich_lr{index}"] = 0
         machine[f"ich_lr{index % 16}_el2"] = 0
     _set_up_guest(machine, c)
-    rearm(machine, c)
+    machine.apply(rearm(c))
 
 
 def _set_up_guest(machine: Machine, c: Configuration) -> None:
@@ -73,7 +68,6 @@ def _set_up_guest(machine: Machine, c: Configuration) -> None:
     machine["guest.fpcr"] = 1 << 24 if c.fpcr_differs else 0
     machine["vcpu.hcr_el2"] = HCR_VM | (0 if aarch32 else HCR_RW) | (HCR_E2H if c.vhe else 0)
     machine["vcpu.mdcr_el2"] = 0xE66
-    machine["vcpu.debug_flags"] = DEBUG_DIRTY if c.debug == "dirty" else 0
     machine["kvm.vttbr"] = mark_of("guest", "vttbr")
     machine["kvm.cntvoff"] = mark_of("guest", "cntvoff")
     machine["timer.enabled"] = int(c.timer)
@@ -86,10 +80,11 @@ def _set_up_guest(machine: Machine, c: Configuration) -> None:
     machine["vgic.live_lrs"] = 0
 
 
-def rearm(machine: Machine, configuration: Configuration) -> None:
-    """Fill the list registers in memory for one more entry: `live_lrs` of them pending, as `lr_kind` says."""
-    for index in range(configuration.nr_lr):
-        machine[f"vgic.lr{index}"] = lr_value(configuration, index)
+def rearm(configuration: Configuration) -> list[Op]:
+    """Return what memory holds for an entry: `live_lrs` list registers pending, as `lr_kind` says; the debug flag."""
+    c = configuration
+    filled = [_poke(f"vgic.lr{index}", lr_value(c, index)) for index in range(c.nr_lr)]
+    return [*filled, _poke("vcpu.debug_flags", DEBUG_DIRTY if c.debug == "dirty" else 0)]
 
 
 def lr_value(configuration: Configuration, index: int) -> int:
@@ -115,31 +110,39 @@ def completed(configuration: Configuration) -> range:
     return range(0)
 
 
-def run_guest(machine: Machine, configuration: Configuration) -> None:
-    """Let the guest run: complete interrupts in the list registers of the hardware."""
+def guest_work(configuration: Configuration) -> list[Op]:
+    """Return what the guest does in between: complete interrupts in the list registers of the hardware."""
     v3 = configuration.gic == "v3"
-    for index in completed(configuration):
-        name = f"ich_lr{index}_el2" if v3 else f"gich_lr{index}"
-        machine[name] &= ~(m.V3_STATE if v3 else m.V2_STATE)
+    names = [f"ich_lr{index}_el2" if v3 else f"gich_lr{index}" for index in completed(configuration)]
+    keep = MASK64 & ~(m.V3_STATE if v3 else m.V2_STATE)
+    return [(SET, slot(name), slot(name), keep, 0) for name in names]
 
 
-def fp_trap_event(machine: Machine) -> None:
-    """Let the guest's next exception be the trap of its first FP instruction."""
-    machine["event.irq"] = 0
-    machine["event.esr"] = EC_FP << 26
+def fp_trap_event() -> list[Op]:
+    """Return what makes the guest's next exception the trap of its first FP instruction."""
+    return [_poke("event.irq", 0), _poke("event.esr", EC_FP << 26)]
 
 
-def exit_event(machine: Machine, configuration: Configuration, reason: str) -> None:
-    """Let the guest's next exception be its exit for `reason` (hvc, irq, dabt, dabt_perm)."""
-    aborts = {"dabt": DFSC_TRANSLATION, "dabt_perm": DFSC_PERMISSION}
-    machine["event.irq"] = int(reason == "irq")
-    if reason in aborts:
-        machine["event.esr"] = EC_DABT_LOW << 26 | aborts[reason]
-        machine["event.far"] = 0xFFFF000008000100
-        machine["event.hpfar"] = 0x80000
-        machine["event.par"] = 0x08000000  # what `at` finds for that address: HPFAR's page
-    elif reason == "hvc":
-        machine["event.esr"] = (EC_HVC64 if configuration.guest == "aarch64" else EC_HVC32) << 26
+def exit_event(configuration: Configuration, reason: str) -> list[Op]:
+    """Return what makes the guest's next exception its exit for `reason` (hvc, irq, dabt, dabt_perm)."""
+    if reason == "irq":
+        return [_poke("event.irq", 1)]
+    if reason == "hvc":
+        syndrome = (EC_HVC64 if configuration.guest == "aarch64" else EC_HVC32) << 26
+        return [_poke("event.irq", 0), _poke("event.esr", syndrome)]
+    status = DFSC_PERMISSION if reason == "dabt_perm" else DFSC_TRANSLATION
+    values = {
+        "irq": 0,
+        "esr": EC_DABT_LOW << 26 | status,
+        "far": 0xFFFF_0000_0800_0100,
+        "hpfar": 0x80000,
+        "par": 0x0800_0000,  # what `at` finds for that address: HPFAR's page
+    }
+    return [_poke(f"event.{name}", value) for name, value in values.items()]
+
+
+def _poke(name: str, value: int) -> Op:
+    return (SET, slot(name), 0, 0, value)
 
 
 def lost_by_host(before: list[int], machine: Machine, vhe: bool) -> list[str]:

@@ -1,20 +1,87 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A world switch: the one interface of both implementations.
+"""A world switch: the one interface of every implementation, and the table of implementations.
 
-An implementation is a function from `Boot` to the programs of its phases. `WorldSwitch` runs them on an EL2 machine:
-configure, enter, FP trap, exit.
+An implementation is a `SwitchModel`; its heart is a function from `Boot` to the programs of the phases. `WorldSwitch`
+runs them on an EL2 machine: configure, enter, FP trap, exit. The built-in models are named here and loaded when first
+asked for; another comes by the entry point group `vgic_bench.switches`: NAME = "package:SWITCH".
 """
 
+import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from kvmarm.el2 import scene
-from kvmarm.el2.configuration import Boot, Configuration
+from kvmarm.el2.configuration import VHE_SUFFIX, Boot, Configuration
 from kvmarm.el2.machine import Executed, Machine
 from kvmarm.el2.program import Program
+from kvmarm.errors import UsageError
 
 Builder = Callable[[Boot], dict[str, Program]]
 """Makes the programs of the phases `entry`, `fptrap` and `exit` for a machine. Raises UsageError for what it lacks."""
+
+ENTRY_POINTS = "vgic_bench.switches"
+BUILT_IN = {"asm": "switch_asm_model", "c": "switch_c_model"}
+
+
+@dataclass(frozen=True)
+class SwitchModel:
+    """One implementation of the world switch.
+
+    name: what the command line calls it. implementation: its name in recorded runs, with VHE followed by `-vhe`.
+    title, source: for people. vhe: whether it can run with VHE. programs: the builder.
+    """
+
+    name: str
+    implementation: str
+    title: str
+    source: str
+    vhe: bool
+    programs: Builder
+
+    def implementation_name(self, vhe: bool) -> str:
+        """Return the name of recorded runs. Raises UsageError for VHE where there is none."""
+        if vhe and not self.vhe:
+            raise UsageError(f"switch {self.name!r} ({self.title}) has no VHE; expected --no-vhe, or --switch c")
+        return self.implementation + (VHE_SUFFIX if vhe else "")
+
+
+def switch_names() -> list[str]:
+    """Return the names of all world switches, built-in ones first."""
+    from importlib.metadata import entry_points
+
+    return list(dict.fromkeys([*BUILT_IN, *sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))]))
+
+
+def get_switch(name: str) -> SwitchModel:
+    """Return the world switch called `name`. Raises UsageError when there is none."""
+    if name in BUILT_IN:
+        model = importlib.import_module(BUILT_IN[name]).SWITCH
+        assert isinstance(model, SwitchModel)
+        return model
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == name:
+            model = entry.load()
+            if not isinstance(model, SwitchModel):
+                raise UsageError(f"switch {name!r}: entry point {entry.value} is not a kvmarm.el2.switch.SwitchModel")
+            return model
+    raise UsageError(f"unknown world switch {name!r} (known: {', '.join(switch_names())})")
+
+
+def model_of(configuration: Configuration, where: str = "configuration") -> SwitchModel:
+    """Return the model of a configuration's implementation. Raises UsageError for unknown ones and VHE without it."""
+    names = []
+    for model in map(get_switch, switch_names()):
+        name = model.implementation
+        if configuration.implementation == name + (VHE_SUFFIX if configuration.vhe else ""):
+            if configuration.vhe and not model.vhe:
+                raise UsageError(f"{where}: vhe: {name} ({model.title}) has no VHE; expected vhe=0, or the C switch")
+            return model
+        names += [name] + ([name + VHE_SUFFIX] if model.vhe else [])
+    wrong = configuration.implementation
+    raise UsageError(f"{where}: implementation: {wrong!r} is not one of {', '.join(names)}")
 
 
 class WorldSwitch:
@@ -42,13 +109,13 @@ class WorldSwitch:
 
     def fp_trap(self) -> Executed:
         """The guest, after entry, uses FP for the first time: trap, change FP state, return to it."""
-        scene.fp_trap_event(self.machine)
+        self.machine.apply(scene.fp_trap_event())
         return self.machine.run(self.programs["fptrap"])
 
     def exit(self, reason: str | None = None) -> Executed:
         """The guest does what `lr_kind` says and leaves for a reason; switch back to the host."""
-        scene.run_guest(self.machine, self.configuration)
-        scene.exit_event(self.machine, self.configuration, reason or self.configuration.exit)
+        self.machine.apply(scene.guest_work(self.configuration))
+        self.machine.apply(scene.exit_event(self.configuration, reason or self.configuration.exit))
         return self.machine.run(self.programs["exit"])
 
     def run(self, configuration: Configuration) -> dict[str, Executed]:
