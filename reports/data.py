@@ -160,9 +160,13 @@ class Report:
         """Group, before, operation and after of each transition, indexed by its name."""
         return self.transitions.drop_duplicates("transition").set_index("transition")[list(TEXT_COLUMNS)]
 
+    @cached_property
+    def _groups(self) -> dict[str, str]:
+        return {str(name): str(group) for name, group in self.described["group"].items()}
+
     def group(self, transition: str) -> str:
         """Return the catalogue group of a transition, `` when not known."""
-        return str(self.described["group"].get(transition, ""))
+        return self._groups.get(transition, "")
 
     @cached_property
     def scenarios(self) -> list[tuple[Any, ...]]:
@@ -170,15 +174,16 @@ class Report:
         frame = self.transitions[self.transitions["family"] == "vgic"]
         return sorted(frame[SCENARIO].drop_duplicates().itertuples(index=False, name=None))
 
+    @cached_property
     def varying(self) -> list[str]:
-        """Return the scenario dimensions that take more than one value."""
+        """The scenario dimensions that take more than one value."""
         frame = self.transitions[self.transitions["family"] == "vgic"]
         return [column for column in SCENARIO if frame[column].nunique() > 1]
 
     def scenario_text(self, scenario: Any, short: bool = True) -> str:
         """Return a scenario (values in the order of SCENARIO) in words; `short` leaves out what is the same in all."""
         values = dict(zip(SCENARIO, scenario, strict=False))
-        names = self.varying() if short else SCENARIO
+        names = self.varying if short else SCENARIO
         words = {"gic": "GICv{}", "irqs": "{} INTIDs", "vcpus": "{} vCPUs", "lrs": "{} LRs", "pending": "{} pending", "live": "{} live"}
         return ", ".join(words[name].format(values[name]) for name in names)
 

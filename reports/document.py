@@ -16,7 +16,7 @@ from kvmarm.files import atomic_write
 from reports.claims import claims
 from reports.data import Report
 from reports.html import Markup, join, tag
-from reports.sections import Section, baseline, grid, life, method, samples, states, switch, transitions, verdict, workloads
+from reports.sections import Section, grid, life, method, samples, states, switch, transitions, verdict, workloads
 from reports.theme import css_variables
 
 
@@ -24,6 +24,9 @@ def sections_of(report: Report, against: Results | None = None, results: Results
     """Return the sections that this run has something for, in reading order."""
     found: list[Section | None] = [verdict.section(report, claims(report))]
     if against is not None and results is not None:
+        # Here, because it brings the statistics library with it, which is slow to load.
+        from reports.sections import baseline
+
         found.append(baseline.section(against, results))
     found += [
         states.section(report),

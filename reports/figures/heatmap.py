@@ -50,7 +50,9 @@ def _cell(axes: Any, x: float, y: float, ratio: float, size: float) -> None:
     role = band_role(ratio)
     axes.add_patch(Rectangle((x, y), 1, 1, facecolor=PALETTE[role], edgecolor=PALETTE["surface"], linewidth=1))
     words = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-    axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=size, color=PALETTE[band_ink(role)])
+    label = axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=size, color=PALETTE[band_ink(role)])
+    # Cells lie inside the axes; measuring each for the layout would take longer than drawing it.
+    label.set_in_layout(False)
 
 
 def _by_scenario(report: Report, ratios: pd.Series) -> Figure:

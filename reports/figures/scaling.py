@@ -2,6 +2,7 @@
 """How cost grows with one scenario dimension while the others stay at their most common value, and where the designs cross."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,9 @@ class Curve:
         return found
 
 
+@lru_cache(maxsize=8)
 def curves(report: Report, meter: str) -> list[Curve]:
-    """Return all curves of the run: one a transition, GIC version and dimension that varies."""
+    """Return all curves of the run: one a transition, GIC version and dimension that varies. Don't change the list."""
     costs, designs = report.costs(), report.designs()
     if costs.empty or len(report.scenarios) < 2:
         return []
@@ -71,13 +73,14 @@ def curves(report: Report, meter: str) -> list[Curve]:
             for other in SCALED:
                 if other != dimension:
                     chosen &= (of_gic[other] == base[other]).to_numpy()
-            for transition, rows in of_gic[chosen].groupby("transition", sort=False):
-                rows = rows.sort_values(dimension)
-                values = rows[dimension].to_numpy(float)
-                table = rows[columns].to_numpy(float)
-                points = tuple((float(value), tuple(map(float, line))) for value, line in zip(values, table, strict=True))
-                if len(points) > 1 and np.isfinite(table).any():
-                    result.append(Curve(str(transition), int(gic), dimension, points))
+            rows = of_gic[chosen].sort_values(dimension, kind="stable")
+            found: dict[str, list[tuple[float, tuple[float, ...]]]] = {}
+            table = rows[columns].to_numpy(float).tolist()
+            for name, value, line in zip(rows["transition"], rows[dimension].tolist(), table, strict=True):
+                found.setdefault(name, []).append((float(value), tuple(line)))
+            for name, points in found.items():
+                if len(points) > 1 and any(is_number(cost) for _, line in points for cost in line):
+                    result.append(Curve(name, int(gic), dimension, tuple(points)))
     return result
 
 

@@ -35,7 +35,11 @@ def section(report: Report) -> Section | None:
         f"A bar is one interrupt on one pairing, its parts the phases in the order they happen; the number is the sum in {unit}. "
         "Compare bars of the same panel.",
     )  # fmt: skip
-    blocks = tag("div", [_square(square) for square in found], class_="squares") if found else None
+    first = [square for square in found if square.platform == found[0].platform]
+    others = [square for square in found if square.platform != found[0].platform]
+    blocks: list[Markup] = [tag("div", [_square(square) for square in first], class_="squares")] if first else []
+    if others:
+        blocks.append(tag("details", tag("summary", "The same on other platforms"), tag("div", [_square(square) for square in others], class_="squares")))
     intro = None
     if found:
         intro = join(

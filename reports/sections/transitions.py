@@ -106,7 +106,7 @@ def section(report: Report) -> Section | None:
 
 
 def _constant(report: Report) -> str:
-    base, varying = report.base_scenario(), report.varying()
+    base, varying = report.base_scenario(), report.varying
     words = {"gic": "GICv{}", "irqs": "{} INTIDs", "vcpus": "{} vCPUs", "lrs": "{} list registers", "pending": "{} standing pending interrupts", "live": "{} live list registers"}
     return ", ".join(words[name].format(base[name]) for name in SCENARIO if name not in varying) or "nothing"
 

@@ -33,7 +33,7 @@ def summary(report: Report) -> Markup:
 
 def _claim(claim: Claim) -> Markup:
     verdict = tag("p", tag("span", GLYPHS[claim.verdict], aria_hidden="true"), " ", claim.verdict, class_="verdict")
-    facts = tag("dl", [join(tag("dt", label), tag("dd", value)) for label, value in claim.figures]) if claim.figures else None
+    facts = tag("dl", [tag("div", tag("dt", label), tag("dd", value)) for label, value in claim.figures]) if claim.figures else None
     more = join(" ", tag("a", "Read on", aria_label=f"Read on about claim {claim.number}", href=f"#{claim.section}")) if claim.section else None
     return tag(
         "li", tag("h3", claim.statement), verdict, facts, tag("p", claim.rule, more, class_="rule"),
