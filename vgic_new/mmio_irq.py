@@ -17,7 +17,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, find_first_bit, jit
 from kvmarm.state import kick
 from vgic_new.queue import queue_and_unlock
 from vgic_new.regions import (
@@ -107,54 +107,58 @@ def read(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any
 
 @jit
 def _set_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
-    for i in range(_BITS):
-        if (value >> i) & 1:
-            events.count(observer, events.SET_BIT, 1)
-            slot = find_irq(vm, vcpu, first + i, observer)
-            if lock_irq_to_write(vm, slot, observer):
-                vm.irq[slot].enabled = 1
-                queue_and_unlock(vm, slot, observer)
+    left = value
+    while left != U64_0:
+        events.count(observer, events.SET_BIT, 1)
+        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
+        left &= left - U64(1)
+        if lock_irq_to_write(vm, slot, observer):
+            vm.irq[slot].enabled = 1
+            queue_and_unlock(vm, slot, observer)
 
 
 @jit
 def _clear_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
-    for i in range(_BITS):
-        if (value >> i) & 1:
-            events.count(observer, events.SET_BIT, 1)
-            slot = find_irq(vm, vcpu, first + i, observer)
-            if lock_irq_to_write(vm, slot, observer):
-                vm.irq[slot].enabled = 0
-                unlock_irq(vm, slot, observer)
+    left = value
+    while left != U64_0:
+        events.count(observer, events.SET_BIT, 1)
+        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
+        left &= left - U64(1)
+        if lock_irq_to_write(vm, slot, observer):
+            vm.irq[slot].enabled = 0
+            unlock_irq(vm, slot, observer)
 
 
 @jit
 def _set_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
-    for i in range(_BITS):
-        if (value >> i) & 1:
-            events.count(observer, events.SET_BIT, 1)
-            slot = find_irq(vm, vcpu, first + i, observer)
-            if lock_irq_to_write(vm, slot, observer):
-                irq = vm.irq[slot]
-                irq.pending = 1
-                if irq.config == LEVEL:
-                    irq.soft_pending = 1
-                queue_and_unlock(vm, slot, observer)
+    left = value
+    while left != U64_0:
+        events.count(observer, events.SET_BIT, 1)
+        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
+        left &= left - U64(1)
+        if lock_irq_to_write(vm, slot, observer):
+            irq = vm.irq[slot]
+            irq.pending = 1
+            if irq.config == LEVEL:
+                irq.soft_pending = 1
+            queue_and_unlock(vm, slot, observer)
 
 
 @jit
 def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
-    for i in range(_BITS):
-        if (value >> i) & 1:
-            events.count(observer, events.SET_BIT, 1)
-            slot = find_irq(vm, vcpu, first + i, observer)
-            if lock_irq_to_write(vm, slot, observer):
-                irq = vm.irq[slot]
-                if irq.config == LEVEL:
-                    irq.soft_pending = 0
-                    irq.pending = irq.line_level
-                else:
-                    irq.pending = 0
-                unlock_irq(vm, slot, observer)
+    left = value
+    while left != U64_0:
+        events.count(observer, events.SET_BIT, 1)
+        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
+        left &= left - U64(1)
+        if lock_irq_to_write(vm, slot, observer):
+            irq = vm.irq[slot]
+            if irq.config == LEVEL:
+                irq.soft_pending = 0
+                irq.pending = irq.line_level
+            else:
+                irq.pending = 0
+            unlock_irq(vm, slot, observer)
 
 
 @jit
@@ -166,16 +170,17 @@ def _change_active(vm: Any, vcpu: Any, first: Any, value: Any, active: Any, obse
     """
     if first < PRIVATE_IRQS:
         kick(vm, vcpu, observer)
-    for i in range(_BITS):
-        if (value >> i) & 1:
-            events.count(observer, events.SET_BIT, 1)
-            slot = find_irq(vm, vcpu, first + i, observer)
-            if lock_irq_to_write(vm, slot, observer):
-                vm.irq[slot].active = active
-                if active:
-                    queue_and_unlock(vm, slot, observer)
-                else:
-                    unlock_irq(vm, slot, observer)
+    left = value
+    while left != U64_0:
+        events.count(observer, events.SET_BIT, 1)
+        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
+        left &= left - U64(1)
+        if lock_irq_to_write(vm, slot, observer):
+            vm.irq[slot].active = active
+            if active:
+                queue_and_unlock(vm, slot, observer)
+            else:
+                unlock_irq(vm, slot, observer)
 
 
 @jit
@@ -208,17 +213,17 @@ def write(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, 
     """Write `value` (uint64, at most 32 bits) to a register of those kinds that do not depend on the GIC version."""
     word = np.int64(value)
     if register == ISENABLER:
-        _set_enabled(vm, vcpu, first, word, observer)
+        _set_enabled(vm, vcpu, first, value, observer)
     elif register == ICENABLER:
-        _clear_enabled(vm, vcpu, first, word, observer)
+        _clear_enabled(vm, vcpu, first, value, observer)
     elif register == ISPENDR:
-        _set_pending(vm, vcpu, first, word, observer)
+        _set_pending(vm, vcpu, first, value, observer)
     elif register == ICPENDR:
-        _clear_pending(vm, vcpu, first, word, observer)
+        _clear_pending(vm, vcpu, first, value, observer)
     elif register == ISACTIVER:
-        _change_active(vm, vcpu, first, word, 1, observer)
+        _change_active(vm, vcpu, first, value, 1, observer)
     elif register == ICACTIVER:
-        _change_active(vm, vcpu, first, word, 0, observer)
+        _change_active(vm, vcpu, first, value, 0, observer)
     elif register == IPRIORITYR:
         _write_priority(vm, vcpu, first, size, word, observer)
     elif register == ICFGR:
