@@ -123,6 +123,12 @@ class Stage:
         status, rows, _ = self._run(ops, rows, values)
         return status, rows
 
+    def play_for_values(self, ops: np.ndarray) -> tuple[int, np.ndarray]:
+        """Run operations; return (status, uint64[n + 1] what operation N returned, for `@K`)."""
+        values = np.zeros(len(ops) + 1, np.uint64)
+        status = self._run(ops, np.zeros((len(ops), EVENT_COUNT), np.int32), values)[0] if len(ops) else DONE
+        return status, values
+
     def _run(self, ops: np.ndarray, rows: np.ndarray, values: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
         position = 0
         log_ends = np.zeros(len(ops), np.int64)

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The time meter inside one process: one operation of a design, jitted, timed alone and again and again.
+
+A `Prepared` transition is a VM just before its operation. The operation is done once to find the words of memory that
+it changes; after each timed call those words are put back, which takes nanoseconds, so that every call finds the same
+state, warm. What is timed is the design's entry point alone: the world switch that a flush or a sync goes with is done
+before or left out, and so is counting.
+
+On x86-64 each call is timed by the fenced time stamp counter, whose own cost (and the dispatch's) is found with an
+operation that does nothing and subtracted. Elsewhere a whole block is timed and that of the empty operation
+subtracted, because other machines' counters are too coarse for one call. A sample is the mean of the middle half of a
+block's calls: interrupts of the host and its other work fall outside.
+"""
+
+import platform
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.measure import Stage, words_of
+from bench.runner import BUG
+from bench.transitions.catalogue import Transition
+from kvmarm import cpuif, interface
+from kvmarm.jit import JIT_ENABLED, U64, jit
+from kvmarm.trace import (
+    ACK,
+    BPR,
+    CTLR,
+    DIR,
+    EOI,
+    FLUSH,
+    INJECT,
+    INJECTM,
+    ISACTIVE,
+    MAP,
+    MMIO_R,
+    MMIO_W,
+    OP,
+    PENDING,
+    PMR,
+    SGI1R,
+    SYNC,
+    UNMAP,
+)
+
+NOTHING = -1
+"""Kind of an operation that does nothing: what is left is the cost of timing and dispatch."""
+SAVE = -2
+"""Kind of an operation that saves the hardware into the image: what goes before a sync."""
+
+HAVE_COUNTER = JIT_ENABLED and platform.machine().lower() in ("x86_64", "amd64")
+_CALIBRATION_NS = 10_000_000
+
+if HAVE_COUNTER:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def _counter(typing_context: Any) -> Any:
+        """Return the time stamp counter (int64), after all earlier and before all later instructions."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            read = ir.FunctionType(ir.IntType(64), [])
+            text = "lfence; rdtsc; shlq $$32, %rdx; orq %rdx, %rax; lfence"
+            return builder.asm(read, text, "={rax},~{rdx},~{memory},~{dirflag},~{fpsr},~{flags}", [], True)
+
+        return types.int64(), codegen
+
+    ticks: Any = _counter
+else:
+
+    @jit
+    def _no_counter() -> Any:
+        """Stand in where there is no counter fine enough."""
+        return 0
+
+    ticks = _no_counter
+
+
+@jit
+def invoke(vm: Any, hardware: Any, op: Any, value: Any) -> None:
+    """Do the entry point of one operation (a record of kvmarm.trace.OP) uncounted, without a world switch."""
+    kind = op.kind
+    vcpu = op.vcpu
+    if kind == NOTHING:
+        return
+    if kind == FLUSH:
+        interface.flush(vm, vcpu, None)
+    elif kind == SYNC:
+        interface.sync(vm, vcpu, None)
+    elif kind == INJECT:
+        interface.inject(vm, vcpu, op.a, op.b, None)
+    elif kind == MMIO_W:
+        interface.mmio_write(vm, vcpu, op.a, op.b, op.c, value, None)
+    elif kind == MMIO_R:
+        interface.mmio_read(vm, vcpu, op.a, op.b, op.c, None)
+    elif kind == PENDING:
+        interface.pending(vm, vcpu, None)
+    elif kind == SGI1R:
+        interface.send_sgi(vm, vcpu, value, None)
+    elif kind == INJECTM:
+        interface.inject_mapped(vm, vcpu, op.a, op.b, None)
+    elif kind == ACK:
+        cpuif.acknowledge(hardware.cpu[vcpu], vm.gic)
+    elif kind == EOI:
+        cpuif.end_of_interrupt(hardware.cpu[vcpu], vm.gic, value, hardware.physical_active)
+    elif kind == DIR:
+        cpuif.deactivate_interrupt(hardware.cpu[vcpu], vm.gic, value, hardware.physical_active)
+    elif kind == PMR:
+        cpuif.set_priority_mask(hardware.cpu[vcpu], op.a)
+    elif kind == CTLR:
+        cpuif.set_control(hardware.cpu[vcpu], op.a)
+    elif kind == BPR:
+        cpuif.set_binary_point(hardware.cpu[vcpu], op.a)
+    elif kind == ISACTIVE:
+        interface.is_active(vm, vcpu, op.a, None)
+    elif kind == MAP:
+        interface.map_phys(vm, vcpu, op.a, op.b, None)
+    elif kind == UNMAP:
+        interface.unmap_phys(vm, vcpu, op.a, None)
+    elif kind == SAVE:
+        interface.save(vm, vcpu, hardware.cpu[vcpu], None)
+
+
+@jit
+def timed_calls(
+    vm: Any, hardware: Any, op: Any, value: Any, vm_words: Any, vm_undo: Any, hw_words: Any, hw_undo: Any, out: Any
+) -> None:
+    """Call the operation len(out) times, ticks of each in `out` (int64[n]), the state put back after each.
+
+    vm_words, hw_words: the records' memory, uint64[:]. vm_undo, hw_undo: uint64[k, 2], word index and its value.
+    """
+    for index in range(out.shape[0]):
+        start = ticks()
+        invoke(vm, hardware, op, value)
+        out[index] = ticks() - start
+        for undo in range(vm_undo.shape[0]):
+            vm_words[np.int64(vm_undo[undo, 0])] = vm_undo[undo, 1]
+        for undo in range(hw_undo.shape[0]):
+            hw_words[np.int64(hw_undo[undo, 0])] = hw_undo[undo, 1]
+
+
+def _operation(kind: int, vcpu: int = 0) -> Any:
+    op = np.zeros(1, OP).view(np.recarray)[0]
+    op.kind, op.vcpu = kind, vcpu
+    return op
+
+
+def _changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return uint64[k, 2]: index and earlier value of each word that differs."""
+    index = np.flatnonzero(before != after)
+    return np.stack([index.astype(np.uint64), before[index]], axis=1)
+
+
+@dataclass
+class Prepared:
+    """A VM of one design just before the operation of one transition, and what the operation changes."""
+
+    vm: Any
+    hardware: Any
+    op: Any
+    value: Any
+    vm_words: np.ndarray
+    vm_undo: np.ndarray
+    hw_words: np.ndarray
+    hw_undo: np.ndarray
+
+    def block(self, op: Any, calls: int) -> np.ndarray:
+        """Return ticks (int64[calls]) of calls of `op`."""
+        out = np.empty(calls, np.int64)
+        timed_calls(
+            self.vm,
+            self.hardware,
+            op,
+            self.value,
+            self.vm_words,
+            self.vm_undo,
+            self.hw_words,
+            self.hw_undo,
+            out,
+        )
+        return out
+
+
+def prepare(stage: Stage, transition: Transition) -> Prepared | None:
+    """Bring a stage's VM to just before a transition's operation; None when it does not apply or the host would die."""
+    if transition.effective_pending(stage.config, stage.pending) != stage.pending:
+        return None
+    ops = transition.operations(stage.config)
+    stage.reset()
+    status, values = stage.play_for_values(ops[:-1])
+    if status == BUG:
+        return None
+    op = ops[-1:].view(np.recarray)[0]
+    value = values[op.ref] if op.ref else op.value
+    if op.kind == MMIO_W and op.c < 8:
+        value &= (U64(1) << U64(8 * op.c)) - U64(1)
+    empty = np.empty((0, 2), np.uint64)
+    vm_words, hw_words = words_of(stage.vm), words_of(stage.hardware)
+    prepared = Prepared(stage.vm, stage.hardware, op, np.uint64(value), vm_words, empty, hw_words, empty)
+    if op.kind == SYNC:
+        prepared.block(_operation(SAVE, int(op.vcpu)), 1)
+    stage.vm.kick_count = 0
+    vm_before, hw_before = vm_words.copy(), hw_words.copy()
+    prepared.block(op, 1)
+    if stage.vm.bug != 0:
+        return None
+    prepared.vm_undo = _changes(vm_before, vm_words)
+    prepared.hw_undo = _changes(hw_before, hw_words)
+    np.copyto(vm_words, vm_before)
+    np.copyto(hw_words, hw_before)
+    return prepared
+
+
+def middle_mean(values: np.ndarray) -> float:
+    """Return the mean of the middle half of `values`."""
+    ordered = np.sort(values)
+    quarter = len(ordered) // 4
+    return float(ordered[quarter : len(ordered) - quarter].mean())
+
+
+class Clock:
+    """Ticks to nanoseconds in this process, and the overhead that every timed call has."""
+
+    def __init__(self) -> None:
+        self.ns_per_tick = self._calibrate() if HAVE_COUNTER else 0.0
+
+    @staticmethod
+    def _calibrate() -> float:
+        # Any design-free kernel that reads the counter will do.
+        start_ticks, start_ns = _now()
+        while True:
+            end_ticks, end_ns = _now()
+            if end_ns - start_ns >= _CALIBRATION_NS:
+                return (end_ns - start_ns) / max(end_ticks - start_ticks, 1)
+
+    def sample(self, prepared: Prepared, calls: int) -> float:
+        """Return the time of one call (ns): of `calls` calls, the timing's own cost subtracted."""
+        nothing = _operation(NOTHING)
+        if HAVE_COUNTER:
+            empty = middle_mean(prepared.block(nothing, max(calls // 4, 16)))
+            return (middle_mean(prepared.block(prepared.op, calls)) - empty) * self.ns_per_tick
+        start = time.perf_counter_ns()
+        prepared.block(prepared.op, calls)
+        middle = time.perf_counter_ns()
+        prepared.block(nothing, calls)
+        end = time.perf_counter_ns()
+        return ((middle - start) - (end - middle)) / calls
+
+
+@jit
+def _read_counter() -> Any:
+    return ticks()
+
+
+def _now() -> tuple[int, int]:
+    return int(_read_counter()), time.perf_counter_ns()

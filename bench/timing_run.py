@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The time meter from outside: fresh processes one after another, their raw samples kept.
+
+Processes do not run side by side: two timed processes would share caches, memory bandwidth and turbo. Compile time is
+not in any sample: the caller has had the code compiled before (bench.warm), and each process loads it first.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from bench.measure import point_key
+from bench.transitions.catalogue import Transition
+from kvmarm.config import VmConfig
+from kvmarm.errors import UsageError
+
+MEASUREMENT_FAILED = 5
+QUICK_CALLS = 64
+CALLS = 256
+
+
+def _one_process(job: dict[str, Any], progress: Callable[[int], None]) -> list[list[Any]]:
+    command = [sys.executable, "-m", "bench.timing_worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(job))
+            process.stdin.close()
+            samples: list[list[Any]] | None = None
+            for line in process.stdout:
+                message = json.loads(line)
+                progress(message.get("done", 0))
+                samples = message.get("samples", samples)
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+    if status or samples is None:
+        raise UsageError(f"a timing process ended with status {status} before it had measured", MEASUREMENT_FAILED)
+    return samples
+
+
+def time_points(
+    designs: Sequence[str],
+    places: Sequence[tuple[VmConfig, int]],
+    transitions: Sequence[Transition],
+    processes: int,
+    calls: int,
+    catalogue: Iterable[str] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[dict[str, Any]]:
+    """Return rows of the table `samples`: key columns, process, position, loops (calls a sample), ns.
+
+    places: (configuration, standing interrupts). catalogue: TOML files that the transitions may come from. progress is
+    called with (points done, points in all). Raises UsageError with status 5 when a process fails.
+    """
+    by_name = {transition.name: transition for transition in transitions}
+    total = processes * len(places) * len(transitions)
+    rows: list[dict[str, Any]] = []
+    for process in range(processes):
+        base = process * len(places) * len(transitions)
+        job = {
+            "process": process,
+            "designs": list(designs),
+            "configurations": [
+                {"gic": c.gic, "vcpus": c.vcpus, "irqs": c.irqs, "lrs": c.lrs, "pending": pending}
+                for c, pending in places
+            ],
+            "transitions": list(by_name),
+            "catalogue": [str(path) for path in catalogue],
+            "calls": calls,
+        }
+        for place, name, design, position, loops, ns in _one_process(job, lambda n, b=base: progress(b + n, total)):  # type: ignore[misc]
+            config, pending = places[place]
+            effective = by_name[name].effective_pending(config, pending)
+            assert effective is not None
+            key = point_key(design, config, effective, name)
+            rows.append(key | {"process": process, "position": position, "loops": loops, "ns": ns})
+        progress(base + len(places) * len(transitions), total)
+    return rows
