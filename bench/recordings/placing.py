@@ -221,15 +221,14 @@ def legal_access(g: Any, region: Any, offset: Any, size: Any) -> Any:
 
 @jit
 def access(ops: Any, g: Any, vcpu: Any, write: Any, region: Any, offset: Any, size: Any, value: Any) -> None:
-    """Append a distributor or redistributor access."""
+    """Append a distributor or redistributor access. A load keeps the value that was recorded, to be compared."""
     kind = MMIO_W if write else MMIO_R
     emit(ops, g, kind, vcpu, region, offset)
     op = ops[g[G_COUNT] - 1]
     op.c = size
-    if write:
-        if size < 8:
-            value = value & ((U64(1) << U64(8 * size)) - U64(1))
-        op.value = value
+    if size < 8:
+        value = value & ((U64(1) << U64(8 * size)) - U64(1))
+    op.value = value
     g[N_MMIO] += 1
 
 
