@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two revisions built side by side, measured turn by turn, and judged.
+
+Rules inside: each revision runs by its own sources in its own folder; a first run of each, which compiles its models,
+is not counted; what is measured is then as in `bench.interleave`. Temporary folders go away whatever happens.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import revisions
+from bench.interleave import interleave
+from bench.progress import progress_over
+from bench.results import Results
+from kvmarm.errors import UsageError
+
+Say = Callable[[str], None]
+
+ONE_PROCESS = ("--processes", "1")
+"""Options of `run` that make it measure each thing in a single process: the turns are the repetition here."""
+
+
+@contextmanager
+def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -> Iterator[list[revisions.Tree]]:
+    """Yield the trees of baseline and candidate (None: the working tree); temporary ones are removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="vgic-bench-gate-") as name:
+        scratch = Path(name)
+        trees = [revisions.export(root, against, scratch / "baseline")]
+        if candidate is None:
+            trees.append(revisions.working_tree(root))
+        else:
+            trees.append(revisions.export(root, candidate, scratch / "candidate"))
+        if isolated:
+            trees = [revisions.isolate(tree, scratch / f"venv-{side}") for side, tree in enumerate(trees)]
+        yield trees
+
+
+def measure_trees(
+    trees: Sequence[revisions.Tree], arguments: Sequence[str], processes: int, say: Say
+) -> tuple[Results, Results]:
+    """Measure two trees in turns with `vgic-bench run ARGUMENTS` and return their runs.
+
+    Raises UsageError with status 5 when a run fails.
+    """
+    if processes < 1:
+        raise UsageError(f"--processes {processes}: expected 1 or more")
+    with tempfile.TemporaryDirectory(prefix="vgic-bench-gate-") as name:
+        scratch = Path(name)
+        for side, tree in enumerate(trees):
+            say(f"{tree.name} ({tree.commit[:10]}): compiling and warming up")
+            revisions.run(tree, [*ONE_PROCESS, *arguments], scratch / f"warm-up-{side}")
+
+        def measure(side: int, turn: int) -> Results:
+            return revisions.run(trees[side], [*ONE_PROCESS, *arguments], scratch / f"{side}-{turn}")
+
+        first, second = interleave(measure, processes, lambda order: progress_over(order, "runs, in turns"))
+    return first, second

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import pytest
+
+from bench.compare import compare
+from bench.interleave import interleave, merge, turns
+from bench.statistics import REGRESSED, UNCHANGED
+from kvmarm.errors import UsageError
+
+from .sample_results import COUNTS, results
+
+
+def test_turns_are_abba():
+    assert turns(3) == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 2), (1, 2)]
+    assert turns(0) == []
+
+
+def test_the_parts_become_two_runs_that_pair():
+    asked = []
+
+    def measure(side, turn):
+        asked.append((side, turn))
+        return results(seed=100 * side + turn, processes=1, slower=1.1 if side else 1.0)
+
+    first, second = interleave(measure, 8)
+    assert asked == turns(8)
+    samples = first.table("samples")
+    assert sorted(samples["process"].unique()) == list(range(8)) and len(samples) == 8 * 25
+    assert len(first.table("events")) == sum(map(len, COUNTS.values()))
+    table = first.table("transitions")
+    assert (table["samples"] == 40).all() and table["time_ns"].between(99, 101).all()
+    assert (table["time_low"] <= table["time_ns"]).all() and (table["time_ns"] <= table["time_high"]).all()
+    found = compare(first, second)
+    assert found.paired
+    assert {row.verdict for row in found.summaries} == {REGRESSED}
+    assert {row.verdict for row in found.rows if row.meter == "events"} == {UNCHANGED}
+
+
+def test_an_unfinished_part_makes_an_unfinished_run():
+    assert merge([results(), results(complete=False)], "s").meta["complete"] is False
+    assert merge([results(), results()], "s").meta["complete"] is True
+
+
+def test_counts_that_depend_on_the_process_are_a_failed_measurement():
+    other = {key: dict(own) for key, own in COUNTS.items()}
+    other["new", "inject_edge"]["lock"] = 9
+    with pytest.raises(
+        UsageError, match="processes 0 and 1 of the same code counted differently: new inject_edge"
+    ) as e:
+        merge([results(), results(other)], "s")
+    assert e.value.exit_status == 5
