@@ -152,8 +152,8 @@ class _Stepper:
         )
 
 
-def explain_trace(trace: Trace, designs: list[str], only: int = 0) -> Iterator[Step]:
-    """Yield a Step an operation of `trace`, or only that of operation number `only` (from 1).
+def explain_trace(trace: Trace, designs: list[str], only: int = 0, first: int = 1) -> Iterator[Step]:
+    """Yield a Step an operation of `trace` from number `first` on (from 1), or only that of operation number `only`.
 
     Raises UsageError for an unknown design, an operation number beyond the trace, or an illegal operation.
     """
@@ -162,7 +162,7 @@ def explain_trace(trace: Trace, designs: list[str], only: int = 0) -> Iterator[S
     steppers = [_Stepper(trace, get_design(name)) for name in designs]
     if not steppers:
         raise UsageError("--designs: expected at least one design")
-    indexes = [only - 1] if only else range(len(trace.ops))
+    indexes = [only - 1] if only else range(first - 1, len(trace.ops))
     for index in indexes:
         for stepper in steppers:
             stepper.skip_to(index)
