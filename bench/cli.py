@@ -14,7 +14,7 @@ import typer
 from kvmarm.errors import UsageError
 
 # In the order of `vgic-bench --help`.
-COMMANDS: tuple[str, ...] = ("trace", "compare", "gate", "results", "history")
+COMMANDS: tuple[str, ...] = ("trace", "compare", "gate", "results", "history", "switch")
 
 app = typer.Typer(
     name="vgic-bench",

@@ -7,8 +7,8 @@ instruction has a class, the text a reader sees, and micro-operations that move 
 (`kvmarm.el2.slots`).
 
 The class of a load or store follows from the address, as in the executed traces these programs are held against:
-x0..x30 of a context are `gpr_*`, its FP block `fp_*`, the GICH frame `gich_*`, everything else `mem_*`. A branch counts
-as `branch` when it is conditional and not taken, otherwise as `branch_taken`; which of the two is known when the program
+x0..x30 of a context are `gpr_*`, its FP block `fp_*`, the GICH frame `gich_*`, the rest `mem_*`. A branch counts
+as `branch` when it is conditional and not taken, else as `branch_taken`; which of the two is known when the program
 runs. `alu` lines without an effect on any slot stand for address arithmetic and comparisons: they cost what they cost
 but move nothing. `work` lines stand for what a compiler adds.
 """

@@ -22,6 +22,8 @@ DFSC_TRANSLATION, DFSC_PERMISSION, FSC_TYPE = 0x05, 0x0D, 0x3C
 PSTATE_EL1H, PSTATE_EL2H, PSTATE_AARCH32_SVC = 0x3C5, 0x3C9, 0x1D3
 V2_PENDING, V3_PENDING = 1 << 28, 1 << 62
 
+_GUEST_MEMORY = ("guest", "guest_debug")
+
 GUEST_SWITCHED = (*EL1_REGISTERS, "sp_el1", "elr_el1", "spsr_el1", "sp_el0")
 """System registers that a guest finds with its own values, whichever switch brought it in."""
 
@@ -31,12 +33,18 @@ def mark_of(owner: str, name: str) -> int:
     return (zlib.crc32(f"{owner}.{name}".encode()) | 1) << 32
 
 
+def _mark_of_slot(name: str) -> int:
+    owner, _, register = name.partition(".")
+    return mark_of(owner, register) if owner in _GUEST_MEMORY else mark_of("host", name)
+
+
+_MARKS = [_mark_of_slot(name) for name in SLOT_NAMES]
+
+
 def set_up(machine: Machine, configuration: Configuration) -> None:
     """Put a machine into the moment before the host enters the guest."""
     c = configuration
-    state = machine.state
-    for index, name in enumerate(SLOT_NAMES):
-        state[index] = mark_of("host", name)
+    machine.state[:] = _MARKS
     machine["pstate"] = PSTATE_EL2H if c.vhe else PSTATE_EL1H
     machine["hcr_el2"] = HCR_RW | (HCR_E2H | HCR_TGE if c.vhe else 0)
     machine["cptr_el2"] = 3 << 20 if c.vhe else 0x33FF
@@ -58,10 +66,6 @@ def set_up(machine: Machine, configuration: Configuration) -> None:
 
 
 def _set_up_guest(machine: Machine, c: Configuration) -> None:
-    for name in SLOT_NAMES:
-        owner, _, register = name.partition(".")
-        if owner == "guest" or owner == "guest_debug":
-            machine[name] = mark_of(owner, register)
     aarch32 = c.guest == "aarch32"
     machine["guest.spsr_el2"] = PSTATE_AARCH32_SVC if aarch32 else PSTATE_EL1H
     machine["guest.mdscr_el1"] = mark_of("guest", "mdscr_el1") | (MDSCR_MDE if c.debug == "mdscr_mde" else 0)

@@ -46,13 +46,15 @@ class SwitchModel:
         return self.implementation + (VHE_SUFFIX if vhe else "")
 
 
-def switch_names() -> list[str]:
+@lru_cache(maxsize=1)
+def switch_names() -> tuple[str, ...]:
     """Return the names of all world switches, built-in ones first."""
     from importlib.metadata import entry_points
 
-    return list(dict.fromkeys([*BUILT_IN, *sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))]))
+    return tuple(dict.fromkeys([*BUILT_IN, *sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))]))
 
 
+@lru_cache
 def get_switch(name: str) -> SwitchModel:
     """Return the world switch called `name`. Raises UsageError when there is none."""
     if name in BUILT_IN:

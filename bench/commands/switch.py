@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`vgic-bench switch`: the two world switches, step by step and side by side."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+switch_app = typer.Typer(
+    help="The EL2 world switches of Linux 4.4 (asm) and 4.8 (c): steps, comparison, the programs.", no_args_is_help=True
+)
+
+Switch = Annotated[str, typer.Option("--switch", help="The world switch: asm, c, or one found by entry point.")]
+Gic = Annotated[str, typer.Option("--gic", help="The GIC: v2 or v3.")]
+NrLr = Annotated[int, typer.Option("--nr-lr", help="List registers that the GIC has: 1 to 64 (v2), to 16 (v3).")]
+LiveLrs = Annotated[int, typer.Option("--live-lrs", help="List registers in use, from LR0 on.")]
+LrKind = Annotated[
+    str,
+    typer.Option(
+        "--lr-kind",
+        help="What is in them: pending, pending+eoi_maint, pending+hw, eoi_maint+completed (the guest ends them all) "
+        "or completed_by_guest (the guest ends the first).",
+    ),
+]
+Fp = Annotated[bool, typer.Option("--fp/--no-fp", help="The guest uses FP: an FP trap, and FP state moves.")]
+FpcrDiffers = Annotated[bool, typer.Option("--fpcr-differs", help="Host and guest have different FPCR values.")]
+Debug = Annotated[
+    str, typer.Option("--debug", help="Debug registers: clean, dirty, or mdscr_mde (enabled by the guest's MDSCR).")
+]
+Guest = Annotated[str, typer.Option("--guest", help="The guest: aarch64 or aarch32.")]
+Exit = Annotated[str, typer.Option("--exit", help="Why the guest leaves: hvc, irq, dabt (MMIO) or dabt_perm.")]
+Timer = Annotated[bool, typer.Option("--timer/--no-timer", help="The VM has a virtual timer.")]
+Sre = Annotated[bool, typer.Option("--sre/--no-sre", help="GICv3: the guest uses system registers, or a GICv2 view.")]
+PrioBits = Annotated[int, typer.Option("--prio-bits", help="GICv3: priority bits: 5, 6 or 7.")]
+Vhe = Annotated[bool, typer.Option("--vhe/--no-vhe", help="The host kernel runs in EL2 (not with asm).")]
+Erratum = Annotated[bool, typer.Option("--erratum-834220", help="The CPU has erratum 834220 (HPFAR not reliable).")]
+Pan = Annotated[bool, typer.Option("--pan", help="The CPU has PAN.")]
+HypOffsetLow = Annotated[bool, typer.Option("--hyp-offset-low", help="EL2 addresses need the second mask.")]
+Compiler = Annotated[
+    str,
+    typer.Option(
+        "--compiler", help="Of the C switch: 'gcc-12.2 -O2', 'gcc-11.3 -O2', with -fno-jump-tables, or 'gcc-12.2 -Os'."
+    ),
+]
+
+
+_KEYS = {
+    **{key: key for key in ("gic", "nr_lr", "live_lrs", "lr_kind", "fpcr_differs", "debug", "guest", "exit", "timer")},
+    **{key: key for key in ("prio_bits", "vhe", "erratum_834220", "pan", "hyp_offset_low", "compiler")},
+    "fp": "fp_used",
+    "sre": "vgic_sre",
+}
+"""Parameters that describe a configuration, and the keys of recorded runs that they stand for."""
+
+
+def _configuration(switch: str, parameters: dict[str, Any]) -> Any:
+    """Return the Configuration that a command's parameters describe."""
+    from kvmarm.el2.configuration import parse_configuration
+    from kvmarm.el2.switch import get_switch
+
+    values = {_KEYS[name]: value for name, value in parameters.items() if name in _KEYS}
+    values["implementation"] = get_switch(switch).implementation_name(bool(values.get("vhe")))
+    return parse_configuration(values, "options")
+
+
+@switch_app.command("steps")
+def steps(
+    context: typer.Context,
+    switch: Switch = "asm",
+    configs: Annotated[
+        Path | None,
+        typer.Option("--configs", help="Configurations, one JSON object a line ('-': standard input).", metavar="FILE"),
+    ] = None,
+    gic: Gic = "v2",
+    nr_lr: NrLr = 4,
+    live_lrs: LiveLrs = 0,
+    lr_kind: LrKind = "pending",
+    fp: Fp = False,
+    fpcr_differs: FpcrDiffers = False,
+    debug: Debug = "clean",
+    guest: Guest = "aarch64",
+    exit: Exit = "hvc",
+    timer: Timer = True,
+    sre: Sre = True,
+    prio_bits: PrioBits = 5,
+    vhe: Vhe = False,
+    erratum_834220: Erratum = False,
+    pan: Pan = False,
+    hyp_offset_low: HypOffsetLow = False,
+    compiler: Compiler = "gcc-12.2 -O2",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: id, implementation, phase, sequence, counts, total.")
+    ] = False,
+) -> None:
+    """List what a switch executes, phase by phase: counts of every class, and the order the hardware sees."""
+    import json
+
+    from bench.console import print_table
+    from bench.switch import Request, read_requests, step_lists
+
+    if configs is not None:
+        requests = read_requests(configs)
+    else:
+        requests = [Request(_configuration(switch, context.params))]
+    for result in step_lists(requests):
+        if as_json:
+            print(json.dumps(result, separators=(",", ":")))
+            continue
+        print(f"{result['id']} {result['phase']}: {result['total']} instructions")
+        print_table(("class", ">executed"), [(k, n) for k, n in result["counts"].items() if n])
+        print("\n".join(_wrap_sequence(result["sequence"])))
+        print()
+
+
+@switch_app.command("compare")
+def compare(
+    context: typer.Context,
+    gic: Gic = "v2",
+    nr_lr: NrLr = 4,
+    live_lrs: LiveLrs = 1,
+    lr_kind: LrKind = "pending",
+    fp: Fp = False,
+    fpcr_differs: FpcrDiffers = False,
+    debug: Debug = "clean",
+    guest: Guest = "aarch64",
+    exit: Exit = "hvc",
+    timer: Timer = True,
+    sre: Sre = True,
+    prio_bits: PrioBits = 5,
+    erratum_834220: Erratum = False,
+    pan: Pan = False,
+    hyp_offset_low: HypOffsetLow = False,
+    compiler: Compiler = "gcc-12.2 -O2",
+    platform: Annotated[
+        str, typer.Option("--platform", help="Price it in cycles of this platform (see `vgic-bench platforms`).")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, one object a group.")] = False,
+) -> None:
+    """Compare the switches in one round trip, by register group as in ISCA'16 Table III, and say why they differ."""
+    import json
+
+    from bench.switch_compare import comparison, print_comparison
+
+    configuration = _configuration("asm", context.params)
+    rows = comparison(configuration, platform or None)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        print_comparison(rows)
+
+
+@switch_app.command("show")
+def show(
+    context: typer.Context,
+    switch: Switch = "asm",
+    phase: Annotated[str, typer.Option("--phase", help="entry, fptrap, exit, or all.")] = "all",
+    executed: Annotated[
+        bool, typer.Option("--executed", help="Only the lines that this configuration executes.")
+    ] = False,
+    gic: Gic = "v2",
+    nr_lr: NrLr = 4,
+    live_lrs: LiveLrs = 1,
+    lr_kind: LrKind = "pending",
+    fp: Fp = False,
+    fpcr_differs: FpcrDiffers = False,
+    debug: Debug = "clean",
+    guest: Guest = "aarch64",
+    exit: Exit = "hvc",
+    timer: Timer = True,
+    sre: Sre = True,
+    prio_bits: PrioBits = 5,
+    vhe: Vhe = False,
+    erratum_834220: Erratum = False,
+    pan: Pan = False,
+    hyp_offset_low: HypOffsetLow = False,
+    compiler: Compiler = "gcc-12.2 -O2",
+) -> None:
+    """Print the program of a switch as the machine's boot leaves it, annotated."""
+    from bench.switch import listing
+    from kvmarm.errors import UsageError
+
+    phases = ("entry", "fptrap", "exit")
+    if phase != "all" and phase not in phases:
+        raise UsageError(f"--phase: {phase!r} is not one of {', '.join(phases)}, all")
+    configuration = _configuration(switch, context.params)
+    for name in phases if phase == "all" else (phase,):
+        print("\n".join(listing(configuration, name, executed_only=executed)))
+        print()
+
+
+def _wrap_sequence(sequence: list[tuple[str, str]]) -> list[str]:
+    """Set a sequence in lines of at most 80 columns: r and w for reads and writes, names alone for the rest."""
+    import textwrap
+
+    short = {"sysreg_read": "r:", "sysreg_write": "w:", "gich_read": "r:", "gich_write": "w:"}
+    words = " ".join(short.get(klass, "") + name.replace(" ", "_") for klass, name in sequence)
+    return textwrap.wrap(words, 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `vgic-bench switch`."""
+    app.add_typer(switch_app, name="switch")
