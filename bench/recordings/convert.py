@@ -21,7 +21,7 @@ from bench.recordings.place_kvm import EXPECTED, enable_everything, place_kvm
 from bench.recordings.place_qemu import place_qemu
 from bench.recordings.source import Source
 from bench.recordings.spool import Spool, window
-from bench.recordings.survey import Survey
+from bench.recordings.survey import TYPER, Survey
 from bench.recordings.thread_table import (
     C_COMMENTS,
     C_EVENTS,
@@ -310,7 +310,8 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
     recording._roles = roles(threads, machine, machines)
     recording._distributor, recording._redistributors = distributor, redistributors
     recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
-    recording._needs_enable = distributor < 0 or distributor not in survey.enabling
+    identified = distributor >= 0 and distributor + TYPER in survey.typer
+    recording._needs_enable = not identified and distributor not in survey.enabling
     return recording
 
 

@@ -17,6 +17,8 @@ PAGE = 16
 _MOST_ADDRESSES = 1 << 17
 TYPER, IIDR, PIDR2_V3 = 0x4, 0x8, 0xFFE8
 _FIRST_V3_OFFSET = 0x1000
+_REDIST_ONLY = frozenset({0x14, PIDR2_V3})
+"""GICR_WAKER and GICR_PIDR2."""
 DIST_SIZE, REDIST_SIZE = 0x10000, 0x20000
 
 KNOWN = {"kvmtool": 0x3FFF0000, "qemu": 0x08000000}
@@ -131,13 +133,22 @@ class Survey:
     def redistributors(self, distributor: int, vcpus: int) -> int:
         """Return the first redistributor's base address, -1 when none was accessed.
 
-        Below the distributor, one after another (kvmtool), or at QEMU virt's fixed place.
+        Below the distributor, one after another (kvmtool), or at QEMU virt's fixed place. Devices may be there as well
+        (virtio above kvmtool's distributor, a v2m frame below it): registers that only a redistributor has must have
+        been accessed.
         """
         if distributor < 0:
             return -1
         candidates = (distributor - vcpus * REDIST_SIZE, distributor + QEMU_REDIST_OFFSET)
-        best = max(candidates, key=lambda base: self.hits(base, vcpus * REDIST_SIZE))
-        return best if self.hits(best, vcpus * REDIST_SIZE) else -1
+        for base in sorted(candidates, key=lambda base: -self.hits(base, vcpus * REDIST_SIZE)):
+            offsets = {
+                (address - base) % REDIST_SIZE
+                for address, _ in self.addresses
+                if base <= address < base + vcpus * REDIST_SIZE
+            }
+            if any(offset in _REDIST_ONLY or 0x10080 <= offset < 0x10E00 for offset in offsets):
+                return base
+        return -1
 
     def gic_version(self, distributor: int, vcpus: int) -> int:
         """Return 3 when anything only a GICv3 guest does was recorded, else 2."""
