@@ -45,7 +45,9 @@ def resolve(target: str, config: VmConfig, pending: int) -> tuple[Trace, int, Tr
     if target not in catalogue:
         # For the error with the nearest name; a group or pattern is not one transition either.
         names = [entry.name for entry in select(catalogue, [target])]
-        raise UsageError(f"{target!r} names {len(names)} transitions, expected one (such as {names[0]}) or a trace file")
+        raise UsageError(
+            f"{target!r} names {len(names)} transitions, expected one (such as {names[0]}) or a trace file"
+        )
     transition = catalogue[target]
     trace, first = transition_trace(transition, config, pending)
     return trace, first, transition

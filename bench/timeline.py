@@ -7,7 +7,7 @@ and gets 1 ns, so that it can be seen. An interrupt's way is followed from the i
 set by a store) over the flush that loads it and the acknowledgement to its end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -119,17 +119,21 @@ def _pending_set(trace: Trace, op: np.record, value: int) -> list[int]:
 
 
 def timeline(
-    trace: Trace, design: Design, weights: Mapping[str, float] | None = None, first: int = 1, progress: Callable[[int], object] | None = None
+    trace: Trace,
+    design: Design,
+    weights: np.ndarray | None = None,
+    first: int = 1,
+    progress: Callable[[int], object] | None = None,
 ) -> Timeline:
     """Run a trace through a design and return its timeline from operation `first` on (from 1).
 
-    weights: event -> instructions; None: every event counts as one, which the unit then says.
+    weights: instructions an event (float64[EVENT_COUNT]); None: every event counts as one, which the unit then says.
     Raises UsageError when an operation is illegal.
     """
     run = TraceRun(trace, design, count=True)
     assert run.observer is not None and run.counts is not None
     names = event_names()
-    prices = np.array([(weights.get(name, 0.0) if weights is not None else 1.0) for name in names])
+    prices = weights if weights is not None else np.ones(len(names))
     flows = _Flows(trace.config.gic, trace.config.vcpus)
     mask = INTID_MASK[trace.config.gic]
     found: list[TimedOp] = []
@@ -146,7 +150,13 @@ def timeline(
         kind, vcpu = int(op.kind), int(op.vcpu)
         length = max(1, round(float(counts @ prices)))
         timed = TimedOp(
-            index + 1, vcpu, KIND_NAMES[kind], format_op(op), clock, length, {name: int(n) for name, n in zip(names, counts, strict=True) if n}
+            index + 1,
+            vcpu,
+            KIND_NAMES[kind],
+            format_op(op),
+            clock,
+            length,
+            {name: int(n) for name, n in zip(names, counts, strict=True) if n},
         )
         if status == BUG:
             timed.bug = design.bugs[int(run.vm.bug)]
@@ -164,7 +174,9 @@ def timeline(
     return Timeline(design.name, design.title, trace.config.vcpus, unit, found)
 
 
-def _follow(flows: _Flows, timed: TimedOp, trace: Trace, op: np.record, value: int, result: np.record, mask: int, lrs: int) -> None:
+def _follow(
+    flows: _Flows, timed: TimedOp, trace: Trace, op: np.record, value: int, result: np.record, mask: int, lrs: int
+) -> None:
     kind, vcpu = int(op.kind), int(op.vcpu)
     gic = trace.config.gic
     if kind in (INJECT, INJECTM) and int(op.b):

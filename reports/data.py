@@ -20,7 +20,7 @@ from reports.numbers import is_number
 
 SCENARIO = ["gic", "irqs", "vcpus", "lrs", "pending", "live"]
 """What a measurement was made with; a scenario is one value of each."""
-TEXT_COLUMNS = ("group", "before", "operation", "after", "expected")
+TEXT_COLUMNS = ("group", "before", "operation", "after", "expected", "title", "why")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ class Report:
         """Return the designs of a family in the order of the results' metadata, those it does not name last."""
         frame = self.transitions
         present = list(dict.fromkeys(frame.loc[frame["family"] == family, "design"]))
-        described = {str(entry.get("name")): entry for entry in self.meta.get("designs") or [] if isinstance(entry, dict)}
+        described = {
+            str(entry.get("name")): entry for entry in self.meta.get("designs") or [] if isinstance(entry, dict)
+        }
         order = [name for name in described if name in present] + [name for name in present if name not in described]
         return [Choice(name, str(described.get(name, {}).get("title") or name)) for name in order]
 
@@ -109,7 +111,9 @@ class Report:
         frame = self.transitions[self.transitions["family"] == family]
         found = []
         if frame["instructions"].notna().any():
-            found.append(Meter("instructions", "Instructions", "instructions of the kernel's code (x86-64, gcc -O2), predicted"))
+            found.append(
+                Meter("instructions", "Instructions", "instructions of the kernel's code (x86-64, gcc -O2), predicted")
+            )
         for platform in self.platforms:
             rows = self.cycles[self.cycles["platform"] == platform]
             if "family" not in rows or (rows["family"] == family).any():
@@ -140,7 +144,9 @@ class Report:
                 frame = frame.merge(rows[[*key, "cycles"]].rename(columns={"cycles": meter.key}), on=key, how="left")
         if frame.empty:
             return pd.DataFrame()
-        order = {key: position for position, key in enumerate(dict.fromkeys(frame[index].itertuples(index=False, name=None)))}
+        order = {
+            key: position for position, key in enumerate(dict.fromkeys(frame[index].itertuples(index=False, name=None)))
+        }
         wide = frame.pivot_table(
             index=index, columns="design", values=[meter.key for meter in meters], aggfunc="first", observed=True
         )
@@ -149,7 +155,12 @@ class Report:
     def ratios(self, meter: str, family: str = "vgic") -> pd.Series:
         """Return candidate over reference for a meter, indexed like `costs`; empty without a second design."""
         wide, designs = self.costs(family), self.designs(family)
-        if len(designs) < 2 or wide.empty or (meter, designs[1].name) not in wide or (meter, designs[0].name) not in wide:
+        if (
+            len(designs) < 2
+            or wide.empty
+            or (meter, designs[1].name) not in wide
+            or (meter, designs[0].name) not in wide
+        ):
             return pd.Series(dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = wide[(meter, designs[1].name)] / wide[(meter, designs[0].name)]
@@ -157,7 +168,7 @@ class Report:
 
     @cached_property
     def described(self) -> pd.DataFrame:
-        """Group, before, operation and after of each transition, indexed by its name."""
+        """The text columns of each transition (what the first row of it says), indexed by its name."""
         return self.transitions.drop_duplicates("transition").set_index("transition")[list(TEXT_COLUMNS)]
 
     @cached_property
@@ -167,6 +178,10 @@ class Report:
     def group(self, transition: str) -> str:
         """Return the catalogue group of a transition, `` when not known."""
         return self._groups.get(transition, "")
+
+    def text(self, transition: str, column: str) -> str:
+        """Return what the results say of a transition in one of TEXT_COLUMNS, `` when nothing."""
+        return str(self.described[column].get(transition, ""))
 
     @cached_property
     def scenarios(self) -> list[tuple[Any, ...]]:
@@ -184,7 +199,14 @@ class Report:
         """Return a scenario (values in the order of SCENARIO) in words; `short` leaves out what is the same in all."""
         values = dict(zip(SCENARIO, scenario, strict=False))
         names = self.varying if short else SCENARIO
-        words = {"gic": "GICv{}", "irqs": "{} INTIDs", "vcpus": "{} vCPUs", "lrs": "{} LRs", "pending": "{} pending", "live": "{} live"}
+        words = {
+            "gic": "GICv{}",
+            "irqs": "{} INTIDs",
+            "vcpus": "{} vCPUs",
+            "lrs": "{} LRs",
+            "pending": "{} pending",
+            "live": "{} live",
+        }
         return ", ".join(words[name].format(values[name]) for name in names)
 
     def base_scenario(self, frame: pd.DataFrame | None = None) -> dict[str, Any]:

@@ -48,10 +48,12 @@ def _hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
-def page(title: str, heading: Any, sections: list[Section]) -> str:
+def page(title: str, heading: Any, sections: list[Section], skip: str = "To the verdict") -> str:
     """Return the HTML of a page with these sections."""
     assets = files("reports.assets")
-    style = css_variables() + (assets / "report.css").read_text("utf-8") + "".join(section.styles for section in sections)
+    style = (
+        css_variables() + (assets / "report.css").read_text("utf-8") + "".join(section.styles for section in sections)
+    )
     script = (assets / "report.js").read_text("utf-8")
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; form-action 'none'"
     links = [tag("li", tag("a", section.short, href=f"#{section.id}")) for section in sections]
@@ -66,11 +68,19 @@ def page(title: str, heading: Any, sections: list[Section]) -> str:
         Markup(f"<style>{style}</style>"),
     )
     body = join(
-        tag("a", "To the verdict", class_="skip", href=f"#{sections[0].id}"),
+        tag("a", skip, class_="skip", href=f"#{sections[0].id}"),
         tag("header", heading),
         tag("nav", tag("ul", links), aria_label="Sections"),
         tag("main", [section.html() for section in sections]),
-        tag("footer", tag("p", "Made by vgic-bench. Readable without scripts; with them, tables sort and filter, and ", tag("kbd", "?"), " lists the keys.")),
+        tag(
+            "footer",
+            tag(
+                "p",
+                "Made by vgic-bench. Readable without scripts; with them, tables sort and filter, and ",
+                tag("kbd", "?"),
+                " lists the keys.",
+            ),
+        ),
         Markup(f"<script>{script}</script>"),
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
@@ -85,7 +95,11 @@ def _heading(report: Report) -> Markup:
     tool = report.meta.get("tool")
     if isinstance(tool, dict) and tool.get("version"):
         words.insert(1, f"vgic-bench {tool['version']}")
-    incomplete = None if report.meta.get("complete", True) else tag("p", "This run was not finished: what is missing was not measured.", class_="warning")
+    incomplete = (
+        None
+        if report.meta.get("complete", True)
+        else tag("p", "This run was not finished: what is missing was not measured.", class_="warning")
+    )
     return join(
         tag("p", f"vgic-bench {kind}", class_="kicker"),
         tag("h1", "What an interrupt costs"),

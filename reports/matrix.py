@@ -46,24 +46,22 @@ def place(transition: str) -> Place | None:
 
 
 @cache
-def _titles() -> dict[str, tuple[str, str]]:
+def _right() -> dict[str, str]:
     from bench.transitions.catalogue import load_catalogue
     from kvmarm.errors import UsageError
 
     try:
-        return {name: (entry.title, entry.why) for name, entry in load_catalogue().items()}
+        return {name: entry.after["default"] for name, entry in load_catalogue().items() if "default" in entry.after}
     except UsageError:
         return {}
 
 
-def title(transition: str) -> str:
-    """Return what the catalogue says of a transition, `` when it is not in it."""
-    return _titles().get(transition, ("", ""))[0]
+def right_state(transition: str) -> str:
+    """Return the state that the catalogue expects after a transition of a design it does not name, `` when it says none.
 
-
-def reason(transition: str) -> str:
-    """Return why the designs differ in a transition, `` when the catalogue gives no reason."""
-    return _titles().get(transition, ("", ""))[1]
+    Where designs differ, the catalogue states the difference by design and the architecture's state as the default.
+    """
+    return _right().get(transition, "")
 
 
 def outside(transitions: Iterable[str]) -> list[str]:

@@ -64,7 +64,9 @@ def _annotation(name: str, value: int | str) -> bytes:
 
 
 def _event(time: int, kind: int, track: int, *fields: bytes) -> bytes:
-    return _packet(number(TIMESTAMP, time), block(TRACK_EVENT, number(TYPE, kind) + number(TRACK_UUID, track) + b"".join(fields)))
+    return _packet(
+        number(TIMESTAMP, time), block(TRACK_EVENT, number(TYPE, kind) + number(TRACK_UUID, track) + b"".join(fields))
+    )
 
 
 def _track(process: int, vcpu: int) -> int:
@@ -78,9 +80,17 @@ def _operation(operation: TimedOp, process: int) -> Iterator[bytes]:
     # Flow numbers are the trace's own; the same interrupt of another design is another flow.
     flows = [fixed64(FLOW, process << 40 | flow) for flow in operation.flows]
     flows += [fixed64(END_FLOW, process << 40 | flow) for flow in operation.ends]
-    yield _event(operation.start, SLICE_BEGIN, track, block(EVENT_NAME, operation.kind), block(CATEGORY, "vgic"), *notes, *flows)
+    yield _event(
+        operation.start, SLICE_BEGIN, track, block(EVENT_NAME, operation.kind), block(CATEGORY, "vgic"), *notes, *flows
+    )
     if operation.bug:
-        yield _event(operation.start + operation.length, INSTANT, track, block(EVENT_NAME, f"BUG_ON {operation.bug}"), block(CATEGORY, "vgic"))
+        yield _event(
+            operation.start + operation.length,
+            INSTANT,
+            track,
+            block(EVENT_NAME, f"BUG_ON {operation.bug}"),
+            block(CATEGORY, "vgic"),
+        )
     yield _event(operation.start + operation.length, SLICE_END, track)
 
 
@@ -93,13 +103,24 @@ def encode(timelines: Iterable[Timeline]) -> Iterator[bytes]:
         descriptor = block(PROCESS, number(PROCESS_PID, process) + block(PROCESS_NAME, name))
         yield _packet(block(TRACK_DESCRIPTOR, number(UUID, root) + descriptor))
         for vcpu in range(timeline.vcpus):
-            thread = number(THREAD_PID, process) + number(THREAD_TID, root + vcpu + 1) + block(THREAD_NAME, f"vCPU {vcpu}")
-            yield _packet(block(TRACK_DESCRIPTOR, number(UUID, _track(process, vcpu)) + number(PARENT, root) + block(THREAD, thread)))
+            thread = (
+                number(THREAD_PID, process) + number(THREAD_TID, root + vcpu + 1) + block(THREAD_NAME, f"vCPU {vcpu}")
+            )
+            yield _packet(
+                block(
+                    TRACK_DESCRIPTOR, number(UUID, _track(process, vcpu)) + number(PARENT, root) + block(THREAD, thread)
+                )
+            )
         for operation in timeline.operations:
             yield from _operation(operation, process)
         for vcpu, spans in guest_spans(timeline).items():
             track = root + 5000 + vcpu
-            yield _packet(block(TRACK_DESCRIPTOR, number(UUID, track) + number(PARENT, _track(process, vcpu)) + block(NAME, "in the guest")))
+            yield _packet(
+                block(
+                    TRACK_DESCRIPTOR,
+                    number(UUID, track) + number(PARENT, _track(process, vcpu)) + block(NAME, "in the guest"),
+                )
+            )
             for start, end in spans:
                 yield _event(start, SLICE_BEGIN, track, block(EVENT_NAME, "guest"), block(CATEGORY, "vgic"))
                 yield _event(end, SLICE_END, track)

@@ -12,7 +12,9 @@ from reports.figures import FIGURES, draw
 FORMATS = ("svg", "png")
 
 
-def plot(results_folder: str | Path, output_folder: str | Path, names: Iterable[str] = (), formats: Iterable[str] = FORMATS) -> list[Path]:
+def plot(
+    results_folder: str | Path, output_folder: str | Path, names: Iterable[str] = (), formats: Iterable[str] = FORMATS
+) -> list[Path]:
     """Write figures of a results folder as NAME.svg and NAME.png; return the paths written.
 
     `names`: keys of reports.figures.FIGURES, none for all that the results have data for. Raises UsageError for an
@@ -42,5 +44,7 @@ def plot(results_folder: str | Path, output_folder: str | Path, names: Iterable[
                 file.write(data)
             written.append(path)
     if not written:
-        raise UsageError(f"{results_folder}: nothing in it to draw, expected measured transitions, workloads or a switch table")
+        raise UsageError(
+            f"{results_folder}: nothing in it to draw, expected measured transitions, workloads or a switch table"
+        )
     return written

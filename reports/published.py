@@ -39,8 +39,16 @@ def published(key: str) -> PublishedTable:
     for table in tables:
         if table["key"] == key:
             rows = tuple(
-                Row(row["group"], row["save"], row["restore"], row.get("save_certainty", row["certainty"]), row["certainty"])
+                Row(
+                    row["group"],
+                    row["save"],
+                    row["restore"],
+                    row.get("save_certainty", row["certainty"]),
+                    row["certainty"],
+                )
                 for row in table["row"]
             )
-            return PublishedTable(key, table["title"], table["source"], table["machine"], table["unit"], table["note"], rows)
+            return PublishedTable(
+                key, table["title"], table["source"], table["machine"], table["unit"], table["note"], rows
+            )
     raise KeyError(key)

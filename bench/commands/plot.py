@@ -13,7 +13,10 @@ def plot(
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")] = Path("figures"),
     figure: Annotated[
-        list[str] | None, typer.Option("--figure", help="Draw this figure only (repeatable); by default all that have data.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--figure", help="Draw this figure only (repeatable); by default all that have data.", show_default=False
+        ),
     ] = None,
     formats: Annotated[str, typer.Option("--format", help="svg, png, or both separated by a comma.")] = "svg,png",
     list_figures: Annotated[bool, typer.Option("--list", help="List the figures that there are and stop.")] = False,
@@ -37,7 +40,9 @@ def plot(
     if results is None:
         raise UsageError("RESULTS is missing: expected a results folder, or --list")
 
-    written = write_figures(results, output, figure or (), [kind.strip() for kind in formats.split(",") if kind.strip()])
+    written = write_figures(
+        results, output, figure or (), [kind.strip() for kind in formats.split(",") if kind.strip()]
+    )
     if as_json:
         print(json.dumps([str(path) for path in written]))
     else:

@@ -13,7 +13,9 @@ def report(
         Path | None, typer.Option("--baseline", help="Another results folder to hold it against.", show_default=False)
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path("report.html"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts and the file as one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the verdicts and the file as one JSON object.")
+    ] = False,
 ) -> None:
     """Write one self-contained HTML page of a run: the verdict, every transition, figures, method and data."""
     import json
@@ -25,7 +27,11 @@ def report(
     path = reports.build(results, output, baseline=baseline)
     found = verdicts(results)
     if as_json:
-        print(json.dumps({"report": str(path), "bytes": path.stat().st_size, "claims": found}, ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                {"report": str(path), "bytes": path.stat().st_size, "claims": found}, ensure_ascii=False, indent=1
+            )
+        )
         return
     print_table(("claim", "verdict"), [(entry["claim"], entry["verdict"]) for entry in found])
     print(f"report: {path}")

@@ -19,7 +19,14 @@ from reports.svg import PALETTE, band_ink, band_role, drawing
 
 FEW = 8
 """Scenarios that still fit as columns beside their transitions' names."""
-DIMENSION = {"gic": "GIC version", "irqs": "INTIDs", "vcpus": "vCPUs", "lrs": "list registers", "pending": "pending", "live": "live LRs"}
+DIMENSION = {
+    "gic": "GIC version",
+    "irqs": "INTIDs",
+    "vcpus": "vCPUs",
+    "lrs": "list registers",
+    "pending": "pending",
+    "live": "live LRs",
+}
 
 
 def axes_of(report: Report) -> tuple[str, str]:
@@ -71,7 +78,9 @@ def _by_scenario(report: Report, ratios: pd.Series) -> Figure:
                 for column, scenario in enumerate(scenarios):
                     _cell(axes, column, row, values.get((scenario, name), float("nan")), 7)
             axes.set_xticks([column + 0.5 for column in range(len(scenarios))])
-            axes.set_xticklabels([report.scenario_text(scenario).replace(", ", "\n") or "all" for scenario in scenarios])
+            axes.set_xticklabels(
+                [report.scenario_text(scenario).replace(", ", "\n") or "all" for scenario in scenarios]
+            )
             axes.set_yticks([row + 0.5 for row in range(len(part))])
             axes.set_yticklabels(part, fontsize=7)
             axes.xaxis.tick_top()

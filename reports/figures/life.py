@@ -75,7 +75,15 @@ def squares(report: Report) -> list[Square]:
         table = tuple(tuple(float(total.get((design, switch), np.nan)) for switch in switches) for design in designs)
         if all(is_number(value) for line in table for value in line):
             result.append(
-                Square(str(scenario), int(gic), str(platform), unit, (designs[0], designs[1]), (switches[0], switches[1]), table)  # type: ignore[arg-type]
+                Square(
+                    str(scenario),
+                    int(gic),
+                    str(platform),
+                    unit,
+                    (designs[0], designs[1]),
+                    (switches[0], switches[1]),
+                    table,
+                )  # type: ignore[arg-type]
             )
     return result
 
@@ -121,7 +129,9 @@ def _panel(axes: Any, rows: pd.DataFrame, pairings: list[tuple[str, str]], phase
     for place, total in enumerate(left):
         if total:
             axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
-    axes.set_yticks(range(len(pairings)), [f"{design} + {switch}" for design, switch in pairings] if named else [""] * len(pairings))
+    axes.set_yticks(
+        range(len(pairings)), [f"{design} + {switch}" for design, switch in pairings] if named else [""] * len(pairings)
+    )
     axes.invert_yaxis()
     axes.margins(x=0.14)
     axes.grid(axis="x")

@@ -58,7 +58,9 @@ def draw(report: Report) -> Figure | None:
                 bottom = top + 0.8 / len(designs) - 0.06
                 corners = np.column_stack([np.repeat(np.sort(ns), 2), np.tile([top, bottom], len(ns))])
                 codes = np.tile(np.array([Path.MOVETO, Path.LINETO], Path.code_type), len(ns))
-                axes.add_patch(PathPatch(Path(corners, codes), edgecolor=PALETTE[role], facecolor="none", linewidth=0.7))
+                axes.add_patch(
+                    PathPatch(Path(corners, codes), edgecolor=PALETTE[role], facecolor="none", linewidth=0.7)
+                )
                 axes.plot(
                     np.median(ns), (top + bottom) / 2, marker=MARKERS[number % len(MARKERS)], color=PALETTE[role], markersize=3.6,
                     linestyle="none", label=design if design not in axes.get_legend_handles_labels()[1] else None,

@@ -86,6 +86,7 @@ def curves(report: Report, meter: str) -> list[Curve]:
 
 def telling(found: list[Curve], most: int = MOST) -> list[Curve]:
     """Return the curves that differ most between the designs in how they grow, at most four a dimension."""
+
     def difference(curve: Curve) -> float:
         growths = [curve.growth(design) for design in range(len(curve.points[0][1]))]
         known = [abs(np.log(growth)) for growth in growths if is_number(growth) and growth > 0]
@@ -129,11 +130,23 @@ def _panel(axes: Any, curve: Curve, designs: int) -> None:
         costs = pd.Series([line[design] if design < len(line) else np.nan for _, line in curve.points], dtype=float)
         role = SERIES[design % len(SERIES)]
         axes.plot(
-            values, costs, color=PALETTE[role], marker=MARKERS[design % len(MARKERS)], linestyle=DASHES[design % len(DASHES)], label=str(design)
+            values,
+            costs,
+            color=PALETTE[role],
+            marker=MARKERS[design % len(MARKERS)],
+            linestyle=DASHES[design % len(DASHES)],
+            label=str(design),
         )
     for crossing in curve.crossings():
         axes.axvline(crossing, color=PALETTE["muted"], linewidth=0.9, linestyle=(0, (1, 2)))
-        axes.annotate(f"{crossing:.3g}", (crossing, 1), xycoords=("data", "axes fraction"), fontsize=7.5, color=PALETTE["muted"], ha="center")
+        axes.annotate(
+            f"{crossing:.3g}",
+            (crossing, 1),
+            xycoords=("data", "axes fraction"),
+            fontsize=7.5,
+            color=PALETTE["muted"],
+            ha="center",
+        )
     axes.set_title(f"{curve.transition}\nGICv{curve.gic}", fontsize=7.5, pad=8)
     axes.set_xlabel(DIMENSION[curve.dimension])
     # A linear axis, so that what grows linearly looks it; only ticks that stand apart are labelled.

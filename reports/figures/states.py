@@ -18,7 +18,12 @@ from reports.svg import PALETTE, drawing
 
 STATES = ("inactive", "pending", "active", "active and pending")
 _PLACES = {"inactive": (0.13, 0.2), "pending": (0.13, 0.8), "active and pending": (0.87, 0.8), "active": (0.87, 0.2)}
-_ALIASES = {"active+pending": "active and pending", "pending+active": "active and pending", "pending and active": "active and pending", "active & pending": "active and pending"}
+_ALIASES = {
+    "active+pending": "active and pending",
+    "pending+active": "active and pending",
+    "pending and active": "active and pending",
+    "active & pending": "active and pending",
+}
 _HALF_WIDTH, _HALF_HEIGHT = 0.092, 0.06
 
 
@@ -114,7 +119,9 @@ def _arrow(axes: Any, edge: Edge, designs: int) -> None:
     colour = {"▼": "candidate", "▲": "reference"}.get(glyph(ratio), "muted")
     start, end = _on_border(x0, y0, dx, dy, nx, ny, gap), _on_border(x1, y1, -dx, -dy, nx, ny, gap)
     axes.add_patch(
-        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=13, linewidth=1.7, color=PALETTE[colour], shrinkA=1, shrinkB=1)
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=13, linewidth=1.7, color=PALETTE[colour], shrinkA=1, shrinkB=1
+        )
     )
     # On diagonals the label sits nearer the start: the two directions and the other diagonal meet in the middle.
     share = 0.29 if diagonal else 0.5
@@ -135,7 +142,14 @@ def _arrow(axes: Any, edge: Edge, designs: int) -> None:
         url=f"#{edge.anchor}", **place,
     )  # fmt: skip
     if diagonal:
-        label.set_bbox({"facecolor": PALETTE["surface"], "edgecolor": PALETTE[colour], "linewidth": 0.8, "boxstyle": "round,pad=0.3"})
+        label.set_bbox(
+            {
+                "facecolor": PALETTE["surface"],
+                "edgecolor": PALETTE[colour],
+                "linewidth": 0.8,
+                "boxstyle": "round,pad=0.3",
+            }
+        )
 
 
 def _on_border(x: float, y: float, dx: float, dy: float, nx: float, ny: float, gap: float) -> tuple[float, float]:

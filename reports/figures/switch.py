@@ -30,7 +30,12 @@ def grouped(report: Report) -> pd.DataFrame:
     if frame.empty:
         return frame
     table = frame.pivot_table(
-        index=["gic", "implementation", "phase"], columns="register_group", values="count", aggfunc="sum", sort=False, fill_value=0
+        index=["gic", "implementation", "phase"],
+        columns="register_group",
+        values="count",
+        aggfunc="sum",
+        sort=False,
+        fill_value=0,
     )
     return table[list(dict.fromkeys(frame["register_group"]))]
 
@@ -75,11 +80,24 @@ def _paper(axes: Any, paper: PublishedTable) -> None:
     for offset, (name, role, hatch) in enumerate((("save", "candidate", ""), ("restore", "reference", "///"))):
         widths = [getattr(row, name) for row in paper.rows]
         axes.barh(
-            places + (offset - 0.5) * 0.38, widths, height=0.36, color=PALETTE[role], hatch=hatch, edgecolor=PALETTE["surface"], label=name
+            places + (offset - 0.5) * 0.38,
+            widths,
+            height=0.36,
+            color=PALETTE[role],
+            hatch=hatch,
+            edgecolor=PALETTE["surface"],
+            label=name,
         )
         for place, (width, row) in enumerate(zip(widths, paper.rows, strict=True)):
             mark = "" if getattr(row, f"{name}_certainty") != "recalled" else " *"
-            axes.text(width, place + (offset - 0.5) * 0.38, f" {name} {shown(width)}{mark}", va="center", fontsize=7, color=PALETTE["ink"])
+            axes.text(
+                width,
+                place + (offset - 0.5) * 0.38,
+                f" {name} {shown(width)}{mark}",
+                va="center",
+                fontsize=7,
+                color=PALETTE["ink"],
+            )
     axes.set_yticks(places, [row.group for row in paper.rows])
     axes.set_title(f"Published: {paper.title}, {paper.unit} (* recalled, not seen again in the source)")
     _finish(axes)

@@ -46,7 +46,15 @@ def draw(report: Report) -> Figure | None:
         scale = np.array([1000 / max(float(operations.get(bar, 0)), 1) for bar in bars])
         for number, kind in enumerate([*kept, "the rest"] if rest else kept):
             columns = [kind] if kind in kept else rest
-            widths = np.array([float(np.nansum([table.loc[bar, one] if bar in table.index else 0 for one in columns])) for bar in bars]) * scale
+            widths = (
+                np.array(
+                    [
+                        float(np.nansum([table.loc[bar, one] if bar in table.index else 0 for one in columns]))
+                        for bar in bars
+                    ]
+                )
+                * scale
+            )
             axes.barh(
                 places, widths, left=left, height=0.8, label=kind, color=PALETTE[PARTS[number % len(PARTS)]], hatch=HATCHES[number % len(HATCHES)], clip_on=False,
                 edgecolor=PALETTE["surface"], linewidth=0.6,
@@ -54,7 +62,11 @@ def draw(report: Report) -> Figure | None:
             left += widths
         for place, total in zip(places, left, strict=True):
             axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
-        axes.set_yticks(places, [f"{name}  {design}" if not place else design for name, place, design in _labels(names, designs)], fontsize=8)
+        axes.set_yticks(
+            places,
+            [f"{name}  {design}" if not place else design for name, place, design in _labels(names, designs)],
+            fontsize=8,
+        )
         axes.set_xlabel(f"{unit} per 1,000 operations")
         _finish(figure, axes)
         return figure

@@ -60,9 +60,33 @@ def section(baseline: Results, candidate: Results) -> Section:
     notes = tag("ul", [tag("li", note) for note in comparison.notes]) if comparison.notes else None
     table = None
     if found:
-        heads = head("What", ("Scenario", "text"), ("Meter", "text"), "Baseline", "This run", "Ratio (95 %)", ("Verdict", "text"), ("Note", "text"))
-        table = scroll(tag("table", heads, tag("tbody", [_row(row) for row in found[:MOST]])), "Changes against the baseline", tall=True)
-    rest = tag("p", number(len(found) - MOST), " more changes: ", tag("code", "vgic-bench compare"), " lists them all.", class_="quiet") if len(found) > MOST else None
+        heads = head(
+            "What",
+            ("Scenario", "text"),
+            ("Meter", "text"),
+            "Baseline",
+            "This run",
+            "Ratio (95 %)",
+            ("Verdict", "text"),
+            ("Note", "text"),
+        )
+        table = scroll(
+            tag("table", heads, tag("tbody", [_row(row) for row in found[:MOST]])),
+            "Changes against the baseline",
+            tall=True,
+        )
+    rest = (
+        tag(
+            "p",
+            number(len(found) - MOST),
+            " more changes: ",
+            tag("code", "vgic-bench compare"),
+            " lists them all.",
+            class_="quiet",
+        )
+        if len(found) > MOST
+        else None
+    )
     how = tag(
         "p", tag("b", "How to read it. "), "The ratio is this run ÷ baseline: above 1 it became dearer. Counts are exact, any change is real; a time has regressed only when the change is both significant and larger than the minimum effect.",
         class_="how",

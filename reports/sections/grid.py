@@ -37,13 +37,22 @@ def scaling(report: Report) -> Section | None:
     for curve in found:
         first, last = curve.points[0], curve.points[-1]
         crossings = curve.crossings() if two else []
-        crossed: Markup | str = join(*[part for value in crossings for part in (", ", number(value))][1:]) if crossings else "–"
+        crossed: Markup | str = (
+            join(*[part for value in crossings for part in (", ", number(value))][1:]) if crossings else "–"
+        )
         rows.append(
             tag("tr", tag("th", breakable(curve.transition), scope="row"), tag("td", f"GICv{curve.gic}", class_="text"), tag("td", DIMENSION[curve.dimension], class_="text"),
                 tag("td", f"{first[0]:g} – {last[0]:g}"), [cell(value) for value in (first[1][0], last[1][0])], ratio_cell(curve.growth(0)),
                 [join(cell(first[1][1]), cell(last[1][1]), ratio_cell(curve.growth(1))) if two else None], tag("td", crossed) if two else None)
         )  # fmt: skip
-    titles = ["Legacy, first", "last", "growth"] + (["Redesign, first", "last", "growth", "Same cost at"] if two else [])
+    titles = ["Legacy, first", "last", "growth"] + (
+        ["Redesign, first", "last", "growth", "Same cost at"] if two else []
+    )
     table = tag("table", head("Transition", ("GIC", "text"), ("Along", "text"), "Range", *titles), tag("tbody", rows))
-    details = tag("details", tag("summary", f"All {len(found)} curves, with growth and crossover points"), scroll(table, "Scaling curves", tall=True), open=len(found) <= 40)
+    details = tag(
+        "details",
+        tag("summary", f"All {len(found)} curves, with growth and crossover points"),
+        scroll(table, "Scaling curves", tall=True),
+        open=len(found) <= 40,
+    )
     return Section("scaling", "How it scales, and where the designs cross", "Scaling", join(drawn, details))

@@ -39,7 +39,13 @@ def section(report: Report) -> Section | None:
     others = [square for square in found if square.platform != found[0].platform]
     blocks: list[Markup] = [tag("div", [_square(square) for square in first], class_="squares")] if first else []
     if others:
-        blocks.append(tag("details", tag("summary", "The same on other platforms"), tag("div", [_square(square) for square in others], class_="squares")))
+        blocks.append(
+            tag(
+                "details",
+                tag("summary", "The same on other platforms"),
+                tag("div", [_square(square) for square in others], class_="squares"),
+            )
+        )
     intro = None
     if found:
         intro = join(
@@ -56,5 +62,9 @@ def section(report: Report) -> Section | None:
                 [cell(by_phase.get(phase)) for phase in phases], cell(by_phase.sum(min_count=1)))
         )  # fmt: skip
     table = tag("table", head("Pairing", ("Scenario", "text"), *phases, "sum"), tag("tbody", rows))
-    details = tag("details", tag("summary", f"Every phase of every pairing, in {unit}"), scroll(table, "Phases by pairing", tall=True))
+    details = tag(
+        "details",
+        tag("summary", f"Every phase of every pairing, in {unit}"),
+        scroll(table, "Phases by pairing", tall=True),
+    )
     return Section("life", "What each change bought: VGIC × world switch", "2×2", join(drawn, intro, blocks, details))

@@ -45,8 +45,16 @@ def _downloads(report: Report) -> Markup:
             continue
         spent += len(data)
         href = f"data:application/gzip;base64,{base64.b64encode(data).decode()}"
-        items.append(tag("li", tag("a", f"{name}.csv.gz", href=href, download=f"{name}.csv.gz"), " ", number(len(frame)), " rows"))
-    rest = tag("p", f"Too large to embed, in the results folder as Parquet: {', '.join(left)}.", class_="quiet") if left else None
+        items.append(
+            tag(
+                "li", tag("a", f"{name}.csv.gz", href=href, download=f"{name}.csv.gz"), " ", number(len(frame)), " rows"
+            )
+        )
+    rest = (
+        tag("p", f"Too large to embed, in the results folder as Parquet: {', '.join(left)}.", class_="quiet")
+        if left
+        else None
+    )
     return join(tag("ul", items), rest)
 
 
@@ -67,24 +75,50 @@ def command_line(report: Report) -> str:
 def section(report: Report) -> Section:
     """Return the last section of the page."""
     meta = report.meta
-    parts: list[Any] = [tag("h3", "The four meters", id="meters"), tag("dl", [join(tag("dt", name), tag("dd", text)) for name, text in METERS], class_="facts")]
+    parts: list[Any] = [
+        tag("h3", "The four meters", id="meters"),
+        tag("dl", [join(tag("dt", name), tag("dd", text)) for name, text in METERS], class_="facts"),
+    ]
     notes = meta.get("notes") or []
     if notes:
         parts += [tag("h3", "Notes of this run", id="notes"), tag("ul", [tag("li", str(note)) for note in notes])]
     command = command_line(report)
     if command:
         parts += [tag("h3", "To repeat it", id="reproduce"), tag("pre", tag("code", command), tabindex="0")]
-    known = {key: value for key, value in (("started", meta.get("started")), ("finished", meta.get("finished")), ("results schema", meta.get("schema"))) if value}
+    known = {
+        key: value
+        for key, value in (
+            ("started", meta.get("started")),
+            ("finished", meta.get("finished")),
+            ("results schema", meta.get("schema")),
+        )
+        if value
+    }
     if meta.get("lock_pair_ns"):
         known["uncontended lock pair, ns"] = meta["lock_pair_ns"]
-    parts += [tag("h3", "Versions and environment", id="environment"), _facts({**known, **_table(meta, "tool"), **_table(meta, "environment")})]
+    parts += [
+        tag("h3", "Versions and environment", id="environment"),
+        _facts({**known, **_table(meta, "tool"), **_table(meta, "environment")}),
+    ]
     if meta.get("configuration"):
         parts += [tag("h3", "Configuration", id="configuration"), _facts(_table(meta, "configuration"))]
     designs = [entry for entry in meta.get("designs") or [] if isinstance(entry, dict)]
     if designs:
-        items = [tag("li", tag("b", str(entry.get("title") or entry.get("name"))), f" ({entry.get('name')})", f": {entry['source']}" if entry.get("source") else "") for entry in designs]
+        items = [
+            tag(
+                "li",
+                tag("b", str(entry.get("title") or entry.get("name"))),
+                f" ({entry.get('name')})",
+                f": {entry['source']}" if entry.get("source") else "",
+            )
+            for entry in designs
+        ]
         parts += [tag("h3", "What was modelled", id="designs"), tag("ul", items)]
-    parts += [tag("h3", "The data", id="data"), tag("p", "Every figure of this page comes from these tables, here with full precision."), _downloads(report)]
+    parts += [
+        tag("h3", "The data", id="data"),
+        tag("p", "Every figure of this page comes from these tables, here with full precision."),
+        _downloads(report),
+    ]
     return Section("method", "Method, environment, data", "Method", join(*parts))
 
 

@@ -19,4 +19,8 @@ def section(report: Report) -> Section | None:
         tag("span", number(len(shown)), f" samples{which}: the time of the model on the measuring host, not of the kernel."),
         "A tick is one sample, the dot the median; designs stand above each other in their row. Ticks far from the rest are noise of the host, and the reason to look at more than a mean.",
     )  # fmt: skip
-    return Section("samples", "Times, every sample", "Times", tag("details", tag("summary", "Show all samples"), drawn)) if drawn else None
+    return (
+        Section("samples", "Times, every sample", "Times", tag("details", tag("summary", "Show all samples"), drawn))
+        if drawn
+        else None
+    )

@@ -37,10 +37,28 @@ def section(report: Report) -> Section | None:
     rows = []
     for edge in edges(report, meters[0]):
         costs = [cell(edge.reference), cell(edge.candidate) if two else None, ratio_cell(edge.ratio) if two else None]
-        rows.append(tag("tr", tag("th", f"{edge.before} → {edge.after}", scope="row"), costs, tag("td", _names(edge.transitions), class_="text"), id=edge.anchor))
+        rows.append(
+            tag(
+                "tr",
+                tag("th", f"{edge.before} → {edge.after}", scope="row"),
+                costs,
+                tag("td", _names(edge.transitions), class_="text"),
+                id=edge.anchor,
+            )
+        )
     titles = ["Legacy", "Redesign", "Ratio"] if two else [report.designs()[0].title]
-    table = tag("table", tag("caption", f"Mean {meters[0].unit}"), head("Edge", *titles, ("Transitions", "text")), tag("tbody", rows))
-    return Section("states", "An interrupt's life, edge by edge", "States", join(drawn, scroll(table, "Edges of the state machine")))
+    table = tag(
+        "table",
+        tag("caption", f"Mean {meters[0].unit}"),
+        head("Edge", *titles, ("Transitions", "text")),
+        tag("tbody", rows),
+    )
+    return Section(
+        "states",
+        "An interrupt's life, edge by edge",
+        "States",
+        join(drawn, scroll(table, "Edges of the state machine")),
+    )
 
 
 def differences(report: Report) -> Section | None:
@@ -54,8 +72,27 @@ def differences(report: Report) -> Section | None:
         rows.append(
             tag("tr", tag("th", tag("a", breakable(str(name)), href=f"#{entry_anchor(str(name))}"), scope="row"), tag("td", f"GICv{gic}", class_="text"),
                 [tag("td", states[design.name], class_="text") for design in designs],
-                tag("td", matrix.title(str(name)), tag("br"), tag("span", matrix.reason(str(name)), class_="quiet"), class_="text wide"))
+                tag("td", matrix.right_state(str(name)) or "–", class_="text"),
+                tag("td", report.text(str(name), "title"), tag("br"), tag("span", report.text(str(name), "why"), class_="quiet"), class_="text wide"))
         )  # fmt: skip
-    table = tag("table", head("Transition", ("GIC", "text"), ("Legacy leaves it", "text"), ("Redesign leaves it", "text"), ("What happens, and why", "text")), tag("tbody", rows))
-    intro = tag("p", "Transitions after which the same interrupt is in another state, because the designs behave differently.")
-    return Section("differences", "Where the designs disagree", "Differences", join(intro, scroll(table, "Transitions that end differently")))
+    table = tag(
+        "table",
+        head(
+            "Transition",
+            ("GIC", "text"),
+            ("Legacy leaves it", "text"),
+            ("Redesign leaves it", "text"),
+            ("The architecture", "text"),
+            ("What happens, and why", "text"),
+        ),
+        tag("tbody", rows),
+    )
+    intro = tag(
+        "p", "Transitions after which the same interrupt is in another state, because the designs behave differently."
+    )
+    return Section(
+        "differences",
+        "Where the designs disagree",
+        "Differences",
+        join(intro, scroll(table, "Transitions that end differently")),
+    )

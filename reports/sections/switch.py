@@ -16,8 +16,22 @@ def _paper(paper: PublishedTable) -> Markup:
         rows.append(
             tag("tr", tag("th", row.group, scope="row"), cell(row.save), tag("td", row.save_certainty, class_="text"), cell(row.restore), tag("td", row.restore_certainty, class_="text"))
         )  # fmt: skip
-    table = tag("table", tag("caption", f"Published: {paper.title}, {paper.unit}"), head("Register group", "Save", ("", "text"), "Restore", ("", "text")), tag("tbody", rows))
-    source = tag("p", paper.source, ". ", paper.machine, ". ", paper.note, " “Recalled” figures were not seen again in the source.", class_="quiet")
+    table = tag(
+        "table",
+        tag("caption", f"Published: {paper.title}, {paper.unit}"),
+        head("Register group", "Save", ("", "text"), "Restore", ("", "text")),
+        tag("tbody", rows),
+    )
+    source = tag(
+        "p",
+        paper.source,
+        ". ",
+        paper.machine,
+        ". ",
+        paper.note,
+        " “Recalled” figures were not seen again in the source.",
+        class_="quiet",
+    )
     return join(scroll(table, paper.title), source)
 
 
@@ -44,13 +58,25 @@ def section(report: Report) -> Section | None:
         rows.append(
             tag("tr", tag("th", f"{implementation}, {phase}", scope="row"), tag("td", f"GICv{gic}", class_="text"), [cell(value) for value in counts], cell(counts.sum()))
         )  # fmt: skip
-    own = tag("table", tag("caption", "Modelled: instructions executed"), head("Switch, phase", ("GIC", "text"), *table.columns, "sum"), tag("tbody", rows))
+    own = tag(
+        "table",
+        tag("caption", "Modelled: instructions executed"),
+        head("Switch, phase", ("GIC", "text"), *table.columns, "sum"),
+        tag("tbody", rows),
+    )
     frame = main_configuration(report)
     classes = list(dict.fromkeys(frame["class"]))
     lines = []
     for (gic, implementation, phase), part in frame.groupby(["gic", "implementation", "phase"], sort=False):
         by_class = part.groupby("class")["count"].sum()
-        lines.append(tag("tr", tag("th", f"{implementation}, {phase}", scope="row"), tag("td", f"GICv{gic}", class_="text"), [cell(by_class.get(name, 0)) for name in classes]))
+        lines.append(
+            tag(
+                "tr",
+                tag("th", f"{implementation}, {phase}", scope="row"),
+                tag("td", f"GICv{gic}", class_="text"),
+                [cell(by_class.get(name, 0)) for name in classes],
+            )
+        )
     by_class_table = tag("table", head("Switch, phase", ("GIC", "text"), *classes), tag("tbody", lines))
     more = tag("details", tag("summary", "By instruction class"), scroll(by_class_table, "Switch by instruction class"))
     others = len(report.table("switch")["configuration"].unique()) - len(frame["configuration"].unique())

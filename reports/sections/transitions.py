@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from reports import matrix
 from reports.data import SCENARIO, Report
 from reports.html import Markup, breakable, join, slug, tag
 from reports.numbers import glyph, ratio_text, shown
@@ -38,7 +37,10 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
     costs, designs, meters = report.costs(family), report.designs(family), report.meters(family)
     columns: list[tuple[list[list[Any]], list[Any]]] = []
     for meter in meters:
-        values = [costs[(meter.key, design.name)].tolist() if (meter.key, design.name) in costs else [None] * len(costs) for design in designs]
+        values = [
+            costs[(meter.key, design.name)].tolist() if (meter.key, design.name) in costs else [None] * len(costs)
+            for design in designs
+        ]
         ratios = report.ratios(meter.key, family)
         columns.append((values, ratios.tolist() if len(ratios) else [None] * len(costs)))
     result = []
@@ -48,7 +50,9 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         anchor = slug("t", name, *key[:-1])
         label = breakable(name)
         link = f"<a href=#{entry_anchor(name)}>{label}</a>" if name in detailed else label
-        cells = [f"<tr id={anchor}><th scope=row>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"]
+        cells = [
+            f"<tr id={anchor}><th scope=row>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
+        ]
         for values, ratios in columns:
             cells += [f"<td>{shown(own[row])}" for own in values]
             if len(designs) > 1:
@@ -65,7 +69,15 @@ def _selector(report: Report, family: str, first: int) -> tuple[Markup, str]:
     buttons, styles = [], [f"@supports selector(:has(a)){{.{name} :is(td,th):nth-child(n+{first}){{display:none}}"]
     for number, meter in enumerate(meters):
         identifier = slug(name, meter.key)
-        buttons.append(tag("label", tag("input", type="radio", name=name, id=identifier, value=meter.key, checked=number == 0), " ", meter.title, title=meter.unit))
+        buttons.append(
+            tag(
+                "label",
+                tag("input", type="radio", name=name, id=identifier, value=meter.key, checked=number == 0),
+                " ",
+                meter.title,
+                title=meter.unit,
+            )
+        )
         low = first + number * width
         styles.append(
             f"section:has(#{identifier}:checked) .{name} :is(td,th):nth-child(n+{low}):nth-child(-n+{low + width - 1}){{display:table-cell}}"
@@ -81,7 +93,9 @@ def table(report: Report, family: str = "vgic") -> tuple[Markup, str]:
     selector, styles = _selector(report, family, 4)
     heads = ["Transition", "Group", "Scenario"]
     for meter in report.meters(family):
-        heads += [f"{design.name}, {meter.title.lower()}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
+        heads += [f"{design.name}, {meter.title.lower()}" for design in designs] + (
+            ["ratio"] if len(designs) > 1 else []
+        )
     header = tag("thead", tag("tr", [tag("th", text, scope="col") for text in heads]))
     body = Markup("<tbody>" + "".join(rows(report, family)) + "</tbody>")
     made = tag("table", header, body, class_=f"big meter-{family}", id=f"table-{family}")
@@ -107,7 +121,14 @@ def section(report: Report) -> Section | None:
 
 def _constant(report: Report) -> str:
     base, varying = report.base_scenario(), report.varying
-    words = {"gic": "GICv{}", "irqs": "{} INTIDs", "vcpus": "{} vCPUs", "lrs": "{} list registers", "pending": "{} standing pending interrupts", "live": "{} live list registers"}
+    words = {
+        "gic": "GICv{}",
+        "irqs": "{} INTIDs",
+        "vcpus": "{} vCPUs",
+        "lrs": "{} list registers",
+        "pending": "{} standing pending interrupts",
+        "live": "{} live list registers",
+    }
     return ", ".join(words[name].format(base[name]) for name in SCENARIO if name not in varying) or "nothing"
 
 
@@ -135,23 +156,38 @@ def events(report: Report) -> Section | None:
     frame = frame[frame["family"] == "vgic"] if "family" in frame else frame
     designs = report.designs()
     counts: dict[tuple[Any, ...], dict[str, dict[str, int]]] = {}
-    for *key, design, event, count in frame[[*SCENARIO, "transition", "design", "event", "count"]].itertuples(index=False, name=None):
+    for *key, design, event, count in frame[[*SCENARIO, "transition", "design", "event", "count"]].itertuples(
+        index=False, name=None
+    ):
         counts.setdefault(tuple(key), {}).setdefault(event, {})[design] = int(count)
     of_transition: dict[str, list[tuple[Any, ...]]] = {}
     for key in _detailed(report).index:
         of_transition.setdefault(str(key[-1]), []).append(key)
-    blocks = [_block(report, name, keys, counts, [design.name for design in designs]) for name, keys in of_transition.items()]
+    blocks = [
+        _block(report, name, keys, counts, [design.name for design in designs]) for name, keys in of_transition.items()
+    ]
     if not blocks:
         return None
     intro = tag(
         "p", "The primitive steps that each transition took, counted: locks taken, list entries visited, bitmap words read. They are exact, the same on every machine, ",
         "and they are why a transition costs what it costs.",
     )  # fmt: skip
-    how = tag("p", tag("b", "How to read it. "), "Open a transition; a column is a scenario and design, a row an event, a dot means none.", class_="how")
+    how = tag(
+        "p",
+        tag("b", "How to read it. "),
+        "Open a transition; a column is a scenario and design, a row an event, a dot means none.",
+        class_="how",
+    )
     return Section("events", "Why: the events behind each row", "Events", join(intro, how, Markup("".join(blocks))))
 
 
-def _block(report: Report, name: str, keys: list[tuple[Any, ...]], counts: dict[tuple[Any, ...], dict[str, dict[str, int]]], designs: list[str]) -> str:
+def _block(
+    report: Report,
+    name: str,
+    keys: list[tuple[Any, ...]],
+    counts: dict[tuple[Any, ...], dict[str, dict[str, int]]],
+    designs: list[str],
+) -> str:
     described = report.described.loc[name]
     tables: list[dict[str, dict[str, int]]] = [counts.get(key, {}) for key in keys]
     # Scenarios that count the same share their columns.
@@ -169,10 +205,18 @@ def _block(report: Report, name: str, keys: list[tuple[Any, ...]], counts: dict[
     names = dict.fromkeys(event for _, own in columns for event in own)
     lines = []
     for event in names:
-        cells = "".join(f"<td>{shown(own.get(event, {}).get(design)) if own.get(event, {}).get(design) else '·'}" for _, own in columns for design in designs)
+        cells = "".join(
+            f"<td>{shown(own.get(event, {}).get(design)) if own.get(event, {}).get(design) else '·'}"
+            for _, own in columns
+            for design in designs
+        )
         lines.append(f"<tr><th scope=row>{escape(event)}{cells}")
     before, after = described["before"], described["after"]
-    words = " ".join(part for part in (matrix.title(name), f"({before} → {after})" if before or after else "") if part)
-    inner = f"<table><thead><tr><th scope=col>Event{heads}</thead><tbody>{''.join(lines)}</tbody></table>" if lines else "<p>No event counted.</p>"
+    words = " ".join(part for part in (described["title"], f"({before} → {after})" if before or after else "") if part)
+    inner = (
+        f"<table><thead><tr><th scope=col>Event{heads}</thead><tbody>{''.join(lines)}</tbody></table>"
+        if lines
+        else "<p>No event counted.</p>"
+    )
     about = f"<p>{escape(words)}</p>" if words else ""
     return f"<details class=e><summary>{breakable(name)}</summary><div id={entry_anchor(name)}>{about}{inner}</div></details>"

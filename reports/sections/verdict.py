@@ -33,8 +33,16 @@ def summary(report: Report) -> Markup:
 
 def _claim(claim: Claim) -> Markup:
     verdict = tag("p", tag("span", GLYPHS[claim.verdict], aria_hidden="true"), " ", claim.verdict, class_="verdict")
-    facts = tag("dl", [tag("div", tag("dt", label), tag("dd", value)) for label, value in claim.figures]) if claim.figures else None
-    more = join(" ", tag("a", "Read on", aria_label=f"Read on about claim {claim.number}", href=f"#{claim.section}")) if claim.section else None
+    facts = (
+        tag("dl", [tag("div", tag("dt", label), tag("dd", value)) for label, value in claim.figures])
+        if claim.figures
+        else None
+    )
+    more = (
+        join(" ", tag("a", "Read on", aria_label=f"Read on about claim {claim.number}", href=f"#{claim.section}"))
+        if claim.section
+        else None
+    )
     return tag(
         "li", tag("h3", claim.statement), verdict, facts, tag("p", claim.rule, more, class_="rule"),
         class_=slug(claim.verdict), id=f"claim-{claim.number}",
@@ -52,10 +60,21 @@ def _groups(report: Report) -> Markup | None:
         parts = []
         for meter in meters:
             ratios = report.ratios(meter.key)
-            chosen = ratios[[report.group(name) == group for name in ratios.index.get_level_values("transition")]].dropna() if len(ratios) else ratios
+            chosen = (
+                ratios[[report.group(name) == group for name in ratios.index.get_level_values("transition")]].dropna()
+                if len(ratios)
+                else ratios
+            )
             parts.append((geometric_mean(chosen), len(chosen)))
         if any(count for _, count in parts):
-            rows.append(tag("tr", tag("th", group or "(none)", scope="row"), cell(parts[0][1]), [ratio_cell(ratio) for ratio, _ in parts]))
+            rows.append(
+                tag(
+                    "tr",
+                    tag("th", group or "(none)", scope="row"),
+                    cell(parts[0][1]),
+                    [ratio_cell(ratio) for ratio, _ in parts],
+                )
+            )
     if not rows:
         return None
     table = tag("table", head("Transitions", "Measured", *[meter.title for meter in meters]), tag("tbody", rows))
@@ -64,7 +83,9 @@ def _groups(report: Report) -> Markup | None:
         "What the guest does itself (acknowledge, EOI) is hardware, the same for both, and left out."
     )
     return join(
-        tag("h3", "By group of transition", id="groups"), scroll(table, "Ratios by group of transition"), tag("p", tag("b", "How to read it. "), how, class_="how")
+        tag("h3", "By group of transition", id="groups"),
+        scroll(table, "Ratios by group of transition"),
+        tag("p", tag("b", "How to read it. "), how, class_="how"),
     )
 
 

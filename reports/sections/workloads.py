@@ -26,7 +26,15 @@ def _kinds(frame: pd.DataFrame, name: str, designs: list[str], column: str, unit
         part = own[own["kind"] == kind]
         costs = _costs(part, designs, column)
         operations = part.loc[part["design"] == designs[0], "operations"].sum()
-        rows.append(tag("tr", tag("th", kind, scope="row"), cell(operations), [cell(cost) for cost in costs], ratio_cell(_ratio(costs)) if len(designs) > 1 else None))
+        rows.append(
+            tag(
+                "tr",
+                tag("th", kind, scope="row"),
+                cell(operations),
+                [cell(cost) for cost in costs],
+                ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
+            )
+        )
     heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
     table = tag("table", head("Kind of operation", "Operations", *heads), tag("tbody", rows))
     return tag("details", tag("summary", breakable(name)), tag("div", table, id=slug("w", name)), class_="e")
@@ -60,7 +68,11 @@ def section(report: Report) -> Section | None:
                 ratio_cell(_ratio(costs)) if len(designs) > 1 else None, tag("td", first["source"], class_="text quiet"))
         )  # fmt: skip
     heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
-    table = tag("table", head("Workload", ("Guest", "text"), "Operations", "MMIO", *heads, ("Recorded from", "text")), tag("tbody", rows))
+    table = tag(
+        "table",
+        head("Workload", ("Guest", "text"), "Operations", "MMIO", *heads, ("Recorded from", "text")),
+        tag("tbody", rows),
+    )
     kinds = [_kinds(frame, name, designs, column, unit) for name in names]
     body = join(drawn, scroll(table, "Real workloads"), tag("h3", "By kind of operation", id="workload-kinds"), kinds)
     return Section("workloads", "Real workloads", "Workloads", body)

@@ -36,10 +36,20 @@ CATALOGUE = [
     ("sgi_to_all", "sgi", "inactive", "SGI", "pending", (800, 110, 0.1, 0), (900, 160, 0, 0)),
     ("pending_query", "query", "–", "pending query", "–", (38, 0, 0, 0), (60, 0, 0, 9)),
 ]
-EVENTS = {"old": ("lock", "word_read", "word_write", "update_vcpu"), "new": ("lock", "irq_lookup", "list_step", "compare")}
+EVENTS = {
+    "old": ("lock", "word_read", "word_write", "update_vcpu"),
+    "new": ("lock", "irq_lookup", "list_step", "compare"),
+}
 PLATFORMS = {"x-gene": 2.1, "seattle": 1.6}
 PHASES = {"inject": 0.3, "flush": 0.25, "enter": 1.6, "guest": 0.05, "exit": 2.4, "sync": 0.4}
-GROUPS = ("GP registers", "FP registers", "EL1 system registers", "VGIC registers", "Timer registers", "EL2 configuration registers")
+GROUPS = (
+    "GP registers",
+    "FP registers",
+    "EL1 system registers",
+    "VGIC registers",
+    "Timer registers",
+    "EL2 configuration registers",
+)
 KINDS = {"inject": 200, "flush": 340, "sync": 340, "mmio_r": 4, "mmio_w": 9, "pending": 60, "ack": 190, "eoi": 190}
 
 
@@ -47,19 +57,26 @@ def grid(sweep: bool) -> list[dict[str, int]]:
     """Return the scenarios: two for a run, many for a sweep."""
     if not sweep:
         return [{"gic": gic, "irqs": 256, "vcpus": 4, "lrs": 4, "pending": 0, "live": 0} for gic in (2, 3)]
-    axes = itertools.product((2, 3), (64, 256, 1024), (1, 2, 4, 8), (4,), (0, 1, 2, 4, 8, 16, 32, 64, 128, 192, 256), (0,))
+    axes = itertools.product(
+        (2, 3), (64, 256, 1024), (1, 2, 4, 8), (4,), (0, 1, 2, 4, 8, 16, 32, 64, 128, 192, 256), (0,)
+    )
     return [dict(zip(("gic", "irqs", "vcpus", "lrs", "pending", "live"), point, strict=True)) for point in axes]
 
 
 def results(sweep: bool = False, samples: int = 12, seed: int = 1, slower: float = 1.0, **changes: Any) -> Results:
     """Return made-up results; `slower` multiplies the new design's costs; `changes` go into the metadata."""
     noise = np.random.default_rng(seed)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("transitions", "events", "cycles", "samples", "workloads", "workload_events", "life", "switch")}
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: []
+        for name in ("transitions", "events", "cycles", "samples", "workloads", "workload_events", "life", "switch")
+    }
     for point in grid(sweep):
         for name, group, before, operation, after, *costs in CATALOGUE:
             for design, (base, vcpu, irq, pending) in zip(("old", "new"), costs, strict=True):
                 factor = slower if design == "new" else 1.0
-                instructions = factor * (base + vcpu * point["vcpus"] + irq * point["irqs"] + pending * point["pending"])
+                instructions = factor * (
+                    base + vcpu * point["vcpus"] + irq * point["irqs"] + pending * point["pending"]
+                )
                 instructions += 20 * (point["gic"] == 3)
                 key = {"design": design, "family": "vgic", **point, "transition": name}
                 counts = {event: int(instructions // (37 * (place + 1))) for place, event in enumerate(EVENTS[design])}
@@ -74,10 +91,29 @@ def results(sweep: bool = False, samples: int = 12, seed: int = 1, slower: float
                     }
                 )  # fmt: skip
                 if not sweep:
-                    rows["samples"] += [{**key, "process": n % 3, "position": n, "loops": 1000, "ns": float(value)} for n, value in enumerate(ns)]
+                    rows["samples"] += [
+                        {**key, "process": n % 3, "position": n, "loops": 1000, "ns": float(value)}
+                        for n, value in enumerate(ns)
+                    ]
                     for platform, price in PLATFORMS.items():
-                        rows["cycles"].append({**key, "platform": platform, "term": "instructions", "cycles": instructions * price, "certainty": "estimated"})
-                        rows["cycles"].append({**key, "platform": platform, "term": "locks", "cycles": counts["lock"] * 40.0, "certainty": "recalled"})
+                        rows["cycles"].append(
+                            {
+                                **key,
+                                "platform": platform,
+                                "term": "instructions",
+                                "cycles": instructions * price,
+                                "certainty": "estimated",
+                            }
+                        )
+                        rows["cycles"].append(
+                            {
+                                **key,
+                                "platform": platform,
+                                "term": "locks",
+                                "cycles": counts["lock"] * 40.0,
+                                "certainty": "recalled",
+                            }
+                        )
     if not sweep:
         _others(rows)
     meta = new_meta(
@@ -97,7 +133,15 @@ def _others(rows: dict[str, list[dict[str, Any]]]) -> None:
             for kind, operations in KINDS.items():
                 factor = {"mmio_r": 1.2, "mmio_w": 2.5, "ack": 0.0, "eoi": 0.0}.get(kind, 1.0)
                 cost = operations * unit * factor * (1.4 if design == "new" and kind == "mmio_r" else 1.0)
-                line = {**common, "design": design, "kind": kind, "operations": operations, "instructions": cost, "time_ns": cost * 0.3, "mmio_share": 13 / sum(KINDS.values())}
+                line = {
+                    **common,
+                    "design": design,
+                    "kind": kind,
+                    "operations": operations,
+                    "instructions": cost,
+                    "time_ns": cost * 0.3,
+                    "mmio_share": 13 / sum(KINDS.values()),
+                }
                 rows["workloads"].append(line)
             total = [line for line in rows["workloads"] if line["workload"] == workload and line["design"] == design]
             rows["workloads"].append(
