@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A trace through designs as a timeline: what each operation took in modelled time, and which interrupt it moved on.
 
-Time is modelled, not measured: an operation lasts as many ns as instructions are predicted for it (1 instruction = 1 ns,
-at least 1 ns), and operations follow one another in the order of the trace. What the guest does costs the design nothing
-and gets 1 ns, so that it can be seen. An interrupt's way is followed from the injection (a line, an SGI, a pending bit
-set by a store) over the flush that loads it and the acknowledgement to its end.
+Time is modelled, not measured: an operation lasts as many ns as instructions are predicted for it (1 instruction =
+1 ns, at least 1 ns), and operations follow one another in the order of the trace. What the guest does costs the design
+nothing and gets 1 ns, so that it can be seen. An interrupt's way is followed from the injection (a line, an SGI, a
+pending bit set by a store) over the flush that loads it and the acknowledgement to its end.
 """
 
 from collections.abc import Callable
@@ -142,8 +142,17 @@ def timeline(
     for index in range(len(trace.ops)):
         run.observer.log_length = 0
         run.position, _, status = run_ops(
-            run.vm, run.hardware, run.ops[: index + 1], index, run.values, run.result, None, run.observer, run.counts, run.log_ends
-        )  # fmt: skip
+            run.vm,
+            run.hardware,
+            run.ops[: index + 1],
+            index,
+            run.values,
+            run.result,
+            None,
+            run.observer,
+            run.counts,
+            run.log_ends,
+        )
         if status not in (DONE, BUG):
             raise UsageError(run._illegal(status))
         op, counts = run.ops[index], run.counts[index]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from reports import matrix
-from reports.data import Report
+from reports.data import Report, rows_of
 from reports.figures.scaling import curves
 from reports.figures.switch import main_configuration
 from reports.figures.workloads import TOTAL, cost_column
@@ -70,11 +70,14 @@ def _ratio(value: float, count: int) -> Markup:
 def mmio_claim(report: Report) -> Claim:
     """Return claim 1."""
     meter = _meter(report)
-    parts = [(label, *group_ratio(report, meter, wanted)) for label, wanted in (
-        ("register reads", lambda group: group == READS),
-        ("register writes", lambda group: group == WRITES),
-        ("all register accesses", is_mmio),
-    )]  # fmt: skip
+    parts = [
+        (label, *group_ratio(report, meter, wanted))
+        for label, wanted in (
+            ("register reads", lambda group: group == READS),
+            ("register writes", lambda group: group == WRITES),
+            ("all register accesses", is_mmio),
+        )
+    ]
     known = [ratio for _, ratio, count in parts[:2] if count] or [ratio for _, ratio, count in parts if count]
     dearer = [ratio > 1 + SAME for ratio in known]
     verdict = OPEN if not known else HOLDS if all(dearer) else PART if any(dearer) else FAILS
@@ -122,7 +125,10 @@ def rare_claim(report: Report) -> Claim:
     """Return claim 2."""
     shares = share_of_mmio(report)
     statement = "MMIO is infrequent in real workloads."
-    rule = f"Holds when MMIO is below {INFREQUENT:.0%} of the operations of every workload, in part when of at least half of them."
+    rule = (
+        f"Holds when MMIO is below {INFREQUENT:.0%} of the operations of every workload, in part when of at least "
+        "half of them."
+    )
     if shares.empty:
         return Claim(2, statement, OPEN, [("workloads", "none in this run")], rule)
     below = (shares < INFREQUENT).mean()
@@ -155,7 +161,8 @@ def others_claim(report: Report) -> Claim:
     """Return claim 3."""
     statement = "The legacy design makes the other transitions dearer, and scales worse."
     rule = (
-        "Holds when the redesign is cheaper in the geometric mean of all transitions but MMIO and its cost grows less with vCPUs and INTIDs; "
+        "Holds when the redesign is cheaper in the geometric mean of all transitions but MMIO and its cost grows "
+        "less with vCPUs and INTIDs; "
         "in part when one of the two is so. Growth needs more than one scenario: a sweep."
     )
     ratio, count = group_ratio(report, _meter(report), lambda group: not is_mmio(group))
@@ -176,7 +183,10 @@ def others_claim(report: Report) -> Claim:
 
 
 def disagreements(report: Report) -> pd.DataFrame:
-    """Return the transitions whose state afterwards differs between the two designs: a column a design, index transition and GIC."""
+    """Return the transitions whose state afterwards differs between the two designs.
+
+    A column a design, index transition and GIC.
+    """
     frame = report.transitions[report.transitions["family"] == "vgic"]
     designs = [design.name for design in report.designs()[:2]]
     if len(designs) < 2:
@@ -192,15 +202,17 @@ def right_claim(report: Report) -> Claim:
     """Return claim 4."""
     statement = "The redesign is right where the legacy design is wrong."
     rule = (
-        "The state after a transition is compared between the designs, and where they differ with the one that the architecture asks for (the catalogue states it). "
-        "Holds when the legacy design is wrong somewhere and the redesign in none of those, in part when both are, does not hold when the legacy design never is."
+        "The state after a transition is compared between the designs, and where they differ with the one that "
+        "the architecture asks for (the catalogue states it). "
+        "Holds when the legacy design is wrong somewhere and the redesign in none of those, in part when both "
+        "are, does not hold when the legacy design never is."
     )
     frame = report.transitions[report.transitions["family"] == "vgic"]
     if len(report.designs()) < 2 or not (frame["after"] != "").any():
         return Claim(4, statement, OPEN, [], rule)
     different = disagreements(report)
     wrong: list[set[str]] = [set(), set()]
-    for (name, _), states in different.iterrows():  # type: ignore[misc]
+    for (name, _), states in rows_of(different):
         right = matrix.right_state(str(name))
         for design, state in enumerate(states):
             if right and state != right:
@@ -228,8 +240,10 @@ def switch_claim(report: Report) -> Claim:
     """Return claim 5."""
     statement = "Moving the world switch to C costs little and gives VHE, debug and fewer GIC accesses."
     rule = (
-        f"Holds when C takes at most {SMALL_COST:.0%} more instructions for entry and exit than assembly, accesses the GIC less, and a VHE variant was measured; "
-        "in part when one of these is so. Instructions are counted on the modelled program, 4 list registers or as the section says."
+        f"Holds when C takes at most {SMALL_COST:.0%} more instructions for entry and exit than assembly, accesses "
+        "the GIC less, and a VHE variant was measured; "
+        "in part when one of these is so. Instructions are counted on the modelled program, 4 list registers or "
+        "as the section says."
     )
     frame = main_configuration(report)
     names = list(dict.fromkeys(frame["implementation"])) if len(frame) else []

@@ -16,7 +16,6 @@ import pandas as pd
 
 from bench.results import Results
 from kvmarm.errors import UsageError
-from reports.numbers import is_number
 
 SCENARIO = ["gic", "irqs", "vcpus", "lrs", "pending", "live"]
 """What a measurement was made with; a scenario is one value of each."""
@@ -25,7 +24,7 @@ TEXT_COLUMNS = ("group", "before", "operation", "after", "expected", "title", "w
 
 @dataclass(frozen=True)
 class Meter:
-    """One meter: `key` is its column prefix, `title` and `unit` are for people, `noisy` when it was measured in time."""
+    """One meter: `key` is its column prefix, `title` and `unit` are for people, `noisy` when it was timed."""
 
     key: str
     title: str
@@ -215,6 +214,7 @@ class Report:
         return {column: frame[column].mode().min() for column in SCENARIO} if len(frame) else {}
 
 
-def has_values(series: pd.Series) -> bool:
-    """Return whether a series holds at least one finite number."""
-    return any(is_number(value) for value in series)
+def rows_of(frame: pd.DataFrame) -> list[tuple[tuple[Any, ...], pd.Series]]:
+    """Return (index as a tuple, row) pairs of a frame."""
+    pairs: list[tuple[Any, pd.Series]] = list(frame.iterrows())
+    return [(key if isinstance(key, tuple) else (key,), row) for key, row in pairs]

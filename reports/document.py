@@ -55,7 +55,10 @@ def page(title: str, heading: Any, sections: list[Section], skip: str = "To the 
         css_variables() + (assets / "report.css").read_text("utf-8") + "".join(section.styles for section in sections)
     )
     script = (assets / "report.js").read_text("utf-8")
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri "
+        "'none'; form-action 'none'"
+    )
     links = [tag("li", tag("a", section.short, href=f"#{section.id}")) for section in sections]
     head = join(
         tag("meta", charset="utf-8"),

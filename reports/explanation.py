@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What designs do step by step, side by side: in the terminal, and as a page of its own.
 
-The steps come from bench.explain; here they are only laid out. A lock's timeline has one column a lock operation, in the
-order the design took and released them; it says what is nested in what, not how long it took.
+The steps come from bench.explain; here they are only laid out. A lock's timeline has one column a lock operation, in
+the order the design took and released them; it says what is nested in what, not how long it took.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The catalogue's matrix of edges as rows and columns: which edge, kind of interrupt and state a transition's name means.
+"""The catalogue's matrix of edges: which edge, kind of interrupt and state a transition's name means.
 
 A transition of the matrix is called EDGE_KIND_STATE; kinds come from the catalogue, so a new one needs nothing here. A
 transition outside the matrix, or one that the catalogue of this version does not know, is simply not part of it.
@@ -57,7 +57,7 @@ def _right() -> dict[str, str]:
 
 
 def right_state(transition: str) -> str:
-    """Return the state that the catalogue expects after a transition of a design it does not name, `` when it says none.
+    """Return the state that the catalogue expects of a design it does not name, `` when it says none.
 
     Where designs differ, the catalogue states the difference by design and the architecture's state as the default.
     """

@@ -2,8 +2,8 @@
 """Drawing by matplotlib, and turning what it draws into SVG that may stand inside a page.
 
 Rules inside:
-- Every colour a figure uses is a role of the theme. A file (`vgic-bench plot`) gets the light values; inside a page each
-  becomes a CSS variable of the same name, so that one drawing serves light and dark.
+- Every colour a figure uses is a role of the theme. A file (`vgic-bench plot`) gets the light values; inside a page
+  each becomes a CSS variable of the same name, so that one drawing serves light and dark.
 - The page forbids inline styles, so `style="…"` becomes presentation attributes, and nothing of a figure has an
   `id` but what it refers to itself, prefixed with the figure's name.
 - Identical input gives identical bytes: no date, a fixed hash salt, coordinates rounded.
@@ -22,13 +22,13 @@ from reports.html import Markup, tag
 from reports.theme import LIGHT as PALETTE
 
 SERIES = ("reference", "candidate", "third", "fourth")
-"""Designs, in the order of the results. Parts of a whole have colours of their own, PARTS, so that the two never mix."""
+"""Designs, in the order of the results. Parts of a whole have colours of their own, PARTS: the two never mix."""
 MARKERS = ("o", "s", "^", "D")
 DASHES: tuple[Any, ...] = ((0, (5, 2)), "solid", (0, (1, 1.5)), (0, (4, 1, 1, 1)))
 PARTS = tuple(f"part-{number}" for number in range(1, 10))
 HATCHES = ("", "///", "", "\\\\\\", "", "---", "", "|||", "")
 
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "vgic-bench",
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
@@ -128,7 +128,8 @@ def inline(figure: Figure, name: str, title: str, description: str, linked: bool
     head = tag("title", title, id=f"{name}-t") + tag("desc", description, id=f"{name}-d")
     role = "group" if linked else "img"
     return Markup(
-        f'<svg viewBox="{box[1]}" width="{_rounded(str(width * 4 / 3))}" role="{role}" aria-labelledby="{label}">{head}{body}</svg>'
+        f'<svg viewBox="{box[1]}" width="{_rounded(str(width * 4 / 3))}" role="{role}" aria-labelledby="{label}">'
+        f"{head}{body}</svg>"
     )
 
 

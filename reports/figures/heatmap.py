@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Candidate over reference as a heat map.
 
-With few scenarios (a run) the columns are the scenarios and the rows the transitions. A sweep has too many for that:
-there each group of transitions gets a small map over the two dimensions that vary most, with the geometric mean over
-the rest.
+With few scenarios (a run) there is a map a GIC version of the catalogue's matrix, edges by kinds of interrupt, each cell
+the geometric mean over the states the edge starts from, and a list of the transitions outside it. A sweep has too many
+scenarios for that: there each group of transitions gets a small map over the two dimensions that vary most, with the
+geometric mean over the rest.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from reports import matrix
 from reports.data import SCENARIO, Report
 from reports.numbers import geometric_mean, is_number
 from reports.svg import PALETTE, band_ink, band_role, drawing
@@ -62,32 +64,78 @@ def _cell(axes: Any, x: float, y: float, ratio: float, size: float) -> None:
     label.set_in_layout(False)
 
 
+def _clean(axes: Any) -> None:
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def matrix_means(ratios: pd.Series) -> dict[int, dict[tuple[str, str], float]]:
+    """Return the matrix of edges by GIC version: (edge, kind) -> geometric mean over states and the other dimensions."""
+    found: dict[int, dict[tuple[str, str], list[float]]] = {}
+    pairs: list[tuple[Any, float]] = list(ratios.items())
+    for index, ratio in pairs:
+        place = matrix.place(str(index[-1]))
+        if place is not None and is_number(ratio):
+            found.setdefault(int(index[0]), {}).setdefault((place.edge, place.kind), []).append(ratio)
+    return {gic: {key: geometric_mean(values) for key, values in own.items()} for gic, own in sorted(found.items())}
+
+
 def _by_scenario(report: Report, ratios: pd.Series) -> Figure:
-    names = list(dict.fromkeys(ratios.index.get_level_values("transition")))
-    scenarios = report.scenarios
-    values = {(index[:-1], index[-1]): ratio for index, ratio in ratios.items()}
-    # Tall lists become side-by-side blocks, so that the map fits a screen.
-    blocks = 1 if len(scenarios) > 4 else 2 if len(scenarios) > 1 else 3
+    means = matrix_means(ratios)
+    names = matrix.outside(ratios.index.get_level_values("transition"))
+    gics = sorted({scenario[0] for scenario in report.scenarios})
+    # One cell a GIC version outside the matrix: its scenarios differ in the standing interrupts at most.
+    values: dict[tuple[str, int], list[float]] = {}
+    pairs: list[tuple[Any, float]] = list(ratios.items())
+    for index, ratio in pairs:
+        values.setdefault((str(index[-1]), int(index[0])), []).append(ratio)
+    single = {key: geometric_mean(own) for key, own in values.items()}
+    names = [name for name in names if any(is_number(single.get((name, gic))) for gic in gics)]
+    edges = list(dict.fromkeys(edge for own in means.values() for edge, _ in own))
+    kinds = [kind for kind in matrix.kinds() if any(kind == own_kind for own in means.values() for _, own_kind in own)]
+    blocks = 3 if len(names) > 24 else 2 if len(names) > 8 else 1
     rows = -(-len(names) // blocks)
-    with drawing(min(9.6, blocks * (2.3 + 0.75 * len(scenarios))), 0.17 * rows + 0.75) as figure:
-        for block, axes in enumerate(np.atleast_1d(figure.subplots(1, blocks))):
-            part = names[block * rows : (block + 1) * rows]
-            axes.set_xlim(0, len(scenarios))
-            axes.set_ylim(rows, 0)
-            for row, name in enumerate(part):
-                for column, scenario in enumerate(scenarios):
-                    _cell(axes, column, row, values.get((scenario, name), float("nan")), 7)
-            axes.set_xticks([column + 0.5 for column in range(len(scenarios))])
-            axes.set_xticklabels(
-                [report.scenario_text(scenario).replace(", ", "\n") or "all" for scenario in scenarios]
-            )
-            axes.set_yticks([row + 0.5 for row in range(len(part))])
-            axes.set_yticklabels(part, fontsize=7)
-            axes.xaxis.tick_top()
-            axes.tick_params(length=0)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
+    heights = [0.175 * len(edges) + 0.55] if edges else []
+    heights += [0.175 * rows + 0.45] if names else []
+    with drawing(9.6, sum(heights) + 0.1) as figure:
+        parts = np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights))
+        if edges:
+            grid = np.atleast_1d(parts[0].subplots(1, len(means), sharey=True))
+            for axes, (gic, own) in zip(grid, means.items(), strict=True):
+                _matrix(axes, gic, own, edges, kinds)
+        if names:
+            grid = np.atleast_1d(parts[-1].subplots(1, blocks))
+            for block, axes in enumerate(grid):
+                _list(axes, names[block * rows : (block + 1) * rows], rows, gics, single)
         return figure
+
+
+def _matrix(axes: Any, gic: int, own: dict[tuple[str, str], float], edges: list[str], kinds: list[str]) -> None:
+    axes.set_xlim(0, len(kinds))
+    axes.set_ylim(len(edges), 0)
+    for row, edge in enumerate(edges):
+        for column, kind in enumerate(kinds):
+            _cell(axes, column, row, own.get((edge, kind), float("nan")), 6.5)
+    axes.set_xticks(
+        [column + 0.5 for column in range(len(kinds))], [kind.replace("_", "\n") for kind in kinds], fontsize=7
+    )
+    axes.set_yticks([row + 0.5 for row in range(len(edges))], edges, fontsize=7)
+    axes.xaxis.tick_top()
+    axes.set_title(f"GICv{gic}")
+    _clean(axes)
+
+
+def _list(axes: Any, names: list[str], rows: int, gics: list[int], values: dict[tuple[str, int], float]) -> None:
+    axes.set_xlim(0, len(gics))
+    axes.set_ylim(rows, 0)
+    for row, name in enumerate(names):
+        for column, gic in enumerate(gics):
+            _cell(axes, column, row, values.get((name, gic), float("nan")), 6.5)
+    axes.set_xticks([column + 0.5 for column in range(len(gics))], [f"GICv{gic}" for gic in gics], fontsize=7)
+    axes.set_yticks([row + 0.5 for row in range(len(names))], names, fontsize=7)
+    axes.xaxis.tick_top()
+    _clean(axes)
 
 
 def _by_group(report: Report, ratios: pd.Series) -> Figure:
@@ -106,15 +154,14 @@ def _by_group(report: Report, ratios: pd.Series) -> Figure:
             table = facet(frame[frame["facet"] == group].set_index([*SCENARIO, "transition"])["ratio"], across, down)
             axes.set_xlim(0, table.shape[1])
             axes.set_ylim(table.shape[0], 0)
+            cells = table.to_numpy(float).tolist()
             for row in range(table.shape[0]):
                 for column in range(table.shape[1]):
-                    _cell(axes, column, row, float(table.iloc[row, column]), 7.5)
+                    _cell(axes, column, row, cells[row][column], 7.5)
             axes.set_title(group)
             axes.set_xticks([column + 0.5 for column in range(table.shape[1])], [str(value) for value in table.columns])
             axes.set_yticks([row + 0.5 for row in range(table.shape[0])], [str(value) for value in table.index])
             axes.set_xlabel(DIMENSION[across])
             axes.set_ylabel(DIMENSION[down])
-            axes.tick_params(length=0)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
+            _clean(axes)
         return figure

@@ -70,10 +70,12 @@ def squares(report: Report) -> list[Square]:
     if len(designs) < 2 or len(switches) < 2:
         return []
     result = []
-    for (scenario, gic, platform), rows in frame.groupby(["scenario", "gic", "platform"], sort=False):
+    key: Any
+    for key, rows in frame.groupby(["scenario", "gic", "platform"], sort=False):
+        scenario, gic, platform = key
         total = rows.groupby(["design", "switch"])["cost"].sum(min_count=1)
-        table = tuple(tuple(float(total.get((design, switch), np.nan)) for switch in switches) for design in designs)
-        if all(is_number(value) for line in table for value in line):
+        a, b, c, d = (float(total.get((design, switch), np.nan)) for design in designs[:2] for switch in switches[:2])
+        if all(map(is_number, (a, b, c, d))):
             result.append(
                 Square(
                     str(scenario),
@@ -82,8 +84,8 @@ def squares(report: Report) -> list[Square]:
                     unit,
                     (designs[0], designs[1]),
                     (switches[0], switches[1]),
-                    table,
-                )  # type: ignore[arg-type]
+                    ((a, b), (c, d)),
+                )
             )
     return result
 
@@ -122,9 +124,17 @@ def _panel(axes: Any, rows: pd.DataFrame, pairings: list[tuple[str, str]], phase
         widths = np.array([float(table[phase].get(pair, 0) or 0) if phase in table else 0.0 for pair in pairings])
         widths = np.nan_to_num(widths)
         axes.barh(
-            range(len(pairings)), widths, left=left, height=0.68, label=phase, color=PALETTE[PARTS[number % len(PARTS)]],
-            hatch=HATCHES[number % len(HATCHES)], clip_on=False, edgecolor=PALETTE["surface"], linewidth=0.6,
-        )  # fmt: skip
+            range(len(pairings)),
+            widths,
+            left=left,
+            height=0.68,
+            label=phase,
+            color=PALETTE[PARTS[number % len(PARTS)]],
+            hatch=HATCHES[number % len(HATCHES)],
+            clip_on=False,
+            edgecolor=PALETTE["surface"],
+            linewidth=0.6,
+        )
         left += widths
     for place, total in enumerate(left):
         if total:

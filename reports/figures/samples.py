@@ -38,7 +38,7 @@ def draw(report: Report) -> Figure | None:
     if frame.empty:
         return None
     index = [column for column in ("transition", *SCENARIO) if column in frame]
-    rows = {key: group for key, group in frame.groupby(index, sort=False)}
+    rows = dict(list(frame.groupby(index, sort=False)))
     designs = list(dict.fromkeys(frame["design"]))
     varying = [column for column in index[1:] if frame[column].nunique() > 1]
     with drawing(9.6, 0.2 * len(rows) + 0.9) as figure:
@@ -62,9 +62,14 @@ def draw(report: Report) -> Figure | None:
                     PathPatch(Path(corners, codes), edgecolor=PALETTE[role], facecolor="none", linewidth=0.7)
                 )
                 axes.plot(
-                    np.median(ns), (top + bottom) / 2, marker=MARKERS[number % len(MARKERS)], color=PALETTE[role], markersize=3.6,
-                    linestyle="none", label=design if design not in axes.get_legend_handles_labels()[1] else None,
-                )  # fmt: skip
+                    np.median(ns),
+                    (top + bottom) / 2,
+                    marker=MARKERS[number % len(MARKERS)],
+                    color=PALETTE[role],
+                    markersize=3.6,
+                    linestyle="none",
+                    label=design if design not in axes.get_legend_handles_labels()[1] else None,
+                )
         axes.set_yticks(range(len(labels)), labels, fontsize=7)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(frame["ns"].min() * 0.9, frame["ns"].max() * 1.1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How cost grows with one scenario dimension while the others stay at their most common value, and where the designs cross."""
+"""How cost grows with one dimension of the grid, the others at their most common value, and where the designs cross."""
 
 from dataclasses import dataclass
 from functools import lru_cache

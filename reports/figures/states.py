@@ -98,9 +98,14 @@ def draw(report: Report) -> Figure | None:
             _arrow(axes, edge, len(report.designs()))
         for state, (x, y) in _PLACES.items():
             box = FancyBboxPatch(
-                (x - _HALF_WIDTH, y - _HALF_HEIGHT), 2 * _HALF_WIDTH, 2 * _HALF_HEIGHT, boxstyle="round,pad=0,rounding_size=0.02",
-                facecolor=PALETTE["surface"], edgecolor=PALETTE["ink"], linewidth=1.4,
-            )  # fmt: skip
+                (x - _HALF_WIDTH, y - _HALF_HEIGHT),
+                2 * _HALF_WIDTH,
+                2 * _HALF_HEIGHT,
+                boxstyle="round,pad=0,rounding_size=0.02",
+                facecolor=PALETTE["surface"],
+                edgecolor=PALETTE["ink"],
+                linewidth=1.4,
+            )
             axes.add_patch(box)
             words = state.replace(" and ", "\nand ")
             axes.text(x, y, words, ha="center", va="center", fontsize=10.5, fontweight="bold", color=PALETTE["ink"])
@@ -138,9 +143,15 @@ def _arrow(axes: Any, edge: Edge, designs: int) -> None:
     else:
         place = {"ha": "center", "va": "center"}
     label = axes.text(
-        x, y, f"{verdict}\n{costs}\n{count}" if verdict else f"{costs}\n{count}", fontsize=8.5, color=PALETTE["ink"], linespacing=1.25,
-        url=f"#{edge.anchor}", **place,
-    )  # fmt: skip
+        x,
+        y,
+        f"{verdict}\n{costs}\n{count}" if verdict else f"{costs}\n{count}",
+        fontsize=8.5,
+        color=PALETTE["ink"],
+        linespacing=1.25,
+        url=f"#{edge.anchor}",
+        **place,
+    )
     if diagonal:
         label.set_bbox(
             {

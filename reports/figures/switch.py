@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""World switch cost by register group as stacked bars, one bar an implementation and phase, beside the published table."""
+"""World switch cost by register group: a stacked bar an implementation and phase, beside the published table."""
 
 from typing import Any
 
@@ -64,9 +64,17 @@ def _steps(axes: Any, table: pd.DataFrame, gic: int) -> None:
     for number, group in enumerate(table.columns):
         widths = table[group].to_numpy(float)
         axes.barh(
-            range(len(table)), widths, left=left, height=0.7, label=group, color=PALETTE[PARTS[number % len(PARTS)]],
-            hatch=HATCHES[number % len(HATCHES)], clip_on=False, edgecolor=PALETTE["surface"], linewidth=0.6,
-        )  # fmt: skip
+            range(len(table)),
+            widths,
+            left=left,
+            height=0.7,
+            label=group,
+            color=PALETTE[PARTS[number % len(PARTS)]],
+            hatch=HATCHES[number % len(HATCHES)],
+            clip_on=False,
+            edgecolor=PALETTE["surface"],
+            linewidth=0.6,
+        )
         left += widths
     for place, total in enumerate(left):
         axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])

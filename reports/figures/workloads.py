@@ -56,9 +56,17 @@ def draw(report: Report) -> Figure | None:
                 * scale
             )
             axes.barh(
-                places, widths, left=left, height=0.8, label=kind, color=PALETTE[PARTS[number % len(PARTS)]], hatch=HATCHES[number % len(HATCHES)], clip_on=False,
-                edgecolor=PALETTE["surface"], linewidth=0.6,
-            )  # fmt: skip
+                places,
+                widths,
+                left=left,
+                height=0.8,
+                label=kind,
+                color=PALETTE[PARTS[number % len(PARTS)]],
+                hatch=HATCHES[number % len(HATCHES)],
+                clip_on=False,
+                edgecolor=PALETTE["surface"],
+                linewidth=0.6,
+            )
             left += widths
         for place, total in zip(places, left, strict=True):
             axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The sections of a report: each module has `section(report) -> Section | None`, None when the run has nothing for it."""
+"""The sections of a report: `section(report) -> Section | None` each, None when the run has nothing for it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -41,11 +41,22 @@ def _row(row: Row) -> str:
     if row.needed:
         note = f"{note + '; ' if note else ''}{row.needed} processes a side would settle it"
     return tag(
-        "tr", tag("th", breakable(row.name), scope="row"), tag("td", row.configuration or f"GICv{row.fields.get('gic', '?')}", class_="text quiet"),
-        tag("td", row.meter, class_="text"), tag("td", numbers[0]), tag("td", numbers[1]), tag("td", ratio, data_v=plain(row.ratio) or None),
-        tag("td", tag("i", GLYPHS.get(row.verdict, "·"), aria_hidden="true"), " ", row.verdict, class_=f"text {STYLE.get(row.verdict, '')}"),
+        "tr",
+        tag("th", breakable(row.name), scope="row"),
+        tag("td", row.configuration or f"GICv{row.fields.get('gic', '?')}", class_="text quiet"),
+        tag("td", row.meter, class_="text"),
+        tag("td", numbers[0]),
+        tag("td", numbers[1]),
+        tag("td", ratio, data_v=plain(row.ratio) or None),
+        tag(
+            "td",
+            tag("i", GLYPHS.get(row.verdict, "·"), aria_hidden="true"),
+            " ",
+            row.verdict,
+            class_=f"text {STYLE.get(row.verdict, '')}",
+        ),
         tag("td", note, class_="text quiet"),
-    )  # fmt: skip
+    )
 
 
 def section(baseline: Results, candidate: Results) -> Section:
@@ -88,7 +99,10 @@ def section(baseline: Results, candidate: Results) -> Section:
         else None
     )
     how = tag(
-        "p", tag("b", "How to read it. "), "The ratio is this run ÷ baseline: above 1 it became dearer. Counts are exact, any change is real; a time has regressed only when the change is both significant and larger than the minimum effect.",
+        "p",
+        tag("b", "How to read it. "),
+        "The ratio is this run ÷ baseline: above 1 it became dearer. Counts are exact, any change is real; a time "
+        "has regressed only when the change is both significant and larger than the minimum effect.",
         class_="how",
-    )  # fmt: skip
+    )
     return Section("baseline", "Against the baseline", "Baseline", join(lead, blocked, notes, table, rest, how))

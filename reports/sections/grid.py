@@ -13,11 +13,14 @@ def heatmap(report: Report) -> Section | None:
     """Return the section of the heat map."""
     meters = report.meters()
     drawn = figure(
-        "heatmap", report, "Heat map of redesign over legacy",
-        f"Redesign ÷ legacy in {meters[0].unit if meters else ''}; where a cell stands for several measurements it is their geometric mean.",
+        "heatmap",
+        report,
+        "Heat map of redesign over legacy",
+        f"Redesign ÷ legacy in {meters[0].unit if meters else ''}; where a cell stands for several measurements it "
+        "is their geometric mean.",
         "A cell below 1 (blue) is cheaper in the redesign, above 1 (orange) dearer; the number is the ratio itself. "
         "Colours step at 0.5, 0.8, 0.98, 1.02, 1.25 and 2.",
-    )  # fmt: skip
+    )
     return Section("grid", "The whole grid at a glance", "Heat map", drawn) if drawn else None
 
 
@@ -28,10 +31,14 @@ def scaling(report: Report) -> Section | None:
     if not found:
         return None
     drawn = figure(
-        "scaling", report, "Scaling curves",
-        f"Cost ({meters[0].unit}) against one dimension of the grid, the others at their most common value: the transitions in which the designs grow most differently.",
-        "A flat line does not depend on the dimension; where the lines cross (dotted, with the value) the cheaper design changes. The table below has every curve.",
-    )  # fmt: skip
+        "scaling",
+        report,
+        "Scaling curves",
+        f"Cost ({meters[0].unit}) against one dimension of the grid, the others at their most common value: the "
+        "transitions in which the designs grow most differently.",
+        "A flat line does not depend on the dimension; where the lines cross (dotted, with the value) the cheaper "
+        "design changes. The table below has every curve.",
+    )
     two = len(report.designs()) > 1
     rows = []
     for curve in found:
@@ -41,10 +48,18 @@ def scaling(report: Report) -> Section | None:
             join(*[part for value in crossings for part in (", ", number(value))][1:]) if crossings else "–"
         )
         rows.append(
-            tag("tr", tag("th", breakable(curve.transition), scope="row"), tag("td", f"GICv{curve.gic}", class_="text"), tag("td", DIMENSION[curve.dimension], class_="text"),
-                tag("td", f"{first[0]:g} – {last[0]:g}"), [cell(value) for value in (first[1][0], last[1][0])], ratio_cell(curve.growth(0)),
-                [join(cell(first[1][1]), cell(last[1][1]), ratio_cell(curve.growth(1))) if two else None], tag("td", crossed) if two else None)
-        )  # fmt: skip
+            tag(
+                "tr",
+                tag("th", breakable(curve.transition), scope="row"),
+                tag("td", f"GICv{curve.gic}", class_="text"),
+                tag("td", DIMENSION[curve.dimension], class_="text"),
+                tag("td", f"{first[0]:g} – {last[0]:g}"),
+                [cell(value) for value in (first[1][0], last[1][0])],
+                ratio_cell(curve.growth(0)),
+                [join(cell(first[1][1]), cell(last[1][1]), ratio_cell(curve.growth(1))) if two else None],
+                tag("td", crossed) if two else None,
+            )
+        )
     titles = ["Legacy, first", "last", "growth"] + (
         ["Redesign, first", "last", "growth", "Same cost at"] if two else []
     )

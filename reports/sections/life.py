@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The whole life of an interrupt for every pairing of VGIC and world switch, and what each of the two changes bought."""
+"""An interrupt's whole life for every pairing of VGIC and world switch, and what each of the two changes bought."""
 
 from reports.data import Report
 from reports.figures.life import Square, costs, squares
@@ -9,17 +9,39 @@ from reports.sections import Section, figure, head, scroll
 
 
 def _square(square: Square) -> Markup:
-    (a, b), (c, d) = square.totals
+    (a, _), (_, d) = square.totals
     table = tag(
         "table",
-        tag("caption", f"{square.scenario}, GICv{square.gic}{f', {square.platform}' if square.platform else ''}, {square.unit}"),
+        tag(
+            "caption",
+            f"{square.scenario}, GICv{square.gic}{f', {square.platform}' if square.platform else ''}, {square.unit}",
+        ),
         head("", *square.switches),
-        tag("tbody", [tag("tr", tag("th", name, scope="row"), [cell(value) for value in line]) for name, line in zip(square.designs, square.totals, strict=True)]),
-    )  # fmt: skip
+        tag(
+            "tbody",
+            [
+                tag("tr", tag("th", name, scope="row"), [cell(value) for value in line])
+                for name, line in zip(square.designs, square.totals, strict=True)
+            ],
+        ),
+    )
     effects = tag(
-        "p", "The VGIC redesign changes it by ", number(square.design_effect), " (", percent_number(square.design_effect / a), "), the switch by ", number(square.switch_effect),
-        " (", percent_number(square.switch_effect / a), "), both together by ", number(d - a), "; interaction ", number(square.interaction), ".", class_="quiet",
-    )  # fmt: skip
+        "p",
+        "The VGIC redesign changes it by ",
+        number(square.design_effect),
+        " (",
+        percent_number(square.design_effect / a),
+        "), the switch by ",
+        number(square.switch_effect),
+        " (",
+        percent_number(square.switch_effect / a),
+        "), both together by ",
+        number(d - a),
+        "; interaction ",
+        number(square.interaction),
+        ".",
+        class_="quiet",
+    )
     return tag("div", table, effects, class_="square")
 
 
@@ -30,11 +52,15 @@ def section(report: Report) -> Section | None:
         return None
     found = squares(report)
     drawn = figure(
-        "life", report, "An interrupt's whole life by pairing",
-        "From injection to the exit after its EOI, phase by phase. Legacy with the assembly switch was Linux 4.4, legacy with C 4.5 and 4.6, the redesign with C 4.7 and later.",
-        f"A bar is one interrupt on one pairing, its parts the phases in the order they happen; the number is the sum in {unit}. "
+        "life",
+        report,
+        "An interrupt's whole life by pairing",
+        "From injection to the exit after its EOI, phase by phase. Legacy with the assembly switch was Linux 4.4, "
+        "legacy with C 4.5 and 4.6, the redesign with C 4.7 and later.",
+        "A bar is one interrupt on one pairing, its parts the phases in the order they happen; the number is the "
+        f"sum in {unit}. "
         "Compare bars of the same panel.",
-    )  # fmt: skip
+    )
     first = [square for square in found if square.platform == found[0].platform]
     others = [square for square in found if square.platform != found[0].platform]
     blocks: list[Markup] = [tag("div", [_square(square) for square in first], class_="squares")] if first else []
@@ -50,17 +76,26 @@ def section(report: Report) -> Section | None:
     if found:
         intro = join(
             tag("h3", "Two changes, four pairings", id="pairings"),
-            tag("p", "Rows are VGIC designs, columns world switches. A main effect is what one change does averaged over the other; the interaction is what the two together do beyond their sum, halved."),
-        )  # fmt: skip
+            tag(
+                "p",
+                "Rows are VGIC designs, columns world switches. A main effect is what one change does averaged "
+                "over the other; the interaction is what the two together do beyond their sum, halved.",
+            ),
+        )
     phases = list(dict.fromkeys(frame["phase"]))
     rows = []
     for key, own in frame.groupby(["scenario", "gic", "platform", "design", "switch"], sort=False):
-        scenario, gic, platform, design, switch = key  # type: ignore[misc]
+        scenario, gic, platform, design, switch = key
         by_phase = own.groupby("phase")["cost"].sum(min_count=1)
         rows.append(
-            tag("tr", tag("th", f"{design} + {switch}", scope="row"), tag("td", f"{scenario}, GICv{gic}{f', {platform}' if platform else ''}", class_="text"),
-                [cell(by_phase.get(phase)) for phase in phases], cell(by_phase.sum(min_count=1)))
-        )  # fmt: skip
+            tag(
+                "tr",
+                tag("th", f"{design} + {switch}", scope="row"),
+                tag("td", f"{scenario}, GICv{gic}{f', {platform}' if platform else ''}", class_="text"),
+                [cell(by_phase.get(phase)) for phase in phases],
+                cell(by_phase.sum(min_count=1)),
+            )
+        )
     table = tag("table", head("Pairing", ("Scenario", "text"), *phases, "sum"), tag("tbody", rows))
     details = tag(
         "details",

@@ -20,11 +20,26 @@ TABLES = ("transitions", "workloads", "life", "switch", "cycles", "workload_even
 """In the order in which they are embedded while the budget lasts."""
 
 METERS = (
-    ("Events", "primitive steps that the models count where the kernel's code takes them. Exact, the same on every machine."),
-    ("Instructions", "events × weights fitted per design to the instruction counts of the kernel's code (x86-64, gcc -O2, single-stepped). A prediction: the fit's error is a few per cent."),
-    ("Cycles", "events, steps of the world switch and instructions × a platform's price list, every price with its source. A model, held against published tables by vgic-bench platforms --check."),
-    ("Time", "nanoseconds of the compiled models on the measuring host, in fresh processes and alternating order. For contention and regressions of the models; not the time of the kernel."),
-)  # fmt: skip
+    (
+        "Events",
+        "primitive steps that the models count where the kernel's code takes them. Exact, the same on every machine.",
+    ),
+    (
+        "Instructions",
+        "events × weights fitted per design to the instruction counts of the kernel's code (x86-64, gcc -O2, "
+        "single-stepped). A prediction: the fit's error is a few per cent.",
+    ),
+    (
+        "Cycles",
+        "events, steps of the world switch and instructions × a platform's price list, every price with its "
+        "source. A model, held against published tables by vgic-bench platforms --check.",
+    ),
+    (
+        "Time",
+        "nanoseconds of the compiled models on the measuring host, in fresh processes and alternating order. For "
+        "contention and regressions of the models; not the time of the kernel.",
+    ),
+)
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:

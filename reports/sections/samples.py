@@ -15,10 +15,17 @@ def section(report: Report) -> Section | None:
         return None
     which = "" if len(shown) == len(everything) else " (the base scenario's; the others are in the results folder)"
     drawn = figure(
-        "samples", report, "Every time sample",
-        tag("span", number(len(shown)), f" samples{which}: the time of the model on the measuring host, not of the kernel."),
-        "A tick is one sample, the dot the median; designs stand above each other in their row. Ticks far from the rest are noise of the host, and the reason to look at more than a mean.",
-    )  # fmt: skip
+        "samples",
+        report,
+        "Every time sample",
+        tag(
+            "span",
+            number(len(shown)),
+            f" samples{which}: the time of the model on the measuring host, not of the kernel.",
+        ),
+        "A tick is one sample, the dot the median; designs stand above each other in their row. Ticks far from "
+        "the rest are noise of the host, and the reason to look at more than a mean.",
+    )
     return (
         Section("samples", "Times, every sample", "Times", tag("details", tag("summary", "Show all samples"), drawn))
         if drawn

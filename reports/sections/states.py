@@ -2,7 +2,7 @@
 """The state machine of an interrupt with its edges, and the transitions in which the designs end differently."""
 
 from reports import claims, matrix
-from reports.data import Report
+from reports.data import Report, rows_of
 from reports.figures.states import edges
 from reports.html import Markup, breakable, join, tag
 from reports.numbers import cell, ratio_cell
@@ -25,12 +25,16 @@ def section(report: Report) -> Section | None:
     """Return the section of the state machine."""
     meters = report.meters()
     drawn = figure(
-        "states", report, "State machine of an interrupt",
-        "The states of one interrupt as guest and host see them, and what moves it between them. A number on an arrow links to its row below.",
-        "Each arrow says what its transitions cost in the legacy design → in the redesign (geometric mean), and the ratio. "
+        "states",
+        report,
+        "State machine of an interrupt",
+        "The states of one interrupt as guest and host see them, and what moves it between them. A number on an "
+        "arrow links to its row below.",
+        "Each arrow says what its transitions cost in the legacy design → in the redesign (geometric mean), and "
+        "the ratio. "
         "▼ and blue: the redesign is cheaper; ▲ and orange: it is dearer; ≈ and grey: the same within 2 %.",
         linked=True,
-    )  # fmt: skip
+    )
     if drawn is None:
         return None
     two = len(report.designs()) > 1
@@ -68,13 +72,23 @@ def differences(report: Report) -> Section | None:
         return None
     designs = report.designs()[:2]
     rows = []
-    for (name, gic), states in different.iterrows():
+    for (name, gic), states in rows_of(different):
         rows.append(
-            tag("tr", tag("th", tag("a", breakable(str(name)), href=f"#{entry_anchor(str(name))}"), scope="row"), tag("td", f"GICv{gic}", class_="text"),
+            tag(
+                "tr",
+                tag("th", tag("a", breakable(str(name)), href=f"#{entry_anchor(str(name))}"), scope="row"),
+                tag("td", f"GICv{gic}", class_="text"),
                 [tag("td", states[design.name], class_="text") for design in designs],
                 tag("td", matrix.right_state(str(name)) or "–", class_="text"),
-                tag("td", report.text(str(name), "title"), tag("br"), tag("span", report.text(str(name), "why"), class_="quiet"), class_="text wide"))
-        )  # fmt: skip
+                tag(
+                    "td",
+                    report.text(str(name), "title"),
+                    tag("br"),
+                    tag("span", report.text(str(name), "why"), class_="quiet"),
+                    class_="text wide",
+                ),
+            )
+        )
     table = tag(
         "table",
         head(

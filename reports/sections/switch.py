@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The world switch by register group, beside the published table."""
 
-from reports.data import Report
+from reports.data import Report, rows_of
 from reports.figures.switch import TABLE, grouped, main_configuration
 from reports.html import Markup, join, tag
 from reports.numbers import cell, number
@@ -14,8 +14,15 @@ def _paper(paper: PublishedTable) -> Markup:
     rows = []
     for row in paper.rows:
         rows.append(
-            tag("tr", tag("th", row.group, scope="row"), cell(row.save), tag("td", row.save_certainty, class_="text"), cell(row.restore), tag("td", row.restore_certainty, class_="text"))
-        )  # fmt: skip
+            tag(
+                "tr",
+                tag("th", row.group, scope="row"),
+                cell(row.save),
+                tag("td", row.save_certainty, class_="text"),
+                cell(row.restore),
+                tag("td", row.restore_certainty, class_="text"),
+            )
+        )
     table = tag(
         "table",
         tag("caption", f"Published: {paper.title}, {paper.unit}"),
@@ -48,16 +55,26 @@ def section(report: Report) -> Section | None:
             return None
         return Section("switch", "The world switch", "Switch", transitions, styles)
     drawn = figure(
-        "switch", report, "World switch by register group",
-        f"Instructions executed by phase ({main_configuration(report)['configuration'].iloc[0]}), and the cycles that were published for real hardware.",
-        "A part of a bar is the instructions that save, restore or set up one group of registers. Instructions and cycles are different units: "
+        "switch",
+        report,
+        "World switch by register group",
+        f"Instructions executed by phase ({main_configuration(report)['configuration'].iloc[0]}), and the cycles "
+        "that were published for real hardware.",
+        "A part of a bar is the instructions that save, restore or set up one group of registers. Instructions "
+        "and cycles are different units: "
         "a read of the GIC's memory is one instruction and hundreds of cycles.",
-    )  # fmt: skip
+    )
     rows = []
-    for (gic, implementation, phase), counts in table.iterrows():  # type: ignore[misc]
+    for (gic, implementation, phase), counts in rows_of(table):
         rows.append(
-            tag("tr", tag("th", f"{implementation}, {phase}", scope="row"), tag("td", f"GICv{gic}", class_="text"), [cell(value) for value in counts], cell(counts.sum()))
-        )  # fmt: skip
+            tag(
+                "tr",
+                tag("th", f"{implementation}, {phase}", scope="row"),
+                tag("td", f"GICv{gic}", class_="text"),
+                [cell(value) for value in counts],
+                cell(counts.sum()),
+            )
+        )
     own = tag(
         "table",
         tag("caption", "Modelled: instructions executed"),

@@ -41,8 +41,8 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
             costs[(meter.key, design.name)].tolist() if (meter.key, design.name) in costs else [None] * len(costs)
             for design in designs
         ]
-        ratios = report.ratios(meter.key, family)
-        columns.append((values, ratios.tolist() if len(ratios) else [None] * len(costs)))
+        own_ratios = report.ratios(meter.key, family)
+        columns.append((values, own_ratios.tolist() if len(own_ratios) else [None] * len(costs)))
     result = []
     detailed = {str(key[-1]) for key in _detailed(report).index} if family == "vgic" else set()
     for row, key in enumerate(costs.index):
@@ -51,7 +51,8 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         label = breakable(name)
         link = f"<a href=#{entry_anchor(name)}>{label}</a>" if name in detailed else label
         cells = [
-            f"<tr id={anchor}><th scope=row>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
+            f"<tr id={anchor}><th "
+            f"scope=row>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
         ]
         for values, ratios in columns:
             cells += [f"<td>{shown(own[row])}" for own in values]
@@ -80,7 +81,8 @@ def _selector(report: Report, family: str, first: int) -> tuple[Markup, str]:
         )
         low = first + number * width
         styles.append(
-            f"section:has(#{identifier}:checked) .{name} :is(td,th):nth-child(n+{low}):nth-child(-n+{low + width - 1}){{display:table-cell}}"
+            f"section:has(#{identifier}:checked) .{name} :is(td,th):nth-child(n+{low}):nth-child(-n+{low + width - 1})"
+            "{display:table-cell}"
         )
     styles.append("}")
     legend = tag("legend", "Meter")
@@ -109,12 +111,18 @@ def section(report: Report) -> Section | None:
     made, styles = table(report)
     units = [tag("li", tag("b", meter.title), f": {meter.unit}") for meter in report.meters()]
     intro = tag(
-        "p", "Each row is one transition in one scenario. What does not differ between rows: ", _constant(report), ". A transition's name leads to the events it counted.",
-    )  # fmt: skip
+        "p",
+        "Each row is one transition in one scenario. What does not differ between rows: ",
+        _constant(report),
+        ". A transition's name leads to the events it counted.",
+    )
     how = tag(
-        "p", tag("b", "How to read it. "), "Choose a meter; the ratio is redesign ÷ legacy, ▼ cheaper, ▲ dearer, ≈ the same within 2 %. ",
-        "Figures are rounded for reading; the download has them in full.", class_="how",
-    )  # fmt: skip
+        "p",
+        tag("b", "How to read it. "),
+        "Choose a meter; the ratio is redesign ÷ legacy, ▼ cheaper, ▲ dearer, ≈ the same within 2 %. ",
+        "Figures are rounded for reading; the download has them in full.",
+        class_="how",
+    )
     body = join(intro, tag("ul", units, class_="units"), made, how)
     return Section("transitions", "Every transition", "Transitions", body, styles)
 
@@ -169,9 +177,11 @@ def events(report: Report) -> Section | None:
     if not blocks:
         return None
     intro = tag(
-        "p", "The primitive steps that each transition took, counted: locks taken, list entries visited, bitmap words read. They are exact, the same on every machine, ",
+        "p",
+        "The primitive steps that each transition took, counted: locks taken, list entries visited, bitmap words "
+        "read. They are exact, the same on every machine, ",
         "and they are why a transition costs what it costs.",
-    )  # fmt: skip
+    )
     how = tag(
         "p",
         tag("b", "How to read it. "),
@@ -219,4 +229,7 @@ def _block(
         else "<p>No event counted.</p>"
     )
     about = f"<p>{escape(words)}</p>" if words else ""
-    return f"<details class=e><summary>{breakable(name)}</summary><div id={entry_anchor(name)}>{about}{inner}</div></details>"
+    return (
+        f"<details class=e><summary>{breakable(name)}</summary><div "
+        f"id={entry_anchor(name)}>{about}{inner}</div></details>"
+    )

@@ -25,10 +25,22 @@ def summary(report: Report) -> Markup:
     own = own[own > 0]
     counts = {mark: int(sum(glyph(ratio) == mark for ratio in own)) for mark in (CHEAPER, DEARER, EQUAL)}
     return tag(
-        "p", "The redesign takes ", tag("strong", ratio_number(geometric_mean(own))), " of what the legacy design takes, in ",
-        meters[0].unit, " (geometric mean over ", number(len(own)), " measurements): cheaper in ", number(counts[CHEAPER]), ", dearer in ",
-        number(counts[DEARER]), ", the same within 2 % in ", number(counts[EQUAL]), ".", class_="lead",
-    )  # fmt: skip
+        "p",
+        "The redesign takes ",
+        tag("strong", ratio_number(geometric_mean(own))),
+        " of what the legacy design takes, in ",
+        meters[0].unit,
+        " (geometric mean over ",
+        number(len(own)),
+        " measurements): cheaper in ",
+        number(counts[CHEAPER]),
+        ", dearer in ",
+        number(counts[DEARER]),
+        ", the same within 2 % in ",
+        number(counts[EQUAL]),
+        ".",
+        class_="lead",
+    )
 
 
 def _claim(claim: Claim) -> Markup:
@@ -44,9 +56,14 @@ def _claim(claim: Claim) -> Markup:
         else None
     )
     return tag(
-        "li", tag("h3", claim.statement), verdict, facts, tag("p", claim.rule, more, class_="rule"),
-        class_=slug(claim.verdict), id=f"claim-{claim.number}",
-    )  # fmt: skip
+        "li",
+        tag("h3", claim.statement),
+        verdict,
+        facts,
+        tag("p", claim.rule, more, class_="rule"),
+        class_=slug(claim.verdict),
+        id=f"claim-{claim.number}",
+    )
 
 
 def _groups(report: Report) -> Markup | None:
@@ -79,7 +96,8 @@ def _groups(report: Report) -> Markup | None:
         return None
     table = tag("table", head("Transitions", "Measured", *[meter.title for meter in meters]), tag("tbody", rows))
     how = (
-        "Each figure is redesign ÷ legacy, the geometric mean over the group's transitions and scenarios: ▼ the redesign is cheaper, ▲ it is dearer. "
+        "Each figure is redesign ÷ legacy, the geometric mean over the group's transitions and scenarios: ▼ the "
+        "redesign is cheaper, ▲ it is dearer. "
         "What the guest does itself (acknowledge, EOI) is hardware, the same for both, and left out."
     )
     return join(
@@ -93,7 +111,9 @@ def section(report: Report, found: list[Claim]) -> Section:
     """Return the first section of the page."""
     items = tag("ol", [_claim(claim) for claim in found], class_="claims")
     intro = tag(
-        "p", "The five claims made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), each held against this run. ",
+        "p",
+        "The five claims made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), each "
+        "held against this run. ",
         "The rule by which a verdict is given stands below it.",
-    )  # fmt: skip
+    )
     return Section("verdict", "The verdict", "Verdict", join(summary(report), intro, items, _groups(report)))

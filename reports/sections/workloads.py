@@ -48,10 +48,12 @@ def section(report: Report) -> Section | None:
         return None
     designs = list(dict.fromkeys(frame["design"]))
     drawn = figure(
-        "workloads", report, "Cost of real workloads by kind of operation",
+        "workloads",
+        report,
+        "Cost of real workloads by kind of operation",
         f"What each design spends on recorded guests, in {unit} per 1,000 operations.",
         "Two bars of the same workload did the same operations; a shorter bar is cheaper, and its parts say where.",
-    )  # fmt: skip
+    )
     rows = []
     names = list(dict.fromkeys(frame["workload"]))
     for name in names:
@@ -63,10 +65,17 @@ def section(report: Report) -> Section | None:
         operations = total.loc[total["design"] == total["design"].iloc[0], "operations"].sum()
         first = own.iloc[0]
         rows.append(
-            tag("tr", tag("th", tag("a", breakable(name), href=f"#{slug('w', name)}"), scope="row"), tag("td", f"GICv{first['gic']}, {first['vcpus']} vCPUs", class_="text"),
-                cell(operations), tag("td", percent(share), data_v=plain(share) or None), [cell(cost) for cost in costs],
-                ratio_cell(_ratio(costs)) if len(designs) > 1 else None, tag("td", first["source"], class_="text quiet"))
-        )  # fmt: skip
+            tag(
+                "tr",
+                tag("th", tag("a", breakable(name), href=f"#{slug('w', name)}"), scope="row"),
+                tag("td", f"GICv{first['gic']}, {first['vcpus']} vCPUs", class_="text"),
+                cell(operations),
+                tag("td", percent(share), data_v=plain(share) or None),
+                [cell(cost) for cost in costs],
+                ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
+                tag("td", first["source"], class_="text quiet"),
+            )
+        )
     heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
     table = tag(
         "table",

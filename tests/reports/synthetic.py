@@ -84,12 +84,21 @@ def results(sweep: bool = False, samples: int = 12, seed: int = 1, slower: float
                 ns = instructions * 0.3 * noise.lognormal(0, 0.03, samples)
                 rows["transitions"].append(
                     {
-                        **key, "group": group, "before": before, "operation": operation, "after": after, "expected": after, "ok": True,
-                        "instructions": instructions, "time_ns": float(np.median(ns)) if samples else np.nan,
-                        "time_low": float(ns.min()) if samples else np.nan, "time_high": float(ns.max()) if samples else np.nan,
-                        "samples": samples, "events": sum(counts.values()),
+                        **key,
+                        "group": group,
+                        "before": before,
+                        "operation": operation,
+                        "after": after,
+                        "expected": after,
+                        "ok": True,
+                        "instructions": instructions,
+                        "time_ns": float(np.median(ns)) if samples else np.nan,
+                        "time_low": float(ns.min()) if samples else np.nan,
+                        "time_high": float(ns.max()) if samples else np.nan,
+                        "samples": samples,
+                        "events": sum(counts.values()),
                     }
-                )  # fmt: skip
+                )
                 if not sweep:
                     rows["samples"] += [
                         {**key, "process": n % 3, "position": n, "loops": 1000, "ns": float(value)}
@@ -117,11 +126,24 @@ def results(sweep: bool = False, samples: int = 12, seed: int = 1, slower: float
     if not sweep:
         _others(rows)
     meta = new_meta(
-        "sweep" if sweep else "run", complete=True, finished="2026-01-01T00:10:00+00:00", designs=[*DESIGNS, *SWITCHES],
-        tool={"version": "0.1.0", "commit": "0123456789ab", "source_hash": "ab" * 16}, command=["vgic-bench", "sweep" if sweep else "run"],
-        environment={"python": "3.11.2", "numpy": "2.4.0", "os": "Linux 6.1", "machine": "x86_64", "cpu_model": "An invented CPU", "cores": 2},
-        configuration={"gic": [2, 3], "irqs": [256]}, notes=["made up for a test"], lock_pair_ns=7.5,
-    )  # fmt: skip
+        "sweep" if sweep else "run",
+        complete=True,
+        finished="2026-01-01T00:10:00+00:00",
+        designs=[*DESIGNS, *SWITCHES],
+        tool={"version": "0.1.0", "commit": "0123456789ab", "source_hash": "ab" * 16},
+        command=["vgic-bench", "sweep" if sweep else "run"],
+        environment={
+            "python": "3.11.2",
+            "numpy": "2.4.0",
+            "os": "Linux 6.1",
+            "machine": "x86_64",
+            "cpu_model": "An invented CPU",
+            "cores": 2,
+        },
+        configuration={"gic": [2, 3], "irqs": [256]},
+        notes=["made up for a test"],
+        lock_pair_ns=7.5,
+    )
     meta["started"] = "2026-01-01T00:00:00+00:00"
     return Results(meta | changes, {name: frame(name, lines) for name, lines in rows.items() if lines})
 
@@ -145,10 +167,16 @@ def _others(rows: dict[str, list[dict[str, Any]]]) -> None:
                 rows["workloads"].append(line)
             total = [line for line in rows["workloads"] if line["workload"] == workload and line["design"] == design]
             rows["workloads"].append(
-                {**common, "design": design, "kind": "total", "operations": sum(line["operations"] for line in total),
-                 "instructions": sum(line["instructions"] for line in total), "time_ns": sum(line["time_ns"] for line in total),
-                 "mmio_share": 13 / sum(KINDS.values())}
-            )  # fmt: skip
+                {
+                    **common,
+                    "design": design,
+                    "kind": "total",
+                    "operations": sum(line["operations"] for line in total),
+                    "instructions": sum(line["instructions"] for line in total),
+                    "time_ns": sum(line["time_ns"] for line in total),
+                    "mmio_share": 13 / sum(KINDS.values()),
+                }
+            )
     for gic, scenario in itertools.product((2, 3), ("edge", "level", "idle")):
         for design, switch in itertools.product(("old", "new"), ("asm", "c", "c-vhe")):
             for platform, price in PLATFORMS.items():
@@ -159,15 +187,31 @@ def _others(rows: dict[str, list[dict[str, Any]]]) -> None:
                     elif design == "new":
                         instructions *= 0.8
                     rows["life"].append(
-                        {"design": design, "switch": switch, "gic": gic, "scenario": scenario, "platform": platform, "phase": phase,
-                         "instructions": instructions, "cycles": instructions * price, "events": int(instructions / 10)}
-                    )  # fmt: skip
+                        {
+                            "design": design,
+                            "switch": switch,
+                            "gic": gic,
+                            "scenario": scenario,
+                            "platform": platform,
+                            "phase": phase,
+                            "instructions": instructions,
+                            "cycles": instructions * price,
+                            "events": int(instructions / 10),
+                        }
+                    )
     for gic, implementation in itertools.product((2, 3), ("asm", "c", "c-vhe")):
         for phase, group in itertools.product(("entry", "exit"), GROUPS):
             for kind, count in (("sysreg_read", 9), ("load", 22), ("gich_read", 11 if implementation == "asm" else 1)):
                 if kind == "gich_read" and (gic == 3 or group != "VGIC registers" or phase == "entry"):
                     continue
                 rows["switch"].append(
-                    {"implementation": implementation, "gic": gic, "configuration": "4 LRs, none live, hvc", "phase": phase,
-                     "register_group": group, "class": kind, "count": count + 2 * len(implementation)}
-                )  # fmt: skip
+                    {
+                        "implementation": implementation,
+                        "gic": gic,
+                        "configuration": "4 LRs, none live, hvc",
+                        "phase": phase,
+                        "register_group": group,
+                        "class": kind,
+                        "count": count + 2 * len(implementation),
+                    }
+                )
