@@ -54,9 +54,12 @@ HAVE_COUNTER = JIT_ENABLED and platform.machine().lower() in ("x86_64", "amd64")
 _CALIBRATION_NS = 10_000_000
 
 if HAVE_COUNTER:
-    from llvmlite import ir
+    from llvmlite import binding, ir
     from numba import types
     from numba.extending import intrinsic
+
+    # numba itself emits no assembly text, so it leaves LLVM's parser for it alone.
+    binding.initialize_native_asmparser()
 
     @intrinsic
     def _counter(typing_context: Any) -> Any:
@@ -143,7 +146,8 @@ def timed_calls(
             hw_words[np.int64(hw_undo[undo, 0])] = hw_undo[undo, 1]
 
 
-def _operation(kind: int, vcpu: int = 0) -> Any:
+def operation(kind: int, vcpu: int = 0) -> Any:
+    """Return an operation (record of kvmarm.trace.OP) without arguments, NOTHING and SAVE included."""
     op = np.zeros(1, OP).view(np.recarray)[0]
     op.kind, op.vcpu = kind, vcpu
     return op
@@ -202,7 +206,7 @@ def prepare(stage: Stage, transition: Transition) -> Prepared | None:
     vm_words, hw_words = words_of(stage.vm), words_of(stage.hardware)
     prepared = Prepared(stage.vm, stage.hardware, op, np.uint64(value), vm_words, empty, hw_words, empty)
     if op.kind == SYNC:
-        prepared.block(_operation(SAVE, int(op.vcpu)), 1)
+        prepared.block(operation(SAVE, int(op.vcpu)), 1)
     stage.vm.kick_count = 0
     vm_before, hw_before = vm_words.copy(), hw_words.copy()
     prepared.block(op, 1)
@@ -239,7 +243,7 @@ class Clock:
 
     def sample(self, prepared: Prepared, calls: int) -> float:
         """Return the time of one call (ns): of `calls` calls, the timing's own cost subtracted."""
-        nothing = _operation(NOTHING)
+        nothing = operation(NOTHING)
         if HAVE_COUNTER:
             empty = middle_mean(prepared.block(nothing, max(calls // 4, 16)))
             return (middle_mean(prepared.block(prepared.op, calls)) - empty) * self.ns_per_tick

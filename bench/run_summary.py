@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run found, in a few tables: one design against the others, and which primitive step makes the difference.
+
+The first design of the run is the one that the others are held against. A figure is in predicted instructions where
+every design has them, otherwise in nanoseconds, otherwise in events; a table is in one unit throughout.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench import weights
+from bench.results import Results
+from kvmarm.design import get_design
+from kvmarm.events import event_names
+
+UNITS = (("instructions", "instructions"), ("time_ns", "ns"), ("events", "events"))
+PLACE = ["gic", "irqs", "vcpus", "lrs", "pending"]
+MOST_ROWS = 48
+
+
+@dataclass(frozen=True)
+class Row:
+    """One transition (or workload): figures of each design in their order, ratio of each later one to the first."""
+
+    name: str
+    figures: tuple[float, ...]
+    ratios: tuple[float, ...]
+    because: str
+
+
+def unit_of(table: pd.DataFrame) -> tuple[str, str]:
+    """Return (column, unit) that every row of a table has a figure in."""
+    for column, unit in UNITS:
+        if column in table and len(table) and table[column].notna().all():
+            return column, unit
+    return UNITS[-1]
+
+
+def _ratio(value: float, base: float) -> float:
+    return value / base if base else (1.0 if value == base else math.inf)
+
+
+def _contributions(events: pd.DataFrame, design: str, weighted: bool) -> pd.Series:
+    counts = events.set_index("event")["count"].astype(float)
+    vector = weights.weights_of(get_design(design)) if weighted else None
+    if vector is None:
+        return counts
+    return counts * pd.Series(dict(zip(event_names(), vector, strict=True))).reindex(counts.index)
+
+
+def because(first: pd.Series, second: pd.Series) -> str:
+    """Return the event whose contributions differ most between two designs, with both: `word_and 896 -> 0`."""
+    both = pd.DataFrame({"first": first, "second": second}).fillna(0.0)
+    if both.empty:
+        return "no work in either"
+    gap = (both["second"] - both["first"]).abs()
+    if gap.max() < 0.5:
+        return "the same steps"
+    position = int(gap.to_numpy().argmax())
+    first_figure, second_figure = both.to_numpy()[position]
+    share = gap.max() / gap.sum()
+    return f"{both.index[position]!s} {first_figure:,.0f} -> {second_figure:,.0f} ({share:.0%})"
+
+
+def transition_rows(results: Results, gic: int, names: Sequence[str] | None = None) -> tuple[str, list[Row]]:
+    """Return (unit, rows) of the transitions of one GIC version, all or those named."""
+    table = results.table("transitions")
+    table = table[table["gic"] == gic]
+    if names is not None:
+        table = table[table["transition"].isin(names)]
+    column, unit = unit_of(table)
+    events = results.table("events")
+    events = events[events["gic"] == gic]
+    by_point = dict(tuple(events.groupby(["transition", "design"], sort=False)))
+    empty = events.iloc[:0]
+    designs = list(dict.fromkeys(table["design"]))
+    rows = []
+    for name, group in table.groupby("transition", sort=False):
+        by_design = group.drop_duplicates("design").set_index("design")
+        if any(design not in by_design.index for design in designs):
+            continue
+        figures = tuple(float(by_design[column][design]) for design in designs)
+        reason = ""
+        if len(designs) > 1:
+            parts = [
+                _contributions(by_point.get((name, design), empty), design, column == "instructions")
+                for design in designs[:2]
+            ]
+            reason = because(*parts)
+        rows.append(Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason))
+    return unit, rows
+
+
+def group_rows(results: Results, gic: int) -> list[tuple[str, int, list[float]]]:
+    """Return (group, transitions, geometric mean ratios of the later designs to the first) of one GIC version."""
+    table = results.table("transitions")
+    group_of = dict(zip(table["transition"], table["group"], strict=True))
+    _, rows = transition_rows(results, gic)
+    gathered: dict[str, list[Row]] = {}
+    for row in rows:
+        gathered.setdefault(group_of[row.name], []).append(row)
+    result = []
+    for group, members in gathered.items():
+        # What costs nothing in one design (an operation of the hardware) has no ratio.
+        usable = [row for row in members if all(0 < ratio < math.inf for ratio in row.ratios) and row.figures[0] > 0]
+        if usable and usable[0].ratios:
+            count = len(usable[0].ratios)
+            means = [math.exp(sum(math.log(r.ratios[i]) for r in usable) / len(usable)) for i in range(count)]
+            result.append((group, len(usable), means))
+    return result
+
+
+def workload_rows(results: Results) -> tuple[str, list[tuple[Row, int, float]]]:
+    """Return (unit, [(row, operations, MMIO share)]) of the workloads; `because` names a kind of operation."""
+    table = results.table("workloads")
+    if table.empty:
+        return "", []
+    totals = table[table["kind"] == "total"]
+    column, unit = ("instructions", "instructions") if totals["instructions"].notna().all() else ("time_ns", "ns")
+    designs = list(dict.fromkeys(table["design"]))
+    rows = []
+    for name, group in totals.groupby("workload", sort=False):
+        by_design = group.set_index("design")
+        figures = tuple(float(by_design[column][design]) for design in designs)
+        rows.append(
+            (
+                Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), _dearest(table, str(name))),
+                int(group["operations"].iloc[0]),
+                float(group["mmio_share"].iloc[0]),
+            )
+        )
+    return unit, rows
+
+
+def _dearest(table: pd.DataFrame, workload: str) -> str:
+    """Return the kind of operation that the designs differ most in, as its share of the whole difference."""
+    part = table[(table["workload"] == workload) & (table["kind"] != "total")]
+    wide = part.pivot_table(index="kind", columns="design", values="instructions", sort=False)
+    if wide.shape[1] < 2 or wide.isna().all(axis=None):
+        return ""
+    gap = wide.iloc[:, 1] - wide.iloc[:, 0]
+    position = int(gap.abs().to_numpy().argmax())
+    first, second = wide.to_numpy()[position][:2]
+    return f"{wide.index[position]!s} {first:,.0f} -> {second:,.0f}"
+
+
+def headline(results: Results, preferred: Iterable[str]) -> list[str] | None:
+    """Return the names to print: all (None) when they are few, else the preferred ones."""
+    names = set(results.table("transitions")["transition"])
+    if len(names) <= MOST_ROWS:
+        return None
+    chosen = [name for name in preferred if name in names]
+    return chosen or sorted(names)[:MOST_ROWS]
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """Return a run as one JSON object: metadata, transitions with figures and events, workloads."""
+    transitions = results.table("transitions")
+    events = results.table("events")
+    key = [*PLACE, "design", "transition"]
+    counted = {
+        point: dict(zip(group["event"], (int(n) for n in group["count"]), strict=True))
+        for point, group in events.groupby(key, sort=False)
+    }
+    rows = []
+    for row in transitions.to_dict("records"):
+        row["event_counts"] = counted.get(tuple(row[name] for name in key), {})
+        rows.append(_plain(row))
+    workloads = [_plain(row) for row in results.table("workloads").to_dict("records")]
+    return {"meta": results.meta, "transitions": rows, "workloads": workloads}
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
