@@ -24,8 +24,8 @@ from kvmarm.files import atomic_write
 
 COUNTS_FORMAT = "vgic-bench counts 1"
 FORMATS = ("csv", "counts", "pytest-benchmark", "pyperf")
-STATES = ("group", "before", "operation", "after", "expected")
-"""Text columns of `transitions` that a counts file keeps: they say what the transition did."""
+STATES = ("before", "after")
+"""Columns of `transitions` that a counts file keeps: they say what the transition did."""
 
 
 def load(path: str | os.PathLike[str], tables: list[str] | None = None) -> Results:
@@ -68,16 +68,16 @@ def write_counts(results: Results, path: str | os.PathLike[str]) -> None:
     states = {}
     for record in results.table("transitions").to_dict("records"):
         states[tuple(record[name] for name in KEY)] = {name: record[name] for name in STATES}
-    lines = []
+    groups: dict[tuple[Any, ...], list[str]] = {}
     for key in sorted(set(counted) | set(states)):
-        line = dict(zip(KEY, key, strict=True)) | states.get(key, {})
-        line["events"] = {name: n for name, n in sorted(counted.get(key, {}).items()) if n}
-        lines.append(json.dumps(line))
-    tool = results.meta.get("tool") or {}
-    head = {"format": COUNTS_FORMAT, "schema": SCHEMA, "version": tool.get("version")}
+        entry = states.get(key, dict.fromkeys(STATES, ""))
+        entry["events"] = {name: n for name, n in sorted(counted.get(key, {}).items()) if n}
+        groups.setdefault(key[:-1], []).append(f"{json.dumps(key[-1])}: {json.dumps(entry)}")
     with atomic_write(path, "w", encoding="utf-8") as file:
-        file.write(json.dumps(head)[:-1] + ', "counts": [\n')
-        file.write(",\n".join(lines))
+        file.write(json.dumps({"format": COUNTS_FORMAT, "schema": SCHEMA})[:-1] + ', "counts": [')
+        for number, (place, lines) in enumerate(groups.items()):
+            head = json.dumps(dict(zip(KEY[:-1], place, strict=True)))
+            file.write(("," if number else "") + f'\n{head[:-1]}, "transitions": {{\n' + ",\n".join(lines) + "\n}}")
         file.write("\n]}\n")
 
 
@@ -87,17 +87,18 @@ def _from_counts(file: Path, data: dict[str, Any]) -> Results:
     if data.get("schema") != SCHEMA:
         raise UsageError(f"{file}: results schema is {data.get('schema')!r}, expected {SCHEMA}")
     transitions, events = [], []
-    for number, line in enumerate(data.get("counts") or [], 2):
-        if not isinstance(line, dict) or not all(name in line for name in KEY):
-            raise UsageError(f"{file}:{number}: expected the fields {', '.join(KEY)}")
-        key = {name: line[name] for name in KEY}
-        counts = line.get("events", {})
-        if not isinstance(counts, dict) or not all(type(n) is int for n in counts.values()):
-            raise UsageError(f"{file}:{number}: field events: expected an object of integers")
-        states = {name: line.get(name, "") for name in STATES}
-        transitions.append(key | states | {"ok": True, "events": sum(counts.values())})
-        events += [key | {"event": name, "count": n} for name, n in counts.items()]
-    meta = new_meta("run", complete=True, started=None, meters=["events"], tool={"version": data.get("version")})
+    for number, group in enumerate(data.get("counts") or [], 1):
+        if not isinstance(group, dict) or not all(name in group for name in (*KEY[:-1], "transitions")):
+            raise UsageError(f"{file}: group {number} of counts: expected {', '.join(KEY[:-1])} and transitions")
+        for name, entry in group["transitions"].items():
+            key = {field: group[field] for field in KEY[:-1]} | {"transition": name}
+            counts = entry.get("events") if isinstance(entry, dict) else None
+            if not isinstance(counts, dict) or not all(type(n) is int for n in counts.values()):
+                raise UsageError(f"{file}: transition {name!r}: field events: expected an object of integers")
+            states = {state: entry.get(state, "") for state in STATES}
+            transitions.append(key | states | {"ok": True, "events": sum(counts.values())})
+            events += [key | {"event": event, "count": n} for event, n in counts.items()]
+    meta = new_meta("run", complete=True, started=None, meters=["events"])
     return Results(meta, {"transitions": frame("transitions", transitions), "events": frame("events", events)}, file)
 
 

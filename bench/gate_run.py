@@ -18,8 +18,8 @@ from kvmarm.errors import UsageError
 
 Say = Callable[[str], None]
 
-ONE_PROCESS = ("--processes", "1")
-"""Options of `run` that make it measure each thing in a single process: the turns are the repetition here."""
+ONE_PROCESS = ("--processes", "1", "--no-html")
+"""Options of `run` for a single process and no page: the turns are the repetition here."""
 
 
 @contextmanager
