@@ -181,6 +181,17 @@ class Stage:
             kicks,
         )
 
+    def count(self, transition: Transition) -> np.ndarray | None:
+        """Return the events (int64[EVENT_COUNT]) of one transition without a look at its states; None as above."""
+        if transition.effective_pending(self.config, self.pending) != self.pending:
+            return None
+        try:
+            return self.play(transition.operations(self.config))[1][-1].astype(np.int64)
+        except UsageError as error:
+            raise UsageError(f"{transition.source}: transition {transition.name}: {error}") from None
+        finally:
+            self.reset()
+
     def _state_after(self, ops: np.ndarray, intid: int, vcpu: int) -> str:
         status = self.play(ops)[0] if len(ops) else DONE
         return HOST_DIES if status == BUG else self._see(intid, vcpu)

@@ -19,31 +19,6 @@ def _numbers(text: str, option: str) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
-class _Progress:
-    """A live line on standard error, at a terminal only."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total)
-        self._bar.update(self._tasks[what], completed=done, total=total)
-
-    def stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
 def run(
     gic: Annotated[str, typer.Option(help="GIC versions, separated by commas.")] = "2,3",
     irqs: Annotated[int, typer.Option(help="INTIDs of the VM: a multiple of 32, 64 to 1024.")] = 256,
@@ -76,6 +51,7 @@ def run(
     ] = None,
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
+    from bench.progress_lines import ProgressLines
     from bench.run import Options, check, default_output, execute
 
     options = Options(
@@ -95,11 +71,8 @@ def run(
     folder = default_output(output, "run")
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
         raise UsageError(f"{folder}: already exists, expected a new results folder")
-    progress = _Progress()
-    try:
+    with ProgressLines() as progress:
         outcome = execute(options, progress)
-    finally:
-        progress.stop()
     outcome.results.save(folder, replace=True)
     page = _page(str(folder)) if html else None
     if as_json:

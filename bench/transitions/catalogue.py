@@ -82,8 +82,10 @@ class Transition:
             return None
         if self.standing == "overflow":
             pending = max(pending, config.lrs + 1)
-        # INTID {top} is kept free: some entries inject it on top of the standing ones.
-        return pending if pending < usable_irqs(config) - FIRST_STANDING else None
+        room = usable_irqs(config) - FIRST_STANDING
+        if any("{top}" in line for line in self.lines):
+            room -= 1
+        return pending if pending <= room else None
 
     def watched(self, config: VmConfig) -> tuple[int, int]:
         """Return (INTID, vCPU) of the watched interrupt in a configuration."""
