@@ -24,8 +24,9 @@ from vgic_old.bitmap import clear_bit, is_edge, set_bit, test_bit, unmark_delive
 from vgic_old.forward import search
 from vgic_old.lr import (
     compared_source,
-    is_occupied,
+    implemented,
     new_lr,
+    occupied,
     read_lr,
     with_active,
     with_eoi,
@@ -35,6 +36,9 @@ from vgic_old.lr import (
 )
 from vgic_old.state import ACTIVE, PENDING, PRIVATE_MASK, QUEUED, SGI_MASK
 from vgic_old.update import update_state
+
+NO_SOURCE = np.int64(0)
+"""The source of everything but a GICv2 SGI."""
 
 
 @jit
@@ -62,18 +66,20 @@ def _queue(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) -> Any:
     """Put `intid` from `source` (a GICv2 SGI's sender, else 0) into a list register; return False when none is left."""
     events.count(observer, events.LR_SEARCH, 1)
     gic = vm.gic
-    free = np.int64(-1)
-    for index in range(vm.lrs):
-        if is_occupied(vm, vcpu, index):
-            lr = read_lr(vm, vcpu, index, observer)
-            if lr_intid(gic, lr) == intid and compared_source(gic, lr) == source:
-                _queue_to_lr(vm, vcpu, intid, index, lr, observer)
-                return True
-        elif free < 0:
-            free = np.int64(index)
-    if free < 0:
+    used = occupied(vm, vcpu)
+    chosen = find_first_bit(~used & implemented(vm))
+    lr = new_lr(gic, intid, source)
+    while used != U64_0:
+        index = find_first_bit(used)
+        used &= used - U64_1
+        held = read_lr(vm, vcpu, index, observer)
+        if lr_intid(gic, held) == intid and compared_source(gic, held) == source:
+            chosen = index
+            lr = held
+            break
+    if chosen == 64:
         return False
-    _queue_to_lr(vm, vcpu, intid, free, new_lr(gic, intid, source), observer)
+    _queue_to_lr(vm, vcpu, intid, chosen, lr, observer)
     return True
 
 
@@ -89,7 +95,7 @@ def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
         cpu.sgi_sources[intid] = sources
         if sources != 0:
             return False
-    elif not _queue(vm, vcpu, intid, 0, observer):
+    elif not _queue(vm, vcpu, intid, NO_SOURCE, observer):
         return False
     clear_bit(vm, PENDING, vcpu, intid, observer)
     unmark_deliverable(vm, vcpu, intid, observer)
@@ -101,7 +107,7 @@ def _queue_other(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Queue a PPI or SPI; return False when there is no room. One that is in a list register already is left alone."""
     if test_bit(vm, QUEUED, vcpu, intid, observer):
         return True
-    if not _queue(vm, vcpu, intid, 0, observer):
+    if not _queue(vm, vcpu, intid, NO_SOURCE, observer):
         return False
     if is_edge(vm, vcpu, intid, observer):
         clear_bit(vm, PENDING, vcpu, intid, observer)
@@ -137,12 +143,16 @@ def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
         events.count(observer, events.CANDIDATE, 1)
         if not _queue_sgi(vm, vcpu, intid, observer):
             overflow = True
-    if _queue_word(vm, vcpu, private & U64(PRIVATE_MASK ^ SGI_MASK), 0, observer):
-        overflow = True
-    for index in range(vm.words):
-        events.count(observer, events.WORD_SCAN, 1)
-        word = cpu.candidate_shared[index]
-        if word != U64_0 and _queue_word(vm, vcpu, word, 32 + 64 * index, observer):
+    # The PPIs first, as a word before the SPIs' words.
+    for index in range(-1, vm.words):
+        if index < 0:
+            word = private & U64(PRIVATE_MASK ^ SGI_MASK)
+            first = np.int64(0)
+        else:
+            events.count(observer, events.WORD_SCAN, 1)
+            word = cpu.candidate_shared[index]
+            first = 32 + 64 * np.int64(index)
+        if word != U64_0 and _queue_word(vm, vcpu, word, first, observer):
             overflow = True
     return overflow
 

@@ -55,9 +55,15 @@ def write_lr(vm: Any, vcpu: Any, index: Any, lr: Any, observer: Any) -> None:
 
 
 @jit
-def is_occupied(vm: Any, vcpu: Any, index: Any) -> Any:
-    """Return whether the software ELRSR says that list register `index` holds something."""
-    return (vm.image[vcpu].elrsr >> U64(index)) & U64_1 == U64_0
+def implemented(vm: Any) -> Any:
+    """Return a uint64 with a bit for every list register there is."""
+    return ~U64_0 >> U64(64 - vm.lrs)
+
+
+@jit
+def occupied(vm: Any, vcpu: Any) -> Any:
+    """Return a uint64 with the bits of the list registers that hold something by the software ELRSR."""
+    return ~vm.image[vcpu].elrsr & implemented(vm)
 
 
 @jit
@@ -88,7 +94,7 @@ def with_eoi(gic: Any, lr: Any) -> Any:
 
 @jit
 def with_physical(gic: Any, lr: Any, pintid: Any) -> Any:
-    """Return the register forwarding physical interrupt `pintid` (int64): HW set, the field holds it, no EOI request."""
+    """Return the register forwarding physical interrupt `pintid` (int64): HW set, no EOI request."""
     if gic == 2:
         return lr & ~U64(0x3FF << V2_LR_PHYSICAL_SHIFT) | U64(V2_LR_HW) | U64(pintid << V2_LR_PHYSICAL_SHIFT)
     return lr & ~U64(0x3FF << V3_LR_PHYSICAL_SHIFT) | U64(V3_LR_HW) | U64(pintid << V3_LR_PHYSICAL_SHIFT)

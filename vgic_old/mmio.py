@@ -20,7 +20,7 @@ from kvmarm.interface import DISTRIBUTOR
 from kvmarm.jit import U64, U64_0, U64_1, jit
 from kvmarm.locks import DIST, acquire, release
 from vgic_old import mmio_v2, mmio_v3
-from vgic_old.update import kick_vcpus
+from vgic_old.update import kick_vcpus, update_state
 
 _V2_DISTRIBUTOR = mmio_v2.DISTRIBUTOR_RANGES
 _V3_DISTRIBUTOR = mmio_v3.DISTRIBUTOR_RANGES
@@ -64,6 +64,7 @@ def _search(ranges: Any, offset: Any, size: Any, observer: Any) -> Any:
 
 @jit
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
+    events.count(observer, events.HANDLER, 1)
     if region != DISTRIBUTOR:
         return mmio_v3.read_redistributor(vm, region, register, offset, observer)
     if vm.gic == 2:
@@ -73,16 +74,22 @@ def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer:
 
 @jit
 def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
+    """Do one handler call and what follows from it; return whether state was updated."""
+    events.count(observer, events.HANDLER, 1)
     if region != DISTRIBUTOR:
-        return mmio_v3.write_redistributor(vm, region, register, offset, data, field, observer)
-    if vm.gic == 2:
-        return mmio_v2.write_distributor(vm, vcpu, register, offset, data, field, observer)
-    return mmio_v3.write_distributor(vm, vcpu, register, offset, data, field, observer)
+        updated = mmio_v3.write_redistributor(vm, region, register, offset, data, field, observer)
+    elif vm.gic == 2:
+        updated = mmio_v2.write_distributor(vm, vcpu, register, offset, data, field, observer)
+    else:
+        updated = mmio_v3.write_distributor(vm, vcpu, register, offset, data, field, observer)
+    if updated:
+        update_state(vm, observer)
+    return updated
 
 
 @jit
 def _range_of(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
-    """Return (register, offset in its range, whether its INTID exists); register is -1 when no range takes the access."""
+    """Return (register, offset in its range, whether its INTID exists); register -1: no range takes the access."""
     _count_bus_search(vm, region, observer)
     if region < DISTRIBUTOR or (region >= 0 and vm.gic == 2):
         return np.int64(-1), np.int64(0), False
@@ -96,7 +103,7 @@ def _range_of(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> An
         return np.int64(-1), np.int64(0), False
     inside = offset - ranges[index, _BASE]
     bits = ranges[index, _BITS]
-    return ranges[index, _REGISTER], inside, bits == 0 or inside * 8 // max(bits, 1) < vm.irqs
+    return ranges[index, _REGISTER], inside, bits < 0 or (inside << 3) >> bits < vm.irqs
 
 
 @jit
@@ -114,14 +121,11 @@ def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer:
     acquire(vm, DIST, 0, observer)
     value = U64_0
     if exists:
-        events.count(observer, events.HANDLER, 1)
-        if size == 8:
-            events.count(observer, events.HANDLER, 1)
-            value = _read(vm, vcpu, region, register, inside + 4, observer) << U64(32)
-            value |= _read(vm, vcpu, region, register, inside, observer)
-        else:
-            word = _read(vm, vcpu, region, register, inside, observer)
-            value = word >> U64(8 * (inside & 3)) & _mask(size)
+        part = inside + 4 if size == 8 else inside
+        while part >= inside:
+            word = _read(vm, vcpu, region, register, part, observer)
+            value = value << U64(32) | word >> U64(8 * (part & 3)) & _mask(min(size, 4))
+            part -= 4
     release(vm, DIST, 0, observer)
     return 1, value
 
@@ -136,17 +140,14 @@ def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: A
     acquire(vm, DIST, 0, observer)
     updated = False
     if exists:
-        events.count(observer, events.HANDLER, 1)
-        if size == 8:
-            events.count(observer, events.HANDLER, 1)
-            word = _mask(4)
-            upper = _write(vm, vcpu, region, register, inside + 4, value >> U64(32), word, observer)
-            lower = _write(vm, vcpu, region, register, inside, value & word, word, observer)
-            updated = upper or lower
-        else:
-            shift = U64(8 * (inside & 3))
-            field = _mask(size)
-            updated = _write(vm, vcpu, region, register, inside, (value & field) << shift, field << shift, observer)
+        field = _mask(min(size, 4))
+        part = inside + 4 if size == 8 else inside
+        while part >= inside:
+            shift = U64(8 * (part & 3))
+            data = value >> U64(8 * (part - inside)) & field
+            if _write(vm, vcpu, region, register, part, data << shift, field << shift, observer):
+                updated = True
+            part -= 4
     release(vm, DIST, 0, observer)
     if updated:
         kick_vcpus(vm, observer)

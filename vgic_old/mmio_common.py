@@ -8,7 +8,8 @@ vgic_handle_set_active_reg, vgic_handle_clear_active_reg, vgic_handle_cfg_reg an
 Rules:
 - A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it. A write handler
   gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their place in the
-  word. It returns whether the state was recomputed, upon which the dispatcher kicks.
+  word. It returns whether it updated state:
+  then the dispatcher recomputes the caches (the original does so at the end of each such handler) and kicks.
 - `owner` is the vCPU whose private interrupts an offset below 32 INTIDs means.
 - All of it under the distributor lock. No handler looks into a list register but the one of ICENABLER.
 """
@@ -19,11 +20,10 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import lr_intid
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
-from vgic_old.lr import emptied, is_occupied, is_pending, read_lr, write_lr
+from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
 from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, PRIVATE_MASK, QUEUED, SGI_MASK, SOFT_PENDING
-from vgic_old.update import update_state
 
 # Registers of the range tables. The first ones are those handled here.
 ISENABLER, ICENABLER, ISPENDR, ICPENDR, ISACTIVER, ICACTIVER, IPRIORITYR, ICFGR, IGROUPR = range(9)
@@ -39,9 +39,10 @@ _READ_BITMAP = np.array([ENABLED, ENABLED, PENDING, PENDING, ACTIVE, ACTIVE], np
 def retire_disabled(vm: Any, vcpu: Any, observer: Any) -> None:
     """Empty the list registers of `vcpu` whose interrupts are not enabled; pending state goes back, active is lost."""
     gic = vm.gic
-    for index in range(vm.lrs):
-        if not is_occupied(vm, vcpu, index):
-            continue
+    used = occupied(vm, vcpu)
+    while used != U64_0:
+        index = find_first_bit(used)
+        used &= used - U64_1
         lr = read_lr(vm, vcpu, index, observer)
         intid = lr_intid(gic, lr)
         if test_bit(vm, ENABLED, vcpu, intid, observer):
@@ -175,7 +176,7 @@ def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) 
 
 @jit
 def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write one of the registers below COMMON_REGISTERS; return whether the state was recomputed."""
+    """Write one of the registers below COMMON_REGISTERS; return whether it updated state."""
     if register == IPRIORITYR:
         write_priority(vm, owner, offset, data, field, observer)
         return False
@@ -190,7 +191,6 @@ def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, fie
         _clear_pending(vm, owner, offset, data, observer)
     else:
         _write_active(vm, owner, register, offset, data, observer)
-    update_state(vm, observer)
     return True
 
 

@@ -34,28 +34,28 @@ from vgic_old.mmio_common import (
     write_common,
 )
 from vgic_old.sgi import dispatch_sgir
-from vgic_old.update import bit_of, update_state
+from vgic_old.update import bit_of
 
 DISTRIBUTOR_RANGES = np.array(
     [
-        (0x000, 0x00C, 0, MISC),
-        (0x080, 0x080, 1, IGROUPR),
-        (0x100, 0x080, 1, ISENABLER),
-        (0x180, 0x080, 1, ICENABLER),
-        (0x200, 0x080, 1, ISPENDR),
-        (0x280, 0x080, 1, ICPENDR),
-        (0x300, 0x080, 1, ISACTIVER),
-        (0x380, 0x080, 1, ICACTIVER),
-        (0x400, 0x400, 8, IPRIORITYR),
-        (0x800, 0x400, 8, ITARGETSR),
-        (0xC00, 0x100, 2, ICFGR),
-        (0xF00, 0x004, 0, SGIR),
-        (0xF10, 0x010, 0, CPENDSGIR),
-        (0xF20, 0x010, 0, SPENDSGIR),
+        (0x000, 0x00C, -1, MISC),
+        (0x080, 0x080, 0, IGROUPR),
+        (0x100, 0x080, 0, ISENABLER),
+        (0x180, 0x080, 0, ICENABLER),
+        (0x200, 0x080, 0, ISPENDR),
+        (0x280, 0x080, 0, ICPENDR),
+        (0x300, 0x080, 0, ISACTIVER),
+        (0x380, 0x080, 0, ICACTIVER),
+        (0x400, 0x400, 3, IPRIORITYR),
+        (0x800, 0x400, 3, ITARGETSR),
+        (0xC00, 0x100, 1, ICFGR),
+        (0xF00, 0x004, -1, SGIR),
+        (0xF10, 0x010, -1, CPENDSGIR),
+        (0xF20, 0x010, -1, SPENDSGIR),
     ],
     np.int64,
 )
-"""Ranges in the order they are searched: first offset, length, bits an interrupt (0: none), register."""
+"""Ranges in the order they are searched: first offset, length, log2 of the bits an INTID has (-1: none), register."""
 
 
 @jit
@@ -102,7 +102,6 @@ def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, obser
                 vm.vcpu[other].spi_target[spi >> 6] |= bit
             else:
                 vm.vcpu[other].spi_target[spi >> 6] &= ~bit
-    update_state(vm, observer)
     return True
 
 
@@ -131,8 +130,6 @@ def _write_sources(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, ob
         if new != old:
             changed = True
         sources[first + index] = new
-    if changed:
-        update_state(vm, observer)
     return changed
 
 
@@ -152,19 +149,17 @@ def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: A
 
 @jit
 def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range); return whether the state was recomputed."""
+    """Write `register` at `offset` (in its range); return whether it updated state."""
     if register < COMMON_REGISTERS:
         return write_common(vm, vcpu, register, offset, data, field, observer)
     if register == ITARGETSR:
         return _write_targets(vm, vcpu, offset, data, field, observer)
     if register == SGIR:
         dispatch_sgir(vm, vcpu, data, observer)
-        update_state(vm, observer)
         return True
     if register == CPENDSGIR or register == SPENDSGIR:
         return _write_sources(vm, vcpu, register, offset, data, observer)
     if register == MISC and offset < 4:
         vm.enabled = np.int64((U64(vm.enabled) & ~field | data) & U64(1))
-        update_state(vm, observer)
         return True
     return False

@@ -37,58 +37,58 @@ from vgic_old.mmio_common import (
     write_common,
 )
 from vgic_old.state import NOWHERE
-from vgic_old.update import bit_of, update_state
+from vgic_old.update import bit_of
 
 DISTRIBUTOR_RANGES = np.array(
     [
-        (0x0000, 0x0004, 0, CTLR),
-        (0x0004, 0x0004, 0, TYPER),
-        (0x0008, 0x0004, 0, IIDR),
-        (0x0010, 0x0004, 0, RAZ_WI),  # STATUSR
-        (0x0040, 0x0004, 0, RAZ_WI),  # SETSPI_NSR
-        (0x0048, 0x0004, 0, RAZ_WI),  # CLRSPI_NSR
-        (0x0050, 0x0004, 0, RAZ_WI),  # SETSPI_SR
-        (0x0058, 0x0004, 0, RAZ_WI),  # CLRSPI_SR
-        (0x0080, 0x0080, 1, IGROUPR),
-        (0x0100, 0x0080, 1, ISENABLER),
-        (0x0180, 0x0080, 1, ICENABLER),
-        (0x0200, 0x0080, 1, ISPENDR),
-        (0x0280, 0x0080, 1, ICPENDR),
-        (0x0300, 0x0080, 1, ISACTIVER),
-        (0x0380, 0x0080, 1, ICACTIVER),
-        (0x0400, 0x0400, 8, IPRIORITYR),
-        (0x0800, 0x0400, 8, RAZ_WI),  # ITARGETSR
-        (0x0C00, 0x0100, 2, ICFGR),
-        (0x0D00, 0x0080, 1, RAZ_WI),  # IGRPMODR
-        (0x0E00, 0x0100, 2, RAZ_WI),  # NSACR
-        (0x0F00, 0x0004, 0, RAZ_WI),  # SGIR
-        (0x0F10, 0x0010, 0, RAZ_WI),  # CPENDSGIR
-        (0x0F20, 0x0010, 0, RAZ_WI),  # SPENDSGIR
-        (0x6100, 0x1EE0, 64, IROUTER),
-        (0xFFD0, 0x0030, 0, IDREGS),
+        (0x0000, 0x0004, -1, CTLR),
+        (0x0004, 0x0004, -1, TYPER),
+        (0x0008, 0x0004, -1, IIDR),
+        (0x0010, 0x0004, -1, RAZ_WI),  # STATUSR
+        (0x0040, 0x0004, -1, RAZ_WI),  # SETSPI_NSR
+        (0x0048, 0x0004, -1, RAZ_WI),  # CLRSPI_NSR
+        (0x0050, 0x0004, -1, RAZ_WI),  # SETSPI_SR
+        (0x0058, 0x0004, -1, RAZ_WI),  # CLRSPI_SR
+        (0x0080, 0x0080, 0, IGROUPR),
+        (0x0100, 0x0080, 0, ISENABLER),
+        (0x0180, 0x0080, 0, ICENABLER),
+        (0x0200, 0x0080, 0, ISPENDR),
+        (0x0280, 0x0080, 0, ICPENDR),
+        (0x0300, 0x0080, 0, ISACTIVER),
+        (0x0380, 0x0080, 0, ICACTIVER),
+        (0x0400, 0x0400, 3, IPRIORITYR),
+        (0x0800, 0x0400, 3, RAZ_WI),  # ITARGETSR
+        (0x0C00, 0x0100, 1, ICFGR),
+        (0x0D00, 0x0080, 0, RAZ_WI),  # IGRPMODR
+        (0x0E00, 0x0100, 1, RAZ_WI),  # NSACR
+        (0x0F00, 0x0004, -1, RAZ_WI),  # SGIR
+        (0x0F10, 0x0010, -1, RAZ_WI),  # CPENDSGIR
+        (0x0F20, 0x0010, -1, RAZ_WI),  # SPENDSGIR
+        (0x6100, 0x1EE0, 6, IROUTER),
+        (0xFFD0, 0x0030, -1, IDREGS),
     ],
     np.int64,
 )
-"""Ranges in the order they are searched: first offset, length, bits an interrupt (0: none), register."""
+"""Ranges in the order they are searched: first offset, length, log2 of the bits an INTID has (-1: none), register."""
 
 REDISTRIBUTOR_RANGES = np.array(
     [
-        (0x00000, 0x04, 0, RAZ_WI),  # CTLR
-        (0x00008, 0x08, 0, TYPER),
-        (0x00004, 0x04, 0, IIDR),
-        (0x00014, 0x04, 0, RAZ_WI),  # WAKER
-        (0x0FFD0, 0x30, 0, IDREGS),
-        (0x10080, 0x04, 1, IGROUPR),
-        (0x10100, 0x04, 1, ISENABLER),
-        (0x10180, 0x04, 1, ICENABLER),
-        (0x10200, 0x04, 1, ISPENDR),
-        (0x10280, 0x04, 1, ICPENDR),
-        (0x10300, 0x04, 1, ISACTIVER),
-        (0x10380, 0x04, 1, ICACTIVER),
-        (0x10400, 0x20, 8, IPRIORITYR),
-        (0x10C00, 0x08, 2, ICFGR),
-        (0x10D00, 0x04, 1, RAZ_WI),  # IGRPMODR0
-        (0x10E00, 0x04, 2, RAZ_WI),  # NSACR
+        (0x00000, 0x04, -1, RAZ_WI),  # CTLR
+        (0x00008, 0x08, -1, TYPER),
+        (0x00004, 0x04, -1, IIDR),
+        (0x00014, 0x04, -1, RAZ_WI),  # WAKER
+        (0x0FFD0, 0x30, -1, IDREGS),
+        (0x10080, 0x04, 0, IGROUPR),
+        (0x10100, 0x04, 0, ISENABLER),
+        (0x10180, 0x04, 0, ICENABLER),
+        (0x10200, 0x04, 0, ISPENDR),
+        (0x10280, 0x04, 0, ICPENDR),
+        (0x10300, 0x04, 0, ISACTIVER),
+        (0x10380, 0x04, 0, ICACTIVER),
+        (0x10400, 0x20, 3, IPRIORITYR),
+        (0x10C00, 0x08, 1, ICFGR),
+        (0x10D00, 0x04, 0, RAZ_WI),  # IGRPMODR0
+        (0x10E00, 0x04, 1, RAZ_WI),  # NSACR
     ],
     np.int64,
 )
@@ -136,7 +136,6 @@ def _write_route(vm: Any, offset: Any, data: Any, field: Any, observer: Any) -> 
         vm.vcpu[new].spi_target[spi >> 6] |= bit
     else:
         vm.spi_cpu[spi] = NOWHERE
-    update_state(vm, observer)
     return True
 
 
@@ -169,7 +168,7 @@ def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: A
 
 @jit
 def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range) of the distributor frame; return whether the state was recomputed."""
+    """Write `register` at `offset` (in its range) of the distributor frame; return whether it updated state."""
     if register < COMMON_REGISTERS:
         if offset < _PRIVATE_BYTES[register]:
             return False
@@ -178,7 +177,6 @@ def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any,
         return _write_route(vm, offset, data, field, observer)
     if register == CTLR:
         vm.enabled = 1 if (_read_control(vm) & ~field | data) & U64(CTLR_ENABLE) != U64_0 else 0
-        update_state(vm, observer)
         return True
     return False
 
@@ -203,7 +201,7 @@ def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any, observer
 
 @jit
 def write_redistributor(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` of the redistributor of vCPU `owner`; return whether the state was recomputed."""
+    """Write `register` of the redistributor of vCPU `owner`; return whether it updated state."""
     if register < COMMON_REGISTERS:
         return write_common(vm, owner, register, offset, data, field, observer)
     return False

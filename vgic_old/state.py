@@ -22,9 +22,10 @@ from kvmarm.jit import U64, jit
 from kvmarm.state import vm_dtype
 
 # The seven interrupt bitmaps.
-ENABLED, LEVEL, PENDING, SOFT_PENDING, QUEUED, ACTIVE, CONFIG = range(7)
-"""Indices of VCPU.private and VM.shared. CONFIG: 1 edge, 0 level. QUEUED: a level or forwarded interrupt is in a list
-register. SOFT_PENDING: a level interrupt was made pending by ISPENDR."""
+ENABLED, LEVEL, PENDING, SOFT_PENDING, QUEUED, ACTIVE, CONFIG = (np.int64(index) for index in range(7))
+"""Indices of VCPU.private and VM.shared (NumPy integers: numba compiles anew for every literal one). CONFIG: 1 edge, 0
+level. QUEUED: a level or forwarded interrupt is in a list register. SOFT_PENDING: pending by ISPENDR, level only.
+"""
 BITMAP_NAMES = ("enabled", "level", "pending", "soft_pend", "queued", "active", "cfg")
 
 SHARED_WORDS = MAX_SPIS // 64 + 1

@@ -19,7 +19,7 @@ from kvmarm.gic import HCR_UIE, MISR_EOI, MISR_U, lr_intid, lr_is_hw
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
 from kvmarm.locks import DIST, acquire, release
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, test_bit, unmark_deliverable
-from vgic_old.lr import emptied, is_active, read_lr, write_lr
+from vgic_old.lr import emptied, is_active, occupied, read_lr, write_lr
 from vgic_old.state import LEVEL, PENDING, QUEUED, SOFT_PENDING
 from vgic_old.update import clear_pending_on_cpu_if_none
 
@@ -89,7 +89,6 @@ def sync(vm: Any, vcpu: Any, observer: Any) -> None:
     if vm.bug != 0:
         return
     gic = vm.gic
-    image = vm.image[vcpu]
     for index in range(vm.lrs):
         lr = read_lr(vm, vcpu, index, observer)
         if lr_is_hw(gic, lr) and not is_active(gic, lr):
@@ -99,6 +98,5 @@ def sync(vm: Any, vcpu: Any, observer: Any) -> None:
             if vm.bug != 0:
                 return
             release(vm, DIST, 0, observer)
-    every = ~U64_0 if vm.lrs == 64 else (U64_1 << U64(vm.lrs)) - U64_1
-    if again or image.elrsr & every != every:
+    if again or occupied(vm, vcpu) != U64_0:
         vm.pending_on_cpu[vcpu] = 1

@@ -21,55 +21,74 @@ from vgic_old.state import ACTIVE, ENABLED, PENDING
 
 
 @jit
-def _combine(vm: Any, cpu: Any, bitmap: Any, cache: Any, observer: Any) -> Any:
-    """Store bitmap & enabled & target of all SPI words in `cache`; return the index of the first non-zero word."""
-    words = vm.words
-    first = words
-    for index in range(words):
-        word = vm.shared[bitmap, index] & vm.shared[ENABLED, index] & cpu.spi_target[index]
-        cache[index] = word
-        if word != U64_0 and first == words:
-            first = index
+def _count_pass(vm: Any, cache: Any, observer: Any) -> None:
+    """Count what the original does for one cache.
+
+    An AND of the private words, two passes of AND over the SPI words, and in each part a search for the first bit,
+    which stops at a word that has one.
+    """
     if observer is not None:
-        # The original makes two passes of AND and one scan that stops at the first word with a bit.
+        words = vm.words
+        scanned = 0
+        while scanned < words:
+            scanned += 1
+            if cache[scanned - 1] != U64_0:
+                break
         events.count(observer, events.WORD_AND, 2 * words + 1)
-        events.count(observer, events.WORD_SCAN, 1 + min(first + 1, words))
-    return first
+        events.count(observer, events.WORD_SCAN, 1 + scanned)
 
 
 @jit
 def compute_pending(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Recompute what is deliverable to `vcpu` (int64); return whether there is anything."""
     cpu = vm.vcpu[vcpu]
-    if vm.enabled == 0:
-        cpu.pending_private = U64_0
-        for index in range(vm.words):
-            cpu.pending_shared[index] = U64_0
-        return False
-    private = cpu.private[PENDING] & cpu.private[ENABLED]
-    cpu.pending_private = private
-    first = _combine(vm, cpu, PENDING, cpu.pending_shared, observer)
-    return private != U64_0 or first < vm.words
+    gate = ~U64_0 if vm.enabled != 0 else U64_0
+    found = cpu.private[PENDING] & cpu.private[ENABLED] & gate
+    cpu.pending_private = found
+    for index in range(vm.words):
+        word = vm.shared[PENDING, index] & vm.shared[ENABLED, index] & cpu.spi_target[index] & gate
+        cpu.pending_shared[index] = word
+        found |= word
+    if vm.enabled != 0:
+        _count_pass(vm, cpu.pending_shared, observer)
+    return found != U64_0
 
 
 @jit
-def compute_active(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Recompute what is enabled and active for `vcpu`, whatever the distributor's enable; return whether anything is."""
+def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Recompute both caches of `vcpu`: compute_pending, and the same for active without the distributor's enable.
+
+    The original makes a pass for each cache; here both are filled in one, which gives the same.
+    """
+    events.count(observer, events.UPDATE_VCPU, 1)
     cpu = vm.vcpu[vcpu]
-    private = cpu.private[ACTIVE] & cpu.private[ENABLED]
-    cpu.active_private = private
-    first = _combine(vm, cpu, ACTIVE, cpu.active_shared, observer)
-    return private != U64_0 or first < vm.words
+    gate = ~U64_0 if vm.enabled != 0 else U64_0
+    enabled = cpu.private[ENABLED]
+    pending = cpu.private[PENDING] & enabled & gate
+    active = cpu.private[ACTIVE] & enabled
+    cpu.pending_private = pending
+    cpu.active_private = active
+    for index in range(vm.words):
+        mine = vm.shared[ENABLED, index] & cpu.spi_target[index]
+        pending_word = mine & vm.shared[PENDING, index] & gate
+        active_word = mine & vm.shared[ACTIVE, index]
+        cpu.pending_shared[index] = pending_word
+        cpu.active_shared[index] = active_word
+        pending |= pending_word
+        active |= active_word
+    if pending != U64_0:
+        vm.pending_on_cpu[vcpu] = 1
+    vm.active_on_cpu[vcpu] = 1 if active != U64_0 else 0
+    if vm.enabled != 0:
+        _count_pass(vm, cpu.pending_shared, observer)
+    _count_pass(vm, cpu.active_shared, observer)
 
 
 @jit
 def update_state(vm: Any, observer: Any) -> None:
-    """Recompute both caches of every vCPU."""
+    """Recompute both caches of every vCPU. Sets pending_on_cpu, never clears it; sets or clears active_on_cpu."""
     for vcpu in range(vm.vcpus):
-        events.count(observer, events.UPDATE_VCPU, 1)
-        if compute_pending(vm, vcpu, observer):
-            vm.pending_on_cpu[vcpu] = 1
-        vm.active_on_cpu[vcpu] = 1 if compute_active(vm, vcpu, observer) else 0
+        update_vcpu(vm, vcpu, observer)
 
 
 @jit

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fit a design's event weights to instructions counted in the real code.
+
+Rows are cost points (bench.cost_points) with the instructions of the real code; a design's model yields the events of
+each point's measured operation. Weights are the non-negative least-squares solution of the *relative* error: each row
+is divided by its instructions, so that a cheap operation counts as much as a dear one.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.cost_points import cost_point
+from bench.runner import TraceRun
+from bench.weights import WEIGHTS_FILE
+from kvmarm.design import Design, get_design
+from kvmarm.errors import UsageError
+from kvmarm.events import event_names
+from kvmarm.files import atomic_write
+from kvmarm.trace import parse_trace
+
+COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
+DEFAULT_LRS = 4
+
+
+def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return the rows of a cost table (CSV with COLUMNS, `lrs` optional) for one design. Raises UsageError."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as CSV: {error}") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise UsageError(f"{path}: expected the columns {', '.join(COLUMNS)}, without {', '.join(missing)}")
+    rows = table[table["design"] == design_name].reset_index(drop=True)
+    if rows.empty:
+        raise UsageError(f"{path}: no rows of design {design_name!r}")
+    if "lrs" not in rows.columns:
+        rows["lrs"] = DEFAULT_LRS
+    return rows
+
+
+def point_events(design: Design, row: Any) -> np.ndarray:
+    """Return the events (int64[EVENT_COUNT]) that the design counts in the measured operation of a cost point."""
+    config, lines, measured = cost_point(
+        int(row.gic), int(row.irqs), int(row.vcpus), int(row.lrs), int(row.pending), str(row.transition)
+    )
+    trace = parse_trace("\n".join([f"config {config}", *lines]).encode(), name=str(row.transition))
+    run = TraceRun(trace, design, count=True)
+    run.run()
+    assert run.counts is not None
+    return run.counts[measured].astype(np.int64)
+
+
+def event_matrix(design: Design, rows: pd.DataFrame) -> np.ndarray:
+    """Return events (int64[rows, EVENT_COUNT]) of the cost points in `rows`, in their order."""
+    return np.array([point_events(design, row) for row in rows.itertuples()])
+
+
+def solve(events: np.ndarray, instructions: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return non-negative weights (float64[EVENT_COUNT]) that minimise the relative error; 0 for events never seen."""
+    from scipy.optimize import nnls
+
+    scale = 1 / np.asarray(instructions, float)
+    seen = np.flatnonzero(events.any(axis=0))
+    solution, _ = nnls(events[:, seen] * scale[:, None], np.ones(len(scale)), maxiter=200 * len(seen))
+    weights = np.zeros(events.shape[1])
+    weights[seen] = solution
+    return weights
+
+
+def with_errors(rows: pd.DataFrame, events: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
+    """Return the rows with `predicted` instructions and `error` (relative, signed)."""
+    table = rows.copy()
+    table["predicted"] = events @ weights
+    table["error"] = table["predicted"] / table["instructions"] - 1
+    return table
+
+
+def geometric_mean_error(table: pd.DataFrame) -> float:
+    """Return the geometric mean of max(predicted / counted, counted / predicted), minus 1."""
+    return float(np.expm1(np.abs(np.log(table["predicted"] / table["instructions"])).mean()))
+
+
+def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, float], pd.DataFrame]:
+    """Fit a design's weights to a cost table.
+
+    Returns (event name -> instructions, for every event the points contain; the rows with `predicted` and `error`).
+    Raises UsageError for a bad table.
+    """
+    design = get_design(design_name)
+    rows = read_costs(csv_path, design_name)
+    events = event_matrix(design, rows)
+    weights = solve(events, rows["instructions"].to_numpy())
+    seen = events.any(axis=0)
+    named = {name: round(float(weights[i]), 3) for i, name in enumerate(event_names()) if seen[i]}
+    return named, with_errors(rows, events, weights)
+
+
+def save_weights(path: str | os.PathLike[str], weights: dict[str, float], table: pd.DataFrame, source: str) -> None:
+    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit."""
+    document = {
+        "unit": "instructions, x86-64, gcc -O2",
+        "source": source,
+        "rows": len(table),
+        "geometric_mean_error": round(geometric_mean_error(table), 4),
+        "worst_error": round(float(table["error"].abs().max()), 4),
+        "weights": weights,
+    }
+    with atomic_write(path, "w") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+
+
+__all__ = ["WEIGHTS_FILE", "event_matrix", "fit", "geometric_mean_error", "read_costs", "save_weights", "solve"]
