@@ -170,8 +170,8 @@ def _lines(program: Program, ran: Executed, executed_only: bool) -> Iterator[str
     for index, line in enumerate(program.instructions):
         if executed_only and index not in steps:
             continue
-        if line.note and line.note != head:
-            head = line.note
+        if line.piece != head:
+            head = line.piece
             yield f"\n; {head}" + (f"   [{line.group}]" if line.group else "")
         if index in targets:
             yield f"L{index}:"
@@ -182,4 +182,5 @@ def _lines(program: Program, ran: Executed, executed_only: bool) -> Iterator[str
             text = f"{text}   -> L{line.target}"
             if index in steps and line.counted_branch:
                 klass = "branch_taken" if index in ran.taken else "branch"
-        yield f"{' ' if index in steps else '-'} {index:4} {klass:13} {text}".rstrip()
+        remark = f"   ; {line.note}" if line.note else ""
+        yield f"{' ' if index in steps else '-'} {index:4} {klass:13} {text}{remark}".rstrip()

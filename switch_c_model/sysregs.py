@@ -7,10 +7,11 @@ reached by `_EL12` names.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
-from kvmarm.el2.slots import AARCH32_REGISTERS, EL1_REGISTERS, el12
+from kvmarm.el2.slots import AARCH32_REGISTERS, EL1_REGISTERS, RETURN_STATE, el12
 from switch_c_model.alternatives import function, select_function
 from switch_c_model.traps import read_fpsimd_enabled
 
@@ -73,14 +74,22 @@ def _host(asm: Assembler, boot: Boot, move: _Move) -> None:
 
 def _save(asm: Assembler, boot: Boot, owner: str, names: tuple[str, ...]) -> None:
     for name in names:
-        asm.mrs("x1", _name(name, boot))
-        asm.str_("x1", f"{owner}.{name}")
+        with _group(asm, owner, name):
+            asm.mrs("x1", _name(name, boot))
+            asm.str_("x1", f"{owner}.{name}")
 
 
 def _restore(asm: Assembler, boot: Boot, owner: str, names: tuple[str, ...]) -> None:
     for name in names:
-        asm.ldr("x1", f"{owner}.{name}")
-        asm.msr(_name(name, boot), "x1")
+        with _group(asm, owner, name):
+            asm.ldr("x1", f"{owner}.{name}")
+            asm.msr(_name(name, boot), "x1")
+
+
+def _group(asm: Assembler, owner: str, register: str) -> AbstractContextManager[None]:
+    """Head a register's move; SP, ELR and SPSR are the return state, wherever they are handled."""
+    group = "return state" if register in RETURN_STATE else "EL1 system registers"
+    return asm.piece(f"{owner} system registers", group)
 
 
 def _name(register: str, boot: Boot) -> str:

@@ -15,7 +15,7 @@ but move nothing. `work` lines stand for what a compiler adds.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kvmarm.el2.slots import SLOTS, STACK_WORDS, resolve, slot
 
@@ -48,6 +48,8 @@ BRANCH_UNLESS = 11  # ... if source & a != b
 BRANCH_SAME = 12  # ... if source == slot a
 STOP = 13
 
+EXCEPTION = "(hardware: exception taken to EL2)"
+
 LR_FORMAT_V3 = 1  # bit of `b` of ELRSR, EISR and MISR: GICv3 list registers; else GICv2
 
 Op = tuple[int, int, int, int, int]
@@ -60,6 +62,7 @@ class Instruction:
     `counts`: pairs of class index and number executed, empty for a branch and for what hardware does by itself.
     `name`: what a sequence shows of it (a register, a barrier), None when the hardware does not see it.
     `target`: index of the instruction a branch goes to. `ops`: its micro-operations.
+    `piece`, `group`: what it is part of, and the register group of that. `note`: a remark of its own.
     """
 
     text: str
@@ -68,8 +71,8 @@ class Instruction:
     name: str | None = None
     target: int | None = None
     group: str = ""
+    piece: str = ""
     note: str = ""
-    depth: int = 0
 
     @property
     def visible(self) -> tuple[str, str] | None:
@@ -80,6 +83,11 @@ class Instruction:
     def counted_branch(self) -> bool:
         """Whether this is a branch of the real code, not a fork that the model needs (its text is in brackets)."""
         return self.target is not None and self.text[0] != "("
+
+    @property
+    def takes_exception(self) -> bool:
+        """Whether this is the hardware's entry into EL2 from the guest (the host's own is the class `hvc`)."""
+        return self.text == EXCEPTION
 
 
 @dataclass(frozen=True)
@@ -107,22 +115,18 @@ class Assembler:
     _lines: list[Instruction] = field(default_factory=list)
     _targets: dict[int, Label] = field(default_factory=dict)
     _group: str = ""
-    _note: str = ""
-    _depth: int = 0
+    _piece: str = ""
     _end: Label = field(default_factory=Label)
 
     # -- structure -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def piece(self, note: str, group: str | None = None) -> Iterator[None]:
-        """Head the instructions of the block with a note and, unless None, a register group."""
-        outer_group = self._group
-        self._note = note
-        self._group = outer_group if group is None else group
-        self._depth += 1
+    def piece(self, title: str, group: str) -> Iterator[None]:
+        """Head the instructions of the block with a title and a register group."""
+        outer = self._piece, self._group
+        self._piece, self._group = title, group
         yield
-        self._depth -= 1
-        self._group = outer_group
+        self._piece, self._group = outer
 
     def label(self) -> Label:
         """Return a label for branches that come before `place` puts it somewhere."""
@@ -140,16 +144,12 @@ class Assembler:
             assert label.place is not None and label.place > index, (
                 f"{self.name}: {lines[index].text}: no forward label"
             )
-            line = lines[index]
-            lines[index] = Instruction(
-                line.text, line.counts, line.ops, line.name, label.place, line.group, line.note, line.depth
-            )
+            lines[index] = replace(lines[index], target=label.place)
         return Program(self.name, tuple(lines))
 
     def _emit(self, text: str, klass: str | None, ops: tuple[Op, ...] = (), name: str | None = None) -> None:
         counts = () if klass is None else ((CLASS_INDEX[klass], 1),)
-        self._lines.append(Instruction(text, counts, ops, name, None, self._group, self._note, self._depth))
-        self._note = ""
+        self._lines.append(Instruction(text, counts, ops, name, None, self._group, self._piece))
 
     # -- system registers ----------------------------------------------------------------------------------------
 
@@ -374,8 +374,7 @@ class Assembler:
         assert all(CLASSES[index] not in VISIBLE_CLASSES for index, _ in pairs), (self.name, note)
         if pairs:
             listed = ", ".join(f"{number} {CLASSES[index]}" for index, number in pairs)
-            self._lines.append(Instruction(f"({listed})", pairs, (), None, None, self._group, note, self._depth))
-        self._note = ""
+            self._lines.append(Instruction(f"({listed})", pairs, (), None, None, self._group, self._piece, note))
 
     # -- hardware ------------------------------------------------------------------------------------------------
 
@@ -383,7 +382,7 @@ class Assembler:
         """The hardware leaves the guest for EL2: syndrome and return state appear, an IRQ goes to its own vector."""
         saved = (_move(slot("elr_el2"), slot("pc")), _move(slot("spsr_el2"), slot("pstate")))
         mode = ((SET, slot("pstate"), 0, 0, 0x3C9),)
-        self._emit("(hardware: exception taken to EL2)", None, (*saved, *mode))
+        self._emit(EXCEPTION, None, (*saved, *mode))
         self._branch("(hardware: IRQ vector)", irq_vector, (BRANCH_UNLESS, 0, slot("event.irq"), MASK64, 0))
         syndrome = tuple(_move(slot(f"{name}_el2"), slot(f"event.{name}")) for name in ("esr", "far", "hpfar"))
         self._emit("(hardware: syndrome registers)", None, syndrome)
