@@ -127,72 +127,74 @@ if JIT_ENABLED:
 
     from kvmarm.design import implementation_for_type
 
+    _STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+
     # numba matches the parameter names of the stub, so each overload is spelled out (strict=False: it would compare the
     # annotations too). `function` is a jitted function of the design, bound when numba types the call.
 
-    @overload(inject, strict=False)
+    @overload(inject, strict=False, jit_options=_STUB_OPTIONS)
     def _inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "inject")
         return lambda vm, vcpu, intid, level, observer: function(vm, vcpu, intid, level, observer)
 
-    @overload(map_phys, strict=False)
+    @overload(map_phys, strict=False, jit_options=_STUB_OPTIONS)
     def _map_phys(vm: Any, vcpu: Any, vintid: Any, pintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "map_phys")
         return lambda vm, vcpu, vintid, pintid, observer: function(vm, vcpu, vintid, pintid, observer)
 
-    @overload(unmap_phys, strict=False)
+    @overload(unmap_phys, strict=False, jit_options=_STUB_OPTIONS)
     def _unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "unmap_phys")
         return lambda vm, vcpu, vintid, observer: function(vm, vcpu, vintid, observer)
 
-    @overload(inject_mapped, strict=False)
+    @overload(inject_mapped, strict=False, jit_options=_STUB_OPTIONS)
     def _inject_mapped(vm: Any, vcpu: Any, vintid: Any, level: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "inject_mapped")
         return lambda vm, vcpu, vintid, level, observer: function(vm, vcpu, vintid, level, observer)
 
-    @overload(mmio_read, strict=False)
+    @overload(mmio_read, strict=False, jit_options=_STUB_OPTIONS)
     def _mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "mmio_read")
         return lambda vm, vcpu, region, offset, size, observer: function(vm, vcpu, region, offset, size, observer)
 
-    @overload(mmio_write, strict=False)
+    @overload(mmio_write, strict=False, jit_options=_STUB_OPTIONS)
     def _mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "mmio_write")
         return lambda vm, vcpu, region, offset, size, value, observer: function(
             vm, vcpu, region, offset, size, value, observer
         )
 
-    @overload(send_sgi, strict=False)
+    @overload(send_sgi, strict=False, jit_options=_STUB_OPTIONS)
     def _send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "send_sgi")
         return lambda vm, vcpu, value, observer: function(vm, vcpu, value, observer)
 
-    @overload(flush, strict=False)
+    @overload(flush, strict=False, jit_options=_STUB_OPTIONS)
     def _flush(vm: Any, vcpu: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "flush")
         return lambda vm, vcpu, observer: function(vm, vcpu, observer)
 
-    @overload(restore, strict=False)
+    @overload(restore, strict=False, jit_options=_STUB_OPTIONS)
     def _restore(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "restore")
         return lambda vm, vcpu, cpuif, observer: function(vm, vcpu, cpuif, observer)
 
-    @overload(save, strict=False)
+    @overload(save, strict=False, jit_options=_STUB_OPTIONS)
     def _save(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "save")
         return lambda vm, vcpu, cpuif, observer: function(vm, vcpu, cpuif, observer)
 
-    @overload(sync, strict=False)
+    @overload(sync, strict=False, jit_options=_STUB_OPTIONS)
     def _sync(vm: Any, vcpu: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "sync")
         return lambda vm, vcpu, observer: function(vm, vcpu, observer)
 
-    @overload(pending, strict=False)
+    @overload(pending, strict=False, jit_options=_STUB_OPTIONS)
     def _pending(vm: Any, vcpu: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "pending")
         return lambda vm, vcpu, observer: function(vm, vcpu, observer)
 
-    @overload(is_active, strict=False)
+    @overload(is_active, strict=False, jit_options=_STUB_OPTIONS)
     def _is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "is_active")
         return lambda vm, vcpu, vintid, observer: function(vm, vcpu, vintid, observer)

@@ -165,7 +165,9 @@ def jit(function: F) -> F:
     if JIT_ENABLED:
         # numba reads this when the function gets its cache, which is now.
         config.CACHE_DIR = str(module_cache(function.__module__))
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return numba.njit(**options)(function)  # type: ignore[no-any-return]
 
 
 def compiled_for(function: Any) -> int:
