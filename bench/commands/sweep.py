@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`vgic-bench sweep`: transitions over a grid of configurations."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kvmarm.errors import UsageError
+
+_LIST = "Numbers separated by commas, LOW..HIGH, or LOW..HIGH*FACTOR."
+
+
+def sweep(
+    gic: Annotated[str, typer.Option(help=f"GIC versions. {_LIST}")] = "2,3",
+    irqs: Annotated[str, typer.Option(help=f"INTIDs. {_LIST}")] = "64,128,256,512,1024",
+    vcpus: Annotated[str, typer.Option(help=f"vCPUs. {_LIST}")] = "1,2,4,8",
+    lrs: Annotated[str, typer.Option(help=f"List registers. {_LIST}")] = "4",
+    pending: Annotated[str, typer.Option(help=f"Standing pending interrupts. {_LIST}")] = "0,1,4,16,64",
+    transitions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--transitions",
+            "-t",
+            help="Transitions by name, group or pattern, separated by commas [default: those with known instructions].",
+        ),
+    ] = None,
+    catalogue: Annotated[
+        list[str] | None, typer.Option("--catalogue", help="A TOML file with more transitions; may be repeated.")
+    ] = None,
+    designs: Annotated[
+        str, typer.Option(help="Designs, separated by commas; the first is the one to hold against.")
+    ] = ("old,new"),
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster whose scheduler is at this address.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes on this machine; 0 for one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the crossover table as JSON.")] = False,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Results folder to write [default: a new one in results/].")
+    ] = None,
+) -> None:
+    """Count transitions over a grid of configurations and find where one design starts to win.
+
+    An interrupted sweep goes on where it was when the same command is given again.
+    """
+    from bench.console import print_table
+    from bench.crossover import summary, summary_columns
+    from bench.progress_lines import ProgressLines
+    from bench.run import default_output
+    from bench.sweep import Plan, check, cores, numbers, remove
+    from bench.sweep import sweep as run_sweep
+    from bench.transitions.catalogue import cost_transitions
+    from bench.warm import ensure_compiled
+
+    plan = Plan(
+        designs=tuple(name for name in designs.split(",") if name),
+        gics=numbers(gic, "--gic"),
+        irqs=numbers(irqs, "--irqs"),
+        vcpus=numbers(vcpus, "--vcpus"),
+        lrs=numbers(lrs, "--lrs"),
+        pending=numbers(pending, "--pending"),
+        transitions=tuple(transitions or cost_transitions()),
+        catalogue=tuple(catalogue or ()),
+    )
+    check(plan)
+    folder = default_output(output, "sweep")
+    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        raise UsageError(f"{folder}: already exists, expected a new results folder")
+    ensure_compiled(plan.designs, ["counting"])
+    work = Path(folder).parent
+    try:
+        with ProgressLines() as progress:
+            results, shards, found = run_sweep(
+                plan, work, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
+            )
+    except KeyboardInterrupt:
+        print("vgic-bench: interrupted; what is done is kept, the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from None
+    results.save(folder, replace=True)
+    remove(shards)
+    table = results.tables["crossover"]
+    if as_json:
+        print(table.to_json(orient="records", indent=1))
+    else:
+        names = ", ".join(plan.designs[1:])
+        title = f"Where {names} beats {plan.designs[0]} ({names}/{plan.designs[0]} at the axis's ends; others least)"
+        print_table(summary_columns(table), summary(table), title=title)
+        if found:
+            print(f"{found} of {len(plan.blocks())} blocks had been done before")
+        transitions_table = results.tables["transitions"]
+        wrong = int((~transitions_table["ok"]).sum())
+        print(f"{len(transitions_table)} points, {wrong} not in the expected states")
+        print(f"results: {folder}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(sweep)

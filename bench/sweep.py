@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The scenario grid: transitions on every design over configurations, counted exactly, in parallel and resumable.
+
+The grid is cut into blocks of places (a design, a configuration, a number of standing interrupts). A block is measured
+by a worker of joblib on this machine or of a Dask cluster, and its result becomes one shard file, written under another
+name and renamed. Shards lie in a work folder whose name is a hash of the whole plan and of the sources: the same sweep
+started again finds what is done, another one or other code never does. A finished sweep is one results folder, and its
+work folder goes.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import environment, weights
+from bench.measure import KEY, measure_all
+from bench.results import Results, frame, new_meta, utc_now
+from bench.transitions.catalogue import load_catalogue, select
+from kvmarm.config import VmConfig
+from kvmarm.design import get_design
+from kvmarm.errors import UsageError
+from kvmarm.events import event_names
+from kvmarm.files import atomic_write
+
+BLOCK_PLACES = 8
+AXES = ("irqs", "vcpus", "lrs", "pending")
+
+Place = tuple[str, int, int, int, int, int]
+"""design, gic, vcpus, irqs, lrs, pending."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep measures: every combination that a VM can have. Others are left out and counted as `impossible`."""
+
+    designs: tuple[str, ...]
+    gics: tuple[int, ...]
+    irqs: tuple[int, ...]
+    vcpus: tuple[int, ...]
+    lrs: tuple[int, ...]
+    pending: tuple[int, ...]
+    transitions: tuple[str, ...]
+    catalogue: tuple[str, ...] = ()
+
+    def combinations(self) -> tuple[list[tuple[VmConfig, int]], int]:
+        """Return ([(configuration, standing interrupts)], how many combinations are impossible)."""
+        found, impossible = [], 0
+        for gic, irqs, vcpus, lrs, pending in itertools.product(
+            self.gics, self.irqs, self.vcpus, self.lrs, self.pending
+        ):
+            try:
+                config = VmConfig(gic, vcpus, irqs, lrs)
+            except UsageError:
+                impossible += 1
+                continue
+            if pending > min(irqs, 1020) - 36:
+                impossible += 1
+                continue
+            found.append((config, pending))
+        return found, impossible
+
+    def blocks(self) -> list[list[Place]]:
+        """Return the places to measure, in blocks."""
+        places = [
+            (design, c.gic, c.vcpus, c.irqs, c.lrs, pending)
+            for c, pending in self.combinations()[0]
+            for design in self.designs
+        ]
+        return [places[first : first + BLOCK_PLACES] for first in range(0, len(places), BLOCK_PLACES)]
+
+    def identity(self) -> str:
+        """Return 16 hex digits that change with anything that changes the result."""
+        files = [Path(path).read_text("utf-8") for path in self.catalogue]
+        text = json.dumps([repr(self), files, environment.tool()["source_hash"]])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check(plan: Plan) -> None:
+    """Raise UsageError when a plan names what is not there, or when nothing is left of it."""
+    for name in plan.designs:
+        get_design(name)
+    select(load_catalogue(plan.catalogue), plan.transitions)
+    found, impossible = plan.combinations()
+    if not found:
+        raise UsageError(
+            f"no VM can have any of the {impossible} combinations: see the ranges of gic, irqs, vcpus, lrs"
+        )
+
+
+def measure_block(places: Sequence[Place], transitions: Sequence[str], catalogue: Sequence[str]) -> pd.DataFrame:
+    """Return one row a point of a block: key columns, states, and one column an event (int64)."""
+    chosen = select(load_catalogue(catalogue), transitions)
+    rows: list[dict[str, Any]] = []
+    counts: list[np.ndarray] = []
+    for name, gic, vcpus, irqs, lrs, pending in places:
+        for point in measure_all(get_design(name), VmConfig(gic, vcpus, irqs, lrs), pending, chosen):
+            if point.pending != pending:
+                continue  # the entry needs more standing interrupts than this place has
+            expected = f"{point.expected_before or '?'} -> {point.expected_after or '?'}"
+            rows.append(
+                point.key()
+                | {
+                    "group": point.transition.group,
+                    "before": point.before,
+                    "operation": point.transition.operation,
+                    "after": point.after,
+                    "expected": expected,
+                    "ok": point.ok,
+                }
+            )
+            counts.append(point.counts)
+    table = pd.DataFrame(rows, columns=[*KEY, "group", "before", "operation", "after", "expected", "ok"])
+    matrix = np.array(counts, np.int64).reshape(len(rows), len(event_names()))
+    return pd.concat([table, pd.DataFrame(matrix, columns=list(event_names()))], axis=1)
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}.parquet"
+
+
+def write_shard(folder: Path, number: int, table: pd.DataFrame) -> None:
+    """Write one shard, whole or not at all."""
+    with atomic_write(_shard(folder, number)) as file:
+        table.to_parquet(file, index=False)
+
+
+def _block_to_shard(
+    folder: str, number: int, places: Sequence[Place], transitions: Sequence[str], catalogue: Sequence[str]
+) -> int:
+    write_shard(Path(folder), number, measure_block(places, transitions, catalogue))
+    return number
+
+
+def _local(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]], jobs: int) -> Iterator[int]:
+    from joblib import Parallel, delayed
+
+    work = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    yield from work(
+        delayed(_block_to_shard)(str(folder), number, places, plan.transitions, plan.catalogue)
+        for number, places in waiting
+    )
+
+
+def _on_cluster(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]], address: str) -> Iterator[int]:
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise UsageError("--scheduler needs the package `distributed`: pip install 'vgic-bench[dask]'") from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UsageError(f"scheduler {address}: cannot be reached: {error or type(error).__name__}") from error
+    with client:
+        # The shards are written here: a cluster's workers need not share a file system.
+        futures = {
+            client.submit(measure_block, places, plan.transitions, plan.catalogue, pure=False): number
+            for number, places in waiting
+        }
+        for future in as_completed(list(futures)):
+            number = futures[future]
+            write_shard(folder, number, future.result())
+            yield number
+
+
+def run_blocks(plan: Plan, folder: Path, scheduler: str | None, jobs: int, progress: Callable[[int, int], None]) -> int:
+    """Measure the blocks whose shards are not in `folder`; return how many were there already.
+
+    Raises UsageError when the scheduler cannot be reached.
+    """
+    blocks = plan.blocks()
+    waiting = [(number, places) for number, places in enumerate(blocks) if not _shard(folder, number).is_file()]
+    done = len(blocks) - len(waiting)
+    progress(done, len(blocks))
+    if waiting:
+        finished = _on_cluster(plan, folder, waiting, scheduler) if scheduler else _local(plan, folder, waiting, jobs)
+        for number, _ in enumerate(finished, done + 1):
+            progress(number, len(blocks))
+    return done
+
+
+def assemble(plan: Plan, folder: Path) -> Results:
+    """Return the results of a sweep whose shards are complete: transitions, events, crossover."""
+    from bench.crossover import crossovers
+
+    parts = [pd.read_parquet(_shard(folder, number)) for number in range(len(plan.blocks()))]
+    table = pd.concat(parts, ignore_index=True)
+    names = list(event_names())
+    matrix = table[names].to_numpy(np.int64)
+    transitions = table.drop(columns=names)
+    transitions["events"] = matrix.sum(axis=1)
+    transitions["instructions"] = np.nan
+    for design in plan.designs:
+        rows = (table["design"] == design).to_numpy()
+        transitions.loc[rows, "instructions"] = weights.instructions(
+            matrix[rows], weights.weights_of(get_design(design))
+        )
+    transitions["samples"] = 0
+    transitions[["time_ns", "time_low", "time_high"]] = np.nan
+    columns = list(frame("transitions", []).columns)
+    point, event = np.nonzero(matrix)
+    events = table[list(KEY)].iloc[point].reset_index(drop=True)
+    events["event"] = pd.Series(np.array(names, object)[event])
+    events["count"] = matrix[point, event]
+    tables = {"transitions": transitions[columns], "events": events, "crossover": crossovers(transitions)}
+    return Results({}, tables)
+
+
+def sweep(
+    plan: Plan,
+    root: Path,
+    scheduler: str | None = None,
+    jobs: int = -1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Results, Path, int]:
+    """Run a sweep or go on with it; return (results, work folder to remove when they are saved, blocks found done).
+
+    root: folder that the work folder is made in. Raises UsageError for a bad plan or scheduler.
+    """
+    check(plan)
+    meta = new_meta("sweep")
+    folder = root / f".sweep-{plan.identity()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    found = run_blocks(plan, folder, scheduler, jobs, progress)
+    results = assemble(plan, folder)
+    combinations, impossible = plan.combinations()
+    designs = [get_design(name) for name in plan.designs]
+    results.meta = meta | {
+        "tool": environment.tool(),
+        "command": environment.command(),
+        "environment": environment.environment(),
+        "configuration": {
+            name: list(getattr(plan, name)) for name in ("irqs", "vcpus", "lrs", "pending", "transitions")
+        }
+        | {"gic": list(plan.gics)},
+        "designs": [{"name": d.name, "title": d.title, "source": d.source, "family": "vgic"} for d in designs],
+        "meters": ["events", "instructions"],
+        "notes": [f"{len(combinations)} configurations; {impossible} combinations that no VM can have were left out"],
+        "complete": True,
+        "finished": utc_now(),
+    }
+    return results, folder, found
+
+
+def remove(folder: Path) -> None:
+    """Remove a work folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """Return the whole numbers of a list such as `1,2,4` or `64..1024*2` (doubling). Raises UsageError."""
+    result: list[int] = []
+    for part in text.split(","):
+        try:
+            if ".." in part:
+                span, _, factor = part.partition("*")
+                low, high = (int(end) for end in span.split(".."))
+                result += _span(low, high, int(factor) if factor else 0)
+            else:
+                result.append(int(part))
+        except ValueError:
+            raise UsageError(f"{option} {part!r}: expected a number, LOW..HIGH or LOW..HIGH*FACTOR") from None
+    return tuple(dict.fromkeys(result))
+
+
+def _span(low: int, high: int, factor: int) -> Iterable[int]:
+    if not factor:
+        return range(low, high + 1)
+    if factor < 2 or low < 1:
+        raise ValueError
+    values = []
+    while low <= high:
+        values.append(low)
+        low *= factor
+    return values
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
