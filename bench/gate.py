@@ -69,8 +69,9 @@ def gate(
     candidate: str | os.PathLike[str],
     budget: Budget | None = None,
     meters: tuple[str, ...] = METERS,
+    partial: bool = False,
 ) -> Judgement:
-    """Load, compare and judge two runs (anything `exchange.load` takes).
+    """Load, compare and judge two runs (anything `exchange.load` takes). `partial`: see `judge`.
 
     Raises UsageError: status 4 when there is no baseline or it has another schema, 2 when a file is damaged.
     """
@@ -82,18 +83,30 @@ def gate(
         if "results schema is" in str(error):
             raise UsageError(f"baseline not comparable: {error}", NO_BASELINE) from error
         raise
-    return judge(before, exchange.load(candidate), budget or Budget(), meters)
+    return judge(before, exchange.load(candidate), budget or Budget(), meters, partial)
 
 
 def judge(
-    baseline: Results, candidate: Results, budget: Budget | None = None, meters: tuple[str, ...] = METERS
+    baseline: Results,
+    candidate: Results,
+    budget: Budget | None = None,
+    meters: tuple[str, ...] = METERS,
+    partial: bool = False,
 ) -> Judgement:
-    """Compare and judge two runs that are loaded. Raises UsageError when the budget names what neither has."""
+    """Compare and judge two runs that are loaded. `partial`: rows that only the baseline has are left out.
+
+    Raises UsageError when the budget names what neither has.
+    """
     limits = budget or Budget()
     comparison = compare(baseline, candidate, limits.policy, meters)
     names = {row.fields["transition"] for row in comparison.rows}
     if names:
         limits.check_names(names)
+    if partial:
+        absent = [row for row in comparison.rows if row.verdict == NOT_COMPARABLE]
+        comparison.rows = [row for row in comparison.rows if row.verdict != NOT_COMPARABLE]
+        if absent:
+            comparison.notes.append(f"{len(absent)} transitions of the baseline were not measured, as asked for")
     verdict = Judgement(PASS, comparison)
     broken = _measurement_faults(candidate)
     _find_failing(verdict, limits)

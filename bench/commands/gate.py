@@ -83,6 +83,9 @@ def check(
     candidate: Annotated[Path, typer.Argument(help="The run to judge: any of the same.")],
     budget: Annotated[Path | None, BUDGET] = None,
     meters: Annotated[str, METERS] = "events,time",
+    partial: Annotated[
+        bool, typer.Option("--partial", help="The candidate measured less on purpose: judge what it has.")
+    ] = False,
     as_json: Annotated[bool, JSON] = False,
     junit: Annotated[Path | None, JUNIT] = None,
     summary: Annotated[Path | None, SUMMARY] = None,
@@ -95,7 +98,100 @@ def check(
     from bench.budget import load_budget
     from bench.gate import gate
 
-    _report(gate(baseline, candidate, load_budget(budget), _meters(meters)), as_json, junit, summary, annotate)
+    judgement = gate(baseline, candidate, load_budget(budget), _meters(meters), partial)
+    _report(judgement, as_json, junit, summary, annotate)
+
+
+@gate_app.command("run")
+def run(
+    against: Annotated[str, typer.Option("--against", help="The git revision to judge by.", show_default=False)],
+    run_options: Annotated[
+        list[str] | None,
+        typer.Argument(help="After `--`: options of `vgic-bench run` [default: --quick].", show_default=False),
+    ] = None,
+    candidate: Annotated[
+        str | None, typer.Option("--candidate", help="The git revision to judge [default: the working tree].")
+    ] = None,
+    processes: Annotated[
+        int, typer.Option("--processes", help="Turns; in each, both revisions are measured once.")
+    ] = 12,
+    isolated: Annotated[
+        bool,
+        typer.Option("--isolated", help="Install each revision with its dependencies in an environment of its own."),
+    ] = False,
+    budget: Annotated[Path | None, BUDGET] = None,
+    meters: Annotated[str, METERS] = "events,time",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Keep the two runs here, as baseline and candidate.")
+    ] = None,
+    as_json: Annotated[bool, JSON] = False,
+    junit: Annotated[Path | None, JUNIT] = None,
+    summary: Annotated[Path | None, SUMMARY] = None,
+    annotate: Annotated[bool | None, ANNOTATE] = None,
+) -> None:
+    """Build two revisions side by side, measure them turn by turn, and judge.
+
+    Run it in a checkout of vgic-bench. Each revision is measured by its own sources.
+    """
+    from bench import revisions
+    from bench.budget import load_budget
+    from bench.gate import judge
+    from bench.gate_run import measure_trees, two_trees
+    from kvmarm.errors import UsageError
+
+    limits, wanted = load_budget(budget), _meters(meters)
+    for name in ("baseline", "candidate"):
+        if output and (output / name).exists():
+            raise UsageError(f"{output / name}: already exists; expected a new results folder")
+    # Times only: more turns would count the same again, and one turn shows everything about counts.
+    turns = processes if "time" in wanted else 1
+    arguments = ["--meters", ",".join(wanted), *(run_options or ["--quick"])]
+    with two_trees(revisions.repository(), against, candidate, isolated) as trees:
+        runs = measure_trees(trees, arguments, turns, lambda text: print(f"gate: {text}", file=sys.stderr))
+    for name, results in zip(("baseline", "candidate"), runs, strict=True):
+        if output:
+            results.save(output / name)
+    _report(judge(*runs, limits, wanted), as_json, junit, summary, annotate)
+
+
+@gate_app.command("self-test")
+def self_test(
+    processes: Annotated[int, typer.Option("--processes", help="Turns that times are measured in.")] = 20,
+    deals: Annotated[int, typer.Option("--deals", help="How often the turns are dealt to two sides and judged.")] = 200,
+    transitions: Annotated[
+        str, typer.Option("--transitions", help="Transitions to use, separated by commas.")
+    ] = "inject_edge_spi,inject_level_spi_raise,sgi_to_one,flush_empty,flush_p,sync_after_eoi,pending_query,"
+    "mmio_write_ISENABLER",
+    designs: Annotated[str, typer.Option("--designs", help="Designs to use, separated by commas.")] = "old,new",
+    counts_only: Annotated[bool, typer.Option("--counts-only", help="Test the gate of exact counts only.")] = False,
+    budget: Annotated[Path | None, BUDGET] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Test the gate on this machine: equal code must pass, a lock more or 5 % more time must fail.
+
+    Exit status 0: trusted; 1: not to be trusted; 3: this machine is too noisy for the turns taken.
+    """
+    import json
+
+    from bench.budget import load_budget
+    from bench.gate_selftest import SLOWDOWN, names_of
+    from bench.gate_selftest import self_test as test
+
+    outcome = test(names_of(transitions), designs.split(","), processes, deals, load_budget(budget), not counts_only)
+    if as_json:
+        print(json.dumps(vars(outcome), indent=1))
+        raise typer.Exit(outcome.status)
+    says = {True: "yes", False: "NO"}
+    print(f"equal counts pass:            {says[outcome.counts_silent]}")
+    print(f"one lock more fails:          {says[outcome.counts_fired]}")
+    if outcome.deals:
+        print(f"equal times called regressed: {outcome.alarms} of {outcome.deals} deals of {outcome.turns} turns")
+        print(f"{SLOWDOWN:.0%} more time fails:           {outcome.fired} of {outcome.deals} deals")
+    if outcome.median_shift is not None:
+        print(f"equal code, as measured:      differs by {outcome.median_shift:.2%} (median over transitions)")
+    for line in outcome.lines:
+        print(f"gate self-test: {line}", file=sys.stderr)
+    raise typer.Exit(outcome.status)
 
 
 def register(app: typer.Typer) -> None:
