@@ -198,6 +198,9 @@ class Report:
         """Return a scenario (values in the order of SCENARIO) in words; `short` leaves out what is the same in all."""
         values = dict(zip(SCENARIO, scenario, strict=False))
         names = self.varying if short else SCENARIO
+        if short:
+            # None pending is what a reader takes for granted.
+            names = [name for name in names if values[name] or name not in ("pending", "live")]
         words = {
             "gic": "GICv{}",
             "irqs": "{} INTIDs",

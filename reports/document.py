@@ -16,7 +16,19 @@ from kvmarm.files import atomic_write
 from reports.claims import claims
 from reports.data import Report
 from reports.html import Markup, join, tag
-from reports.sections import Section, grid, life, method, samples, states, switch, transitions, verdict, workloads
+from reports.sections import (
+    Section,
+    events,
+    grid,
+    life,
+    method,
+    samples,
+    states,
+    switch,
+    transitions,
+    verdict,
+    workloads,
+)
 from reports.theme import css_variables
 
 
@@ -38,7 +50,7 @@ def sections_of(report: Report, against: Results | None = None, results: Results
         switch.section(report),
         workloads.section(report),
         samples.section(report),
-        transitions.events(report),
+        events.section(report),
         method.section(report),
     ]
     return [section for section in found if section is not None]

@@ -118,6 +118,7 @@ def inline(figure: Figure, name: str, title: str, description: str, linked: bool
     # A page's parser splits nothing at new lines inside paths; blanks cost bytes only.
     svg = re.sub(r"\s*\n\s*", " ", svg)
     svg = re.sub(r"> <", "><", svg).replace(' "', '"').replace("<defs></defs>", "")
+    svg = _without_empty_groups(svg)
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None
     box = re.search(r'viewBox="([^"]*)"', opening[0])
@@ -140,6 +141,21 @@ def figure_element(svg: Markup, caption: Any, how: str) -> Markup:
     )
     reading = tag("p", tag("b", "How to read it. "), how, class_="how")
     return tag("figure", frame, tag("figcaption", caption, reading))
+
+
+def _without_empty_groups(svg: str) -> str:
+    """Return the SVG without `<g>` elements that have no attribute: they group nothing."""
+    parts: list[str] = []
+    bare: list[bool] = []
+    for piece in re.split(r"(<g>|<g [^>]*>|</g>)", svg):
+        if piece.startswith("<g"):
+            bare.append(piece == "<g>")
+            if bare[-1]:
+                continue
+        elif piece == "</g>" and bare.pop():
+            continue
+        parts.append(piece)
+    return "".join(parts)
 
 
 def _short_path(path: str) -> str:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Candidate over reference as a heat map.
 
-With few scenarios (a run) there is a map a GIC version of the catalogue's matrix, edges by kinds of interrupt, each cell
-the geometric mean over the states the edge starts from, and a list of the transitions outside it. A sweep has too many
-scenarios for that: there each group of transitions gets a small map over the two dimensions that vary most, with the
-geometric mean over the rest.
+With few scenarios (a run) there is a map a GIC version of the catalogue's matrix, edges by kinds of interrupt, and a list
+of the transitions outside it; a cell of the matrix is the geometric mean over the states that the edge starts from. A
+sweep has too many scenarios for that: there each group of transitions gets a small map over the two dimensions that
+vary most, with the geometric mean over the rest.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from reports import matrix
 from reports.data import SCENARIO, Report
@@ -53,15 +54,24 @@ def draw(report: Report) -> Figure | None:
     return _by_scenario(report, ratios) if len(report.scenarios) <= FEW else _by_group(report, ratios)
 
 
-def _cell(axes: Any, x: float, y: float, ratio: float, size: float) -> None:
-    if not is_number(ratio):
-        return
-    role = band_role(ratio)
-    axes.add_patch(Rectangle((x, y), 1, 1, facecolor=PALETTE[role], edgecolor=PALETTE["surface"], linewidth=1))
-    words = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-    label = axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=size, color=PALETTE[band_ink(role)])
-    # Cells lie inside the axes; measuring each for the layout would take longer than drawing it.
-    label.set_in_layout(False)
+def _cells(axes: Any, values: dict[tuple[int, int], float], size: float) -> None:
+    """Draw cells: (column, row) -> ratio. The cells of one band are one path, which keeps the drawing small."""
+    squares: dict[str, list[tuple[int, int]]] = {}
+    for place, ratio in values.items():
+        if is_number(ratio):
+            squares.setdefault(band_role(ratio), []).append(place)
+    for role, places in squares.items():
+        corners = [(x + dx, y + dy) for x, y in places for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
+        codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(places)
+        style = {"facecolor": PALETTE[role], "edgecolor": PALETTE["surface"], "linewidth": 1, "clip_on": False}
+        axes.add_patch(PathPatch(Path(corners, codes), **style))
+        for x, y in places:
+            ratio = values[(x, y)]
+            words = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+            ink = PALETTE[band_ink(role)]
+            label = axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=size, color=ink)
+            # Cells lie inside the axes; measuring each for the layout would take longer than drawing it.
+            label.set_in_layout(False)
 
 
 def _clean(axes: Any) -> None:
@@ -71,7 +81,7 @@ def _clean(axes: Any) -> None:
 
 
 def matrix_means(ratios: pd.Series) -> dict[int, dict[tuple[str, str], float]]:
-    """Return the matrix of edges by GIC version: (edge, kind) -> geometric mean over states and the other dimensions."""
+    """Return the matrix by GIC version: (edge, kind) -> geometric mean over states and the other dimensions."""
     found: dict[int, dict[tuple[str, str], list[float]]] = {}
     pairs: list[tuple[Any, float]] = list(ratios.items())
     for index, ratio in pairs:
@@ -99,7 +109,7 @@ def _by_scenario(report: Report, ratios: pd.Series) -> Figure:
     heights = [0.175 * len(edges) + 0.55] if edges else []
     heights += [0.175 * rows + 0.45] if names else []
     with drawing(9.6, sum(heights) + 0.1) as figure:
-        parts = np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights))
+        parts: Any = np.atleast_1d(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights)))
         if edges:
             grid = np.atleast_1d(parts[0].subplots(1, len(means), sharey=True))
             for axes, (gic, own) in zip(grid, means.items(), strict=True):
@@ -114,9 +124,12 @@ def _by_scenario(report: Report, ratios: pd.Series) -> Figure:
 def _matrix(axes: Any, gic: int, own: dict[tuple[str, str], float], edges: list[str], kinds: list[str]) -> None:
     axes.set_xlim(0, len(kinds))
     axes.set_ylim(len(edges), 0)
-    for row, edge in enumerate(edges):
-        for column, kind in enumerate(kinds):
-            _cell(axes, column, row, own.get((edge, kind), float("nan")), 6.5)
+    cells = {
+        (column, row): own.get((edge, kind), float("nan"))
+        for row, edge in enumerate(edges)
+        for column, kind in enumerate(kinds)
+    }
+    _cells(axes, cells, 6.5)
     axes.set_xticks(
         [column + 0.5 for column in range(len(kinds))], [kind.replace("_", "\n") for kind in kinds], fontsize=7
     )
@@ -129,9 +142,12 @@ def _matrix(axes: Any, gic: int, own: dict[tuple[str, str], float], edges: list[
 def _list(axes: Any, names: list[str], rows: int, gics: list[int], values: dict[tuple[str, int], float]) -> None:
     axes.set_xlim(0, len(gics))
     axes.set_ylim(rows, 0)
-    for row, name in enumerate(names):
-        for column, gic in enumerate(gics):
-            _cell(axes, column, row, values.get((name, gic), float("nan")), 6.5)
+    cells = {
+        (column, row): values.get((name, gic), float("nan"))
+        for row, name in enumerate(names)
+        for column, gic in enumerate(gics)
+    }
+    _cells(axes, cells, 6.5)
     axes.set_xticks([column + 0.5 for column in range(len(gics))], [f"GICv{gic}" for gic in gics], fontsize=7)
     axes.set_yticks([row + 0.5 for row in range(len(names))], names, fontsize=7)
     axes.xaxis.tick_top()
@@ -154,10 +170,8 @@ def _by_group(report: Report, ratios: pd.Series) -> Figure:
             table = facet(frame[frame["facet"] == group].set_index([*SCENARIO, "transition"])["ratio"], across, down)
             axes.set_xlim(0, table.shape[1])
             axes.set_ylim(table.shape[0], 0)
-            cells = table.to_numpy(float).tolist()
-            for row in range(table.shape[0]):
-                for column in range(table.shape[1]):
-                    _cell(axes, column, row, cells[row][column], 7.5)
+            lines = table.to_numpy(float).tolist()
+            _cells(axes, {(x, y): ratio for y, line in enumerate(lines) for x, ratio in enumerate(line)}, 7.5)
             axes.set_title(group)
             axes.set_xticks([column + 0.5 for column in range(table.shape[1])], [str(value) for value in table.columns])
             axes.set_yticks([row + 0.5 for row in range(table.shape[0])], [str(value) for value in table.index])

@@ -14,7 +14,7 @@ from reports.html import Markup, join, tag
 from reports.numbers import number
 from reports.sections import Section
 
-BUDGET = 250_000
+BUDGET = 160_000
 """Bytes of compressed CSV that are embedded; a table that would go beyond stays in the results folder."""
 TABLES = ("transitions", "workloads", "life", "switch", "cycles", "workload_events", "events", "samples")
 """In the order in which they are embedded while the budget lasts."""

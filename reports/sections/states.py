@@ -5,9 +5,9 @@ from reports import claims, matrix
 from reports.data import Report, rows_of
 from reports.figures.states import edges
 from reports.html import Markup, breakable, join, tag
-from reports.numbers import cell, ratio_cell
+from reports.numbers import cell, number, ratio_cell
 from reports.sections import Section, figure, head, scroll
-from reports.sections.transitions import entry_anchor
+from reports.sections.events import entry_anchor
 
 FEW = 6
 """Transitions named beside an edge; the rest stand behind a disclosure."""
@@ -66,47 +66,39 @@ def section(report: Report) -> Section | None:
 
 
 def differences(report: Report) -> Section | None:
-    """Return the section on transitions after which the interrupt's state differs between the designs."""
+    """Return the section on transitions after which the interrupt's state differs between the designs.
+
+    Differences of one reason stand together; where the catalogue gives none, each transition stands alone.
+    """
     different = claims.disagreements(report)
     if different.empty:
         return None
-    designs = report.designs()[:2]
-    rows = []
+    found: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for (name, gic), states in rows_of(different):
+        why = report.text(str(name), "why")
+        key = (why or report.text(str(name), "title"), *map(str, states), matrix.right_state(str(name)))
+        found.setdefault(key, {}).setdefault(str(name), []).append(int(gic))
+    rows = []
+    for (why, legacy, redesign, right), names in found.items():
+        gics = sorted({gic for own in names.values() for gic in own})
+        where = ", ".join(f"GICv{gic}" for gic in gics)
         rows.append(
             tag(
                 "tr",
-                tag("th", tag("a", breakable(str(name)), href=f"#{entry_anchor(str(name))}"), scope="row"),
-                tag("td", f"GICv{gic}", class_="text"),
-                [tag("td", states[design.name], class_="text") for design in designs],
-                tag("td", matrix.right_state(str(name)) or "–", class_="text"),
-                tag(
-                    "td",
-                    report.text(str(name), "title"),
-                    tag("br"),
-                    tag("span", report.text(str(name), "why"), class_="quiet"),
-                    class_="text wide",
-                ),
+                tag("td", why, class_="text wide"),
+                [tag("td", state or "–", class_="text") for state in (legacy, redesign, right)],
+                tag("td", _names(tuple(names)), tag("span", f" {where}", class_="quiet"), class_="text wide"),
             )
         )
-    table = tag(
-        "table",
-        head(
-            "Transition",
-            ("GIC", "text"),
-            ("Legacy leaves it", "text"),
-            ("Redesign leaves it", "text"),
-            ("The architecture", "text"),
-            ("What happens, and why", "text"),
-        ),
-        tag("tbody", rows),
-    )
+    heads = ("Why they differ", "Legacy leaves it", "Redesign leaves it", "The architecture", "Transitions")
+    table = tag("table", head(*((text, "text") for text in heads)), tag("tbody", rows))
     intro = tag(
-        "p", "Transitions after which the same interrupt is in another state, because the designs behave differently."
+        "p",
+        "After these transitions the same interrupt is in another state, because the designs behave differently: ",
+        number(len(set(different.index.get_level_values("transition")))),
+        " transitions, ",
+        number(len(found)),
+        " kinds of difference. “In LR” means that a vCPU in the guest holds it in a list register.",
     )
-    return Section(
-        "differences",
-        "Where the designs disagree",
-        "Differences",
-        join(intro, scroll(table, "Transitions that end differently")),
-    )
+    body = join(intro, scroll(table, "Transitions that end differently"))
+    return Section("differences", "Where the designs disagree", "Differences", body)

@@ -1,35 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of all transitions with a meter selector, and the count of events behind every row.
+"""The table of all transitions with a meter selector.
 
 The meter is chosen by radio buttons and style rules alone, so it works without scripts; sorting and filtering are the
 script's. The rows are written by hand and not by `tag`: there are thousands of them, and they are most of the page.
 """
 
-from functools import cache
 from html import escape
 from typing import Any
 
-import pandas as pd
-
 from reports.data import SCENARIO, Report
-from reports.html import Markup, breakable, join, slug, tag
+from reports.html import Markup, join, slug, tag
 from reports.numbers import glyph, ratio_text, shown
 from reports.sections import Section, scroll
+from reports.sections.events import detailed, entry_anchor
 
-CLASSES = {"▼": "less", "▲": "more", "≈": "same", "·": "none"}
-DETAILED = 1500
-"""Rows whose events are listed one by one in the page; beyond, those of the base scenario are (the rest: download)."""
-
-
-@cache
-def entry_anchor(transition: str) -> str:
-    """Return the id of what the page says of a transition's events."""
-    return slug("e", transition)
+CLASSES = {"▼": "l", "▲": "m", "≈": "s", "·": "n"}
+"""One letter each: the style sheet adds the glyph, and thousands of cells stay small."""
 
 
 def _ratio(value: Any) -> str:
     mark = glyph(value)
-    return f"<td class={CLASSES[mark]}>{ratio_text(value)}<i>{mark}</i>"
+    return f"<td class={CLASSES[mark]}>{ratio_text(value).removesuffix('×')}"
 
 
 def rows(report: Report, family: str = "vgic") -> list[str]:
@@ -44,15 +35,14 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         own_ratios = report.ratios(meter.key, family)
         columns.append((values, own_ratios.tolist() if len(own_ratios) else [None] * len(costs)))
     result = []
-    detailed = {str(key[-1]) for key in _detailed(report).index} if family == "vgic" else set()
+    linked = {str(key[-1]) for key in detailed(report)} if family == "vgic" else set()
+    varying = [SCENARIO.index(name) for name in report.varying]
     for row, key in enumerate(costs.index):
         name = str(key[-1])
-        anchor = slug("t", name, *key[:-1])
-        label = breakable(name)
-        link = f"<a href=#{entry_anchor(name)}>{label}</a>" if name in detailed else label
+        anchor = slug("t", name, *(key[place] for place in varying))
+        link = f"<a href=#{entry_anchor(name)}>{escape(name)}</a>" if name in linked else escape(name)
         cells = [
-            f"<tr id={anchor}><th "
-            f"scope=row>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
+            f"<tr id={anchor}><th>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
         ]
         for values, ratios in columns:
             cells += [f"<td>{shown(own[row])}" for own in values]
@@ -138,98 +128,3 @@ def _constant(report: Report) -> str:
         "live": "{} live list registers",
     }
     return ", ".join(words[name].format(base[name]) for name in SCENARIO if name not in varying) or "nothing"
-
-
-def _detailed(report: Report) -> pd.DataFrame:
-    """Return the costs' rows whose events are listed: all of a run, those of the base scenario of a large sweep."""
-    costs = report.costs()
-    if report.table("events").empty:
-        return costs.iloc[:0]
-    if len(costs) <= DETAILED:
-        return costs
-    frame = costs.index.to_frame(index=False)
-    base = report.base_scenario()
-    chosen = pd.Series(True, index=frame.index)
-    for name in SCENARIO:
-        if name != "gic":
-            chosen &= frame[name] == base[name]
-    return costs[chosen.to_numpy()]
-
-
-def events(report: Report) -> Section | None:
-    """Return the section with the events counted by every transition, each behind a disclosure."""
-    frame = report.table("events")
-    if frame.empty:
-        return None
-    frame = frame[frame["family"] == "vgic"] if "family" in frame else frame
-    designs = report.designs()
-    counts: dict[tuple[Any, ...], dict[str, dict[str, int]]] = {}
-    for *key, design, event, count in frame[[*SCENARIO, "transition", "design", "event", "count"]].itertuples(
-        index=False, name=None
-    ):
-        counts.setdefault(tuple(key), {}).setdefault(event, {})[design] = int(count)
-    of_transition: dict[str, list[tuple[Any, ...]]] = {}
-    for key in _detailed(report).index:
-        of_transition.setdefault(str(key[-1]), []).append(key)
-    blocks = [
-        _block(report, name, keys, counts, [design.name for design in designs]) for name, keys in of_transition.items()
-    ]
-    if not blocks:
-        return None
-    intro = tag(
-        "p",
-        "The primitive steps that each transition took, counted: locks taken, list entries visited, bitmap words "
-        "read. They are exact, the same on every machine, ",
-        "and they are why a transition costs what it costs.",
-    )
-    how = tag(
-        "p",
-        tag("b", "How to read it. "),
-        "Open a transition; a column is a scenario and design, a row an event, a dot means none.",
-        class_="how",
-    )
-    return Section("events", "Why: the events behind each row", "Events", join(intro, how, Markup("".join(blocks))))
-
-
-def _block(
-    report: Report,
-    name: str,
-    keys: list[tuple[Any, ...]],
-    counts: dict[tuple[Any, ...], dict[str, dict[str, int]]],
-    designs: list[str],
-) -> str:
-    described = report.described.loc[name]
-    tables: list[dict[str, dict[str, int]]] = [counts.get(key, {}) for key in keys]
-    # Scenarios that count the same share their columns.
-    groups: list[tuple[list[str], dict[str, dict[str, int]]]] = []
-    for key, own in zip(keys, tables, strict=True):
-        label = report.scenario_text(key[:-1])
-        for labels, known in groups:
-            if known == own:
-                labels.append(label)
-                break
-        else:
-            groups.append(([label], own))
-    columns = [(", ".join(labels) if len(labels) < 3 else f"{len(labels)} scenarios", own) for labels, own in groups]
-    heads = "".join(f"<th scope=col>{escape(label)} {escape(design)}" for label, _ in columns for design in designs)
-    names = dict.fromkeys(event for _, own in columns for event in own)
-    lines = []
-    for event in names:
-        cells = "".join(
-            f"<td>{shown(own.get(event, {}).get(design)) if own.get(event, {}).get(design) else '·'}"
-            for _, own in columns
-            for design in designs
-        )
-        lines.append(f"<tr><th scope=row>{escape(event)}{cells}")
-    before, after = described["before"], described["after"]
-    words = " ".join(part for part in (described["title"], f"({before} → {after})" if before or after else "") if part)
-    inner = (
-        f"<table><thead><tr><th scope=col>Event{heads}</thead><tbody>{''.join(lines)}</tbody></table>"
-        if lines
-        else "<p>No event counted.</p>"
-    )
-    about = f"<p>{escape(words)}</p>" if words else ""
-    return (
-        f"<details class=e><summary>{breakable(name)}</summary><div "
-        f"id={entry_anchor(name)}>{about}{inner}</div></details>"
-    )

@@ -5,8 +5,20 @@ from reports import claims
 from reports.claims import Claim
 from reports.data import Report
 from reports.html import Markup, join, slug, tag
-from reports.numbers import CHEAPER, DEARER, EQUAL, cell, geometric_mean, glyph, number, ratio_cell, ratio_number
+from reports.numbers import (
+    CHEAPER,
+    DEARER,
+    EQUAL,
+    cell,
+    geometric_mean,
+    glyph,
+    is_number,
+    number,
+    ratio_cell,
+    ratio_number,
+)
 from reports.sections import Section, head, scroll
+from reports.sections.workloads import totals
 
 GLYPHS = {claims.HOLDS: "✔", claims.PART: "◐", claims.FAILS: "✘", claims.OPEN: "○"}
 
@@ -19,27 +31,54 @@ def summary(report: Report) -> Markup:
     if len(designs) < 2:
         words = f"This run holds one design only ({designs[0].title}); what needs two is left out."
         return tag("p", words, class_="lead")
-    ratios = report.ratios(meters[0].key)
-    names = ratios.index.get_level_values("transition")
-    own = ratios[[report.group(name) != "guest" for name in names]].dropna()
-    own = own[own > 0]
-    counts = {mark: int(sum(glyph(ratio) == mark for ratio in own)) for mark in (CHEAPER, DEARER, EQUAL)}
-    return tag(
-        "p",
-        "The redesign takes ",
-        tag("strong", ratio_number(geometric_mean(own))),
-        " of what the legacy design takes, in ",
-        meters[0].unit,
-        " (geometric mean over ",
-        number(len(own)),
-        " measurements): cheaper in ",
-        number(counts[CHEAPER]),
-        ", dearer in ",
-        number(counts[DEARER]),
-        ", the same within 2 % in ",
-        number(counts[EQUAL]),
-        ".",
-        class_="lead",
+    meter = meters[0].key
+    classes = (
+        ("stores to the distributor", lambda group: group == claims.WRITES),
+        ("loads from it", lambda group: group == claims.READS),
+        ("everything else", lambda group: not claims.is_mmio(group)),
+    )
+    parts: list[Markup] = []
+    for label, wanted in classes:
+        ratio, count = claims.group_ratio(report, meter, wanted)
+        if count:
+            parts.append(join(tag("strong", ratio_number(ratio)), f" for {label}"))
+    if not parts:
+        return tag("p", "No transition was measured in both designs.", class_="lead")
+    sentence = join(*[piece for part in parts for piece in (", ", part)][1:])
+    own = [
+        ratio
+        for index, ratio in zip(report.ratios(meter).index, report.ratios(meter), strict=True)
+        if report.group(str(index[-1])) != "guest" and is_number(ratio) and ratio > 0
+    ]
+    counts = {mark: sum(glyph(ratio) == mark for ratio in own) for mark in (CHEAPER, DEARER, EQUAL)}
+    return join(
+        tag("p", "The redesign takes ", sentence, " of what the legacy design takes.", _real(report), class_="lead"),
+        tag(
+            "p",
+            f"Geometric means of redesign ÷ legacy in {meters[0].unit}, over ",
+            number(len(own)),
+            " measurements: cheaper in ",
+            number(counts[CHEAPER]),
+            ", dearer in ",
+            number(counts[DEARER]),
+            ", the same within 2 % in ",
+            number(counts[EQUAL]),
+            ".",
+            class_="quiet",
+        ),
+    )
+
+
+def _real(report: Report) -> Markup | None:
+    """Return a sentence on the real workloads, None when the run has none."""
+    total = totals(report)
+    ratios = [ratio for _, _, ratio in total if is_number(ratio)]
+    if not ratios:
+        return None
+    return join(
+        " On recorded guests it takes ",
+        tag("strong", ratio_number(geometric_mean(ratios))),
+        f" over {len(ratios)} workloads.",
     )
 
 

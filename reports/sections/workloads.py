@@ -19,6 +19,22 @@ def _costs(rows: pd.DataFrame, designs: list[str], column: str) -> list[float]:
     return [float(rows.loc[rows["design"] == design, column].sum(min_count=1)) for design in designs]
 
 
+def totals(report: Report) -> list[tuple[str, list[float], float]]:
+    """Return each workload with the designs' costs and their ratio; empty when the run has no workloads."""
+    frame = report.table("workloads")
+    column, _ = cost_column(frame)
+    if not column:
+        return []
+    designs = list(dict.fromkeys(frame["design"]))
+    result = []
+    for name in dict.fromkeys(frame["workload"]):
+        own = frame[frame["workload"] == name]
+        total = own[own["kind"] == TOTAL]
+        costs = _costs(total if len(total) else own, designs, column)
+        result.append((str(name), costs, _ratio(costs)))
+    return result
+
+
 def _kinds(frame: pd.DataFrame, name: str, designs: list[str], column: str, unit: str) -> Markup:
     own = frame[(frame["workload"] == name) & (frame["kind"] != TOTAL)]
     rows = []
