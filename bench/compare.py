@@ -32,8 +32,9 @@ STATES = ("before", "after")
 
 @dataclass
 class Row:
-    """One thing compared. `meter`: "events" (an event's count, or all of them: event ""), "state", "time" or
-    "transition" (whether it is there at all). `fields`: the KEY columns and `event`. `baseline`, `candidate`: counts,
+    """One thing compared. `meter`: "events" (an event's count, or all of them: event ""), "instructions" (what changed
+    counts come to), "state", "time" or "transition" (whether it is there at all). `fields`: the KEY columns and
+    `event`; of a workload `design`, `transition` (its name) and `event`. `baseline`, `candidate`: counts,
     ns (medians) or states. `low`, `high`: 95 % interval of the ratio. `needed`: interleaved processes
     a side that would settle an inconclusive row."""
 
@@ -127,7 +128,9 @@ def compare(
     used = False
     if "events" in meters:
         used |= _compare_events(result, baseline, candidate, common)
+        _compare_instructions(result, baseline, candidate)
         _compare_states(result, baseline, candidate, common)
+        _compare_workloads(result, baseline, candidate)
     if "time" in meters:
         used |= _compare_times(result, baseline, candidate, set(common))
     if not used and not result.blocked:
@@ -183,17 +186,65 @@ def _compare_events(result: Comparison, baseline: Results, candidate: Results, c
         return False
     before, after = _counts(baseline), _counts(candidate)
     for key in common:
-        a, b = before.get(key, {}), after.get(key, {})
-        changed = [name for name in sorted(set(a) | set(b)) if a.get(name, 0) != b.get(name, 0)]
-        if not changed:
-            total = sum(a.values())
-            result.rows.append(Row("events", _fields(key) | {"event": ""}, total, total, UNCHANGED, ratio=1.0))
-        for name in changed:
-            old, new = a.get(name, 0), b.get(name, 0)
-            verdict = REGRESSED if new > old else IMPROVED
-            ratio = new / old if old else math.inf
-            result.rows.append(Row("events", _fields(key) | {"event": name}, old, new, verdict, ratio=ratio))
+        result.rows += _count_rows(_fields(key), before.get(key, {}), after.get(key, {}))
     return True
+
+
+def _count_rows(fields: dict[str, Any], before: Mapping[str, int], after: Mapping[str, int]) -> list[Row]:
+    """One row for each event whose count changed, or one for all of them together when none did."""
+    changed = [name for name in sorted(set(before) | set(after)) if before.get(name, 0) != after.get(name, 0)]
+    if not changed:
+        total = sum(before.values())
+        return [Row("events", fields | {"event": ""}, total, total, UNCHANGED, ratio=1.0)]
+    rows = []
+    for name in changed:
+        a, b = before.get(name, 0), after.get(name, 0)
+        ratio = b / a if a else math.inf
+        rows.append(Row("events", fields | {"event": name}, a, b, REGRESSED if b > a else IMPROVED, ratio=ratio))
+    return rows
+
+
+def _compare_instructions(result: Comparison, baseline: Results, candidate: Results) -> None:
+    """Say what changed counts come to in predicted instructions; where no count changed, the weights did."""
+    tables = []
+    for run in (baseline, candidate):
+        rows = run.table("transitions")[[*KEY, "instructions"]].itertuples(index=False, name=None)
+        tables.append({row[:-1]: float(row[-1]) for row in rows})
+    touched = {tuple(row.fields[name] for name in KEY) for row in result.rows if row.change and "irqs" in row.fields}
+    refitted = 0
+    for key, a in tables[0].items():
+        b = tables[1].get(key, math.nan)
+        if not (math.isfinite(a) and math.isfinite(b)) or math.isclose(a, b, rel_tol=1e-9):
+            continue
+        if key in touched:
+            verdict = REGRESSED if b > a else IMPROVED
+            result.rows.append(Row("instructions", _fields(key), a, b, verdict, ratio=b / a if a else math.inf))
+        else:
+            refitted += 1
+    if refitted:
+        result.notes.append(f"the predicted instructions of {refitted} rows differ though no count does: other weights")
+
+
+def _compare_workloads(result: Comparison, baseline: Results, candidate: Results) -> None:
+    """Compare the counts of whole workloads that both runs have, and name those that only the baseline has."""
+    if not (baseline.has("workload_events") and candidate.has("workload_events")):
+        return
+    sides = []
+    for run in (baseline, candidate):
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        table = run.table("workload_events").query("kind == 'total'")
+        for workload, design, event, count in table[["workload", "design", "event", "count"]].itertuples(
+            index=False, name=None
+        ):
+            found.setdefault((workload, design), {})[event] = int(count)
+        sides.append(found)
+    for (workload, design), counts in sorted(sides[0].items()):
+        fields = {"design": design, "transition": f"workload {workload}"}
+        if (workload, design) in sides[1]:
+            result.rows += _count_rows(fields, counts, sides[1][workload, design])
+        else:
+            note = f"only in the baseline {baseline.name}"
+            result.rows.append(Row("transition", fields, "there", "absent", NOT_COMPARABLE, note=note))
 
 
 def _counts(run: Results) -> Mapping[tuple[Any, ...], dict[str, int]]:

@@ -33,6 +33,9 @@ def cells(row: Row, configured: bool) -> tuple[str, ...]:
     if row.meter == "events":
         what = row.fields["event"] or "events"
         return name, what, str(row.baseline), str(row.candidate), f"{row.change:+d}" if row.change else "", verdict
+    if row.meter == "instructions":
+        change = f"{row.ratio - 1:+.1%}" if math.isfinite(row.ratio) else ""
+        return name, "instructions", f"{row.baseline:,.0f}", f"{row.candidate:,.0f}", change, verdict
     if row.meter == "time":
         if row.verdict == INCONCLUSIVE and row.needed:
             verdict += f" (needs {row.needed} processes)"
@@ -45,7 +48,8 @@ def cells(row: Row, configured: bool) -> tuple[str, ...]:
 
 def summary_line(comparison: Comparison) -> str:
     """Return how many rows have which verdict, worst first."""
-    counts = Counter(row.verdict for row in comparison.rows)
+    # Instructions only say what changed counts come to; counted too, one change would look like two.
+    counts = Counter(row.verdict for row in comparison.rows if row.meter != "instructions")
     parts = [f"{counts[name]} {name}" for name in ORDER if counts[name]]
     return ", ".join(parts) or "nothing compared"
 

@@ -120,7 +120,7 @@ def judge(
         verdict.warnings += comparison.blocked + doubtful
     elif comparison.blocked or lost:
         verdict.status = NO_BASELINE
-        verdict.reasons = [*comparison.blocked, *(f"{row.name} ({row.configuration}): {row.note}" for row in lost)]
+        verdict.reasons = [*comparison.blocked, *(f"{_place(row)}: {row.note}" for row in lost)]
     elif doubtful:
         verdict.status, verdict.reasons = UNDECIDED, doubtful
     added = [row for row in comparison.rows if row.verdict == NEW]
@@ -148,6 +148,8 @@ def _measurement_faults(candidate: Results) -> list[str]:
 def _find_failing(verdict: Judgement, budget: Budget) -> None:
     comparison = verdict.comparison
     for row in comparison.rows + comparison.summaries:
+        if row.meter == "instructions":
+            continue  # it says what counts come to that are judged themselves
         exact = row.meter in ("events", "state")
         if not (row.verdict == REGRESSED or (exact and row.verdict == IMPROVED)):
             continue
@@ -174,9 +176,13 @@ def _find_doubtful(verdict: Judgement, budget: Budget) -> list[str]:
     return lines
 
 
+def _place(row: Row) -> str:
+    return f"{row.name} ({row.configuration})" if row.configuration else row.name
+
+
 def describe(row: Row) -> str:
     """Say in one line what a row found."""
-    place = f"{row.name} ({row.configuration})" if row.configuration else row.name
+    place = _place(row)
     if row.meter == "events":
         return f"{place}: {row.baseline} -> {row.candidate} ({row.change:+d})"
     if row.meter == "state":

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bench.compare import compare
+from bench.results import frame
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
 from kvmarm.errors import UsageError
 
@@ -30,6 +31,8 @@ def test_equal_counts_are_unchanged_one_row_a_transition():
 
 def test_a_changed_count_is_named_with_its_direction():
     found = compare(results(), results(changed(lock=3, list_add=0, compare=2)))
+    instructions = next(row for row in found.rows if row.meter == "instructions")
+    assert (instructions.baseline, instructions.candidate, instructions.verdict) == (40, 60, REGRESSED)
     assert {(row.fields["event"], row.change, row.verdict) for row in found.rows if row.change} == {
         ("lock", 1, REGRESSED),
         ("compare", 2, REGRESSED),
@@ -146,3 +149,32 @@ def test_json_holds_no_nan():
     found = compare(results(seed=1), results(changed(lock=3), seed=2))
     text = json.dumps(found.as_json(), allow_nan=False)
     assert json.loads(text)["rows"][0]["meter"] == "events"
+
+
+def test_other_weights_are_said_and_are_no_change():
+    other = results()
+    other.tables["transitions"]["instructions"] *= 2
+    found = compare(results(), other)
+    assert found.count(UNCHANGED) == 5 and len(found.rows) == 5
+    assert found.notes == ["the predicted instructions of 5 rows differ though no count does: other weights"]
+
+
+def workloads(**locks):
+    run = results()
+    rows = [
+        {"workload": name, "design": "old", "kind": kind, "event": "lock", "count": count}
+        for name, count in locks.items()
+        for kind in ("total", "flush")
+    ]
+    run.tables["workload_events"] = frame("workload_events", rows)
+    return run
+
+
+def test_workloads_are_compared_by_their_totals():
+    found = compare(workloads(boot=10, disk=5), workloads(boot=12))
+    rows = [row for row in found.rows if row.fields["transition"].startswith("workload")]
+    assert [(row.name, row.change, row.verdict) for row in rows] == [
+        ("old workload boot lock", 2, REGRESSED),
+        ("old workload disk", None, NOT_COMPARABLE),
+    ]
+    assert compare(workloads(boot=10), results()).count(UNCHANGED) == 5

@@ -137,4 +137,4 @@ def test_bad_files_have_their_status(tmp_path):
 def test_json_is_whole():
     data = json.loads(json.dumps(judge(results(seed=1), results(with_lock(), seed=1)).as_json(), allow_nan=False))
     assert data["status"] == 1 and data["failing"] == ["new inject_edge lock"]
-    assert len(data["comparison"]["rows"]) == 10
+    assert len(data["comparison"]["rows"]) == 11

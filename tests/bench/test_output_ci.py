@@ -22,7 +22,7 @@ def parsed(judgement, tmp_path):
 
 def test_junit_counts_agree_with_its_cases(tmp_path):
     suite = parsed(failing(), tmp_path)
-    assert suite.attrib["tests"] == str(len(suite.findall("testcase"))) == "6"
+    assert suite.attrib["tests"] == str(len(suite.findall("testcase"))) == "7"
     assert suite.attrib["failures"] == str(len(suite.findall("*/failure"))) == "1"
     assert "2 -> 3 (+1)" in suite.find("*/failure").text
     assert parsed(judge(results(), results()), tmp_path).attrib["failures"] == "0"
