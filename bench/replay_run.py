@@ -20,7 +20,7 @@ from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, new_observer
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, lr_intid, lr_state, vcpu_affinity
 from kvmarm.jit import U64, jit
-from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, SGI1R
+from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, OP, SGI1R
 
 KINDS = len(KIND_NAMES)
 RING = 1 << 18
@@ -47,8 +47,16 @@ DIFFERENCE = np.dtype(
         ("model", np.uint64),
     ]
 )
-"""Where a design differs from the recording. At an entry: `offset` INTID, `recorded` its list register (0: none),
-`model` the design's (0: none). At a load: frame, offset, size and both values."""
+"""Where a design differs from the recording. At an entry: `region` a reason (below), `offset` INTID, `recorded` its
+list register. At a load: frame, offset, size and both values."""
+
+R_UNKNOWN, R_TAKEN, R_SWAPPED = range(3)
+REASONS = (
+    "not explained",
+    "taken here already, in the place of another of the same priority (list registers in another order)",
+    "active there; here another of the same priority was acknowledged (list registers in another order)",
+)
+"""Why an interrupt that was in a list register at a recorded entry is in none here."""
 
 
 @jit
@@ -83,8 +91,15 @@ def _sgi_sent(gic: Any, vcpus: Any, vcpu: Any, value: Any, since: Any, clocks: A
 
 
 @jit
-def _compare_entry(gic: Any, lrs: Any, result: Any, record: Any, layout: Any, s: Any, differences: Any) -> None:
-    """Compare the SGIs and the timer in the recorded list registers with those the design loaded."""
+def _compare_entry(
+    gic: Any, lrs: Any, result: Any, record: Any, layout: Any, s: Any, differences: Any, taken: Any
+) -> Any:
+    """Compare the SGIs and the timer in the recorded list registers with those the design loaded.
+
+    taken: bit mask of the private interrupts acknowledged here since the entry before; in its upper half, those that
+    were swapped at the entry before. Returns the upper half for the next entry.
+    """
+    marks = np.int64(0)
     checked = 0
     equal = 0
     for index in range(record.n):
@@ -94,6 +109,7 @@ def _compare_entry(gic: Any, lrs: Any, result: Any, record: Any, layout: Any, s:
         if state == 0 or recorded_key(layout, gic, lr) >= 0x2000 or not (intid < 16 or intid == TIMER):
             continue
         checked += 1
+        swapped = (taken >> (32 + intid)) & 1 != 0
         found = False
         for other in range(lrs):
             if lr_state(gic, result.lr[other]) != 0 and (lr_intid(gic, result.lr[other]) & 0x3FF) == intid:
@@ -104,9 +120,15 @@ def _compare_entry(gic: Any, lrs: Any, result: Any, record: Any, layout: Any, s:
             difference = differences[s[S_DIFFERENCES]]
             difference.op = record.op
             difference.vcpu = record.vcpu
+            difference.region = R_UNKNOWN
+            if state == 1 and (taken >> intid) & 1 != 0:
+                difference.region = R_TAKEN
+            elif state >= 2 and (swapped or (taken & 0xFFFFFFFF != 0 and (taken >> intid) & 1 == 0)):
+                # It stays so at every entry until the guest completes what it holds there.
+                difference.region = R_SWAPPED
+                marks |= 1 << (32 + intid)
             difference.offset = intid
             difference.recorded = lr
-            difference.model = U64(0)
             s[S_DIFFERENCES] += 1
     for other in range(lrs):
         intid = lr_intid(gic, result.lr[other]) & 0x3FF
@@ -126,6 +148,7 @@ def _compare_entry(gic: Any, lrs: Any, result: Any, record: Any, layout: Any, s:
         s[S_ENTRIES_CHECKED] += 1
         if checked == equal:
             s[S_ENTRIES_EQUAL] += 1
+    return marks
 
 
 @jit
@@ -150,13 +173,17 @@ def run_stretch(
     entry_differences: Any,
     read_differences: Any,
     compare_reads: Any,
+    taken: Any,
+    live: Any,
 ) -> Any:
     """Run `ops` (OP[:]), numbered from `first`; return the index of the operation that stopped it, len(ops) when none.
 
     values: uint64[RING]. prices: float64[EVENT_COUNT], cost of an event. s: int64[SCALARS]. counts: int64[KINDS];
     events: int64[KINDS, EVENT_COUNT]; cycles: float64[3], the cost so far, the sum and the largest of latencies.
     since, clocks: for each private and shared interrupt, when it was raised (operation number, cost). latencies:
-    int64[LATENCY_BINS], by log2 of operations. expected: EXPECTED[:], in order.
+    int64[LATENCY_BINS], by log2 of operations. expected: EXPECTED[:], in order. taken: int64[vcpus], masks of private
+    interrupts acknowledged since the latest entry (see _compare_entry). live: int64[lrs + 1], entries by list registers
+    in use.
     """
     entry = 0
     for index in range(ops.shape[0]):
@@ -187,6 +214,8 @@ def run_stretch(
                 s[S_SPURIOUS] += 1
             else:
                 s[S_DELIVERED] += 1
+                if intid & 0x3FF < 32:
+                    taken[op.vcpu] |= 1 << (intid & 0x3FF)
                 slot = _slot(op.vcpu, intid)
                 if since[slot] != 0:
                     waited = number - since[slot]
@@ -203,10 +232,17 @@ def run_stretch(
                     latencies[bin_index] += 1
                     since[slot] = 0
         elif kind == FLUSH:
+            used = 0
+            for register in range(vm.lrs):
+                if lr_state(vm.gic, result.lr[register]) != 0:
+                    used += 1
+            live[used] += 1
+            marks = np.int64(0)
             while entry < expected.shape[0] and expected[entry].op < number:
                 entry += 1
             if entry < expected.shape[0] and expected[entry].op == number:
-                _compare_entry(vm.gic, vm.lrs, result, expected[entry], layout, s, entry_differences)
+                _compare_entry(vm.gic, vm.lrs, result, expected[entry], layout, s, entry_differences, taken[op.vcpu])
+            taken[op.vcpu] = marks
         elif kind == MMIO_R:
             values[number & (RING - 1)] = result.value
             if compare_reads:
@@ -256,7 +292,8 @@ class Run:
 
     counts: int64[KINDS]; events: int64[KINDS, EVENT_COUNT]; s: int64[SCALARS] (see S_…); cycles: float64[3], total cost
     in the unit of `prices`, sum and largest of the latencies; latencies: int64[LATENCY_BINS] by log2 of operations;
-    bug: the BUG_ON that ended the run, None while it lives; seconds: host time of the uncounted run.
+    live: int64[lrs + 1], entries by list registers in use; bug: the BUG_ON that ended the run, None while it lives;
+    seconds: host time of the uncounted run.
     """
 
     def __init__(
@@ -276,6 +313,9 @@ class Run:
             self._timed_vm = design.create(config)
             self._timed_hardware = new_hardware(config.lrs)
             self._timed_values = np.zeros(RING, np.uint64)
+            nothing = np.zeros(0, OP).view(np.recarray)
+            # Compiled (or loaded) here, so that no time has it in it.
+            run_timed(self._timed_vm, self._timed_hardware, nothing, 1, self._timed_values, self._result)
         self.s = np.zeros(SCALARS, np.int64)
         self.counts = np.zeros(KINDS, np.int64)
         self.events = np.zeros((KINDS, EVENT_COUNT), np.int64)
@@ -286,6 +326,8 @@ class Run:
         self._clocks = np.zeros(slots)
         self._entry_differences = np.zeros(MOST_DIFFERENCES, DIFFERENCE).view(np.recarray)
         self._read_differences = np.zeros(MOST_DIFFERENCES, DIFFERENCE).view(np.recarray)
+        self._taken = np.zeros(MAX_VCPUS, np.int64)
+        self.live = np.zeros(config.lrs + 1, np.int64)
         self.bug: str | None = None
         self.seconds = 0.0
 
@@ -302,7 +344,7 @@ class Run:
         stopped = run_stretch(
             self._vm, self._hardware, ops, chunk.first, self._values, self._result, self._observer, self.prices,
             self.s, self.counts, self.events, self.cycles, self._since, self._clocks, self.latencies, expected,
-            self.layout, self._entry_differences, self._read_differences, compare_reads,
+            self.layout, self._entry_differences, self._read_differences, compare_reads, self._taken, self.live,
         )  # fmt: skip
         if stopped < len(ops):
             if self.s[S_STATUS] == BUG:

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A replay's outcome for people: tables of at most 80 columns, the verdict first."""
+
+from typing import Any
+
+from bench.console import print_table
+from bench.recordings import placing
+from bench.replay import break_even
+
+_TEXTS = {name: text for _, name, text in placing.COUNTERS}
+_DIFFERENCES = 8
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _measure(row: dict[str, Any]) -> float | None:
+    """Return what rows are compared by: instructions, or events where no weights are fitted."""
+    if row["instructions"] is not None:
+        return float(row["instructions"])
+    return float(sum(row["events"].values()))
+
+
+def _ratio(old: float | None, new: float | None) -> str:
+    return f"{new / old:.2f}" if old and new is not None else "–"
+
+
+def show(outcome: dict[str, Any], details: bool = False) -> None:
+    """Print one outcome of bench.replay.replay. details: every counter and difference, not only the sums."""
+    config = outcome["config"]
+    lines = outcome["lines"]
+    print(f"{outcome['recording']}: {outcome['kind']}, {lines.get('lines', 0):,} lines")
+    size = f"{config['irqs']} INTIDs, {config['vcpus']} vCPUs, {config['lrs']} list registers"
+    print(f"  a GICv{config['gic']} with {size}")
+    for name, fact in outcome["facts"].items():
+        print(f"  {name}: {fact}")
+    _provenance(outcome, details)
+    designs = outcome["designs"]
+    _verdict(designs)
+    _kinds(designs)
+    _life(designs)
+    _switches(outcome["switches"])
+    _checks(designs, details)
+
+
+def _provenance(outcome: dict[str, Any], details: bool) -> None:
+    lines = outcome["lines"]
+    if lines.get("unknown") or lines.get("malformed"):
+        bad = lines.get("unknown", 0) + lines.get("malformed", 0)
+        print(f"  {bad:,} lines not understood, skipped")
+    if lines.get("lost_markers"):
+        lost = f"{lines['lost_events']:,}" if lines.get("lost_events") else "some"
+        print(f"  warning: the recorder lost {lost} events ({lines['lost_markers']} markers): figures are too low")
+    totals = outcome["totals"]
+    print(f"  seen {totals['seen']:,}, inferred {totals['inferred']:,}, dropped {totals['dropped']:,}")
+    for group in ("seen", "inferred", "dropped"):
+        for name, count in outcome[group].items():
+            if details or (group != "seen" and count > 0):
+                print(f"    {group:<8} {count:>9,}  {_TEXTS.get(name, name)}")
+
+
+def _verdict(designs: dict[str, Any]) -> None:
+    if len(designs) != 2:
+        return
+    (old_name, old), (new_name, new) = designs.items()
+    unit = "instructions" if old["instructions"] is not None else "events"
+    before, after = _measure(old), _measure(new)
+    if not before or not after:
+        return
+    cheaper, factor = (new_name, before / after) if after < before else (old_name, after / before)
+    figures = f"{old_name} {before:,.0f}, {new_name} {after:,.0f}"
+    print(f"\n{cheaper!r} needs 1/{factor:.2f} of the other's VGIC {unit}: {figures}")
+    even = break_even(old, new)
+    if even is not None:
+        share = f"MMIO is {even['share']:.1%} of the VGIC's operations"
+        if even["break_even"] is not None:
+            winner = old_name if even["wins_above"] == "old" else new_name
+            print(f"{share}; above {even['break_even']:.1%} {winner!r} would be cheaper")
+        else:
+            winner = old_name if even["wins_always"] == "old" else new_name
+            print(f"{share}; {winner!r} is cheaper at any share")
+
+
+def _kinds(designs: dict[str, Any]) -> None:
+    names = list(designs)
+    kinds = {kind: row["operations"] for side in designs.values() for kind, row in side["kinds"].items()}
+    priced = all(side["instructions"] is not None for side in designs.values())
+    unit = "instructions" if priced else "events"
+    compared = len(names) == 2
+    rows = []
+    costs = {
+        kind: [_measure(side["kinds"][kind]) if kind in side["kinds"] else None for side in designs.values()]
+        for kind in kinds
+    }
+    for kind in sorted(kinds, key=lambda kind: -max(cost or 0 for cost in costs[kind])):
+        if any(costs[kind]):
+            ratio = [_ratio(*costs[kind])] if compared else []
+            rows.append([kind, f"{kinds[kind]:,}", *map(_number, costs[kind]), *ratio])
+    totals = [_measure(side) for side in designs.values()]
+    first = next(iter(designs.values()))
+    rows.append(["total", f"{first['operations']:,}", *map(_number, totals), *([_ratio(*totals)] if compared else [])])
+    headings = ["operation", ">number", *(f">{name} {unit}" for name in names)]
+    print()
+    print_table([*headings, f">{names[1]}/{names[0]}"] if compared else headings, rows)
+
+
+def _life(designs: dict[str, Any]) -> None:
+    rows = []
+
+    def row(label: str, *values: str) -> None:
+        rows.append([label, *values])
+
+    sides = list(designs.values())
+    row("entries", *(f"{side['entries']:,}" for side in sides))
+    row("interrupts delivered", *(f"{side['delivered']:,}" for side in sides))
+    row("acknowledged spurious", *(f"{side['spurious']:,}" for side in sides))
+    row("kicks", *(f"{side['kicks']:,}" for side in sides))
+    waits = [side["latency"] for side in sides]
+    row("raised to ack, operations (mean)", *(_mean(wait["operations_mean"]) for wait in waits))
+    row("raised to ack, operations (most)", *(_number(wait["operations_most"]) for wait in waits))
+    if any(wait["cost_mean"] is not None for wait in waits):
+        row("raised to ack, instructions (mean)", *(_mean(wait["cost_mean"]) for wait in waits))
+    row("time of the model, ms", *(f"{side['time_ns'] / 1e6:,.1f}" for side in sides))
+    row("MMIO among VGIC operations", *(f"{side['mmio_share']:.1%}" for side in sides))
+    for name, side in designs.items():
+        if side["bug"]:
+            row(f"{name}: the host dies", side["bug"])
+    print()
+    print_table(["", *(f">{name}" for name in designs)], rows)
+
+
+def _mean(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def _switches(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    titles = list(dict.fromkeys(row["switch"] for row in rows))
+    names = list(dict.fromkeys(row["design"] for row in rows))
+    table = {(row["design"], row["switch"]): row for row in rows}
+    print()
+    print_table(
+        ["world switch, Arm instructions", *(f">{name}" for name in names), ">a round trip"],
+        [
+            [
+                title,
+                *(f"{table[name, title]['instructions']:,}" for name in names),
+                _mean(table[names[0], title]["instructions"] / max(1, table[names[0], title]["round_trips"])),
+            ]
+            for title in titles
+        ],
+    )
+
+
+def _checks(designs: dict[str, Any], details: bool) -> None:
+    for name, side in designs.items():
+        check = side["list_registers"]
+        if check:
+            print(
+                f"{name}: {check['equal']:,} of {check['entries']:,} entries hold the SGIs and timers recorded "
+                f"({check['mismatch_rate']:.2%} differ)"
+            )
+            for reason, count in check["reasons"].items():
+                print(f"    {count:>6,}  {reason}")
+            for first in check["first"][: None if details else 2]:
+                print(f"      first: operation {first['operation']}, vCPU {first['vcpu']}, INTID {first['intid']}")
+        loads = side["loads"]
+        if loads and loads["loads"]:
+            print(
+                f"{name}: {loads['equal']:,} of {loads['loads']:,} register loads returned what was recorded, "
+                f"{loads['unexplained']:,} differences unexplained"
+            )
+            grouped: dict[tuple[str, str, str], int] = {}
+            for row in loads["differences"]:
+                key = (row["register"], row["category"], row["reason"])
+                grouped[key] = grouped.get(key, 0) + row["count"]
+            shown = list(grouped.items())
+            for (register, category, reason), count in shown if details else shown[:_DIFFERENCES]:
+                print(f"    {count:>6,}  {register}: {category}: {reason}")
+            if not details and len(shown) > _DIFFERENCES:
+                print(f"    … {len(shown) - _DIFFERENCES} more registers with --details")
