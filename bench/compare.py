@@ -28,6 +28,8 @@ SAME_MACHINE = ("hostname_hash", "machine", "cpu_model", "cores", "governor", "t
 METERS = ("events", "time")
 NEW = "new"
 STATES = ("before", "after")
+PLACE = ("gic", "irqs", "vcpus", "lrs", "pending", "live")
+"""The KEY columns that make up a configuration."""
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Row:
         """The configuration in one line; empty for rows about several of them."""
         if "irqs" not in self.fields:
             return ""
-        return " ".join(f"{name}={self.fields[name]}" for name in ("gic", "irqs", "vcpus", "lrs", "pending", "live"))
+        return " ".join(f"{name}={self.fields[name]}" for name in PLACE)
 
 
 @dataclass

@@ -3,8 +3,9 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from bench.compare import NEW, Comparison, Row
+from bench.compare import NEW, PLACE, Comparison, Row
 from bench.console import print_table
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
 
@@ -22,13 +23,22 @@ def sorted_rows(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (ORDER[row.verdict], -size(row), row.name, row.configuration))
 
 
-def cells(row: Row, configured: bool) -> tuple[str, ...]:
-    """Return one row's cells for COLUMNS; `configured`: the name says the configuration too."""
+def varying(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the configuration fields that differ between rows: the ones a name has to say."""
+    seen: dict[str, set[int]] = {}
+    for row in rows:
+        for name in PLACE:
+            if name in row.fields:
+                seen.setdefault(name, set()).add(row.fields[name])
+    return tuple(name for name in PLACE if len(seen.get(name, ())) > 1)
+
+
+def cells(row: Row, said: Sequence[str]) -> tuple[str, ...]:
+    """Return one row's cells for COLUMNS; `said`: configuration fields that the name says too."""
     name = f"{row.fields['design']} {row.fields['transition']}"
-    if configured and row.configuration:
-        name += f" ({row.configuration})"
-    elif configured and "gic" in row.fields:
-        name += f" (gic={row.fields['gic']})"
+    place = " ".join(f"{field}={row.fields[field]}" for field in said if field in row.fields)
+    if place:
+        name += f" ({place})"
     verdict = row.verdict + (" (allowed)" if row.allowed else "")
     if row.meter == "events":
         what = row.fields["event"] or "events"
@@ -59,7 +69,7 @@ def print_comparison(comparison: Comparison, everything: bool = False, most: int
     rows = sorted_rows(comparison.rows)
     shown = rows if everything else [row for row in rows if row.verdict != UNCHANGED]
     cut = shown if everything else shown[:most]
-    configured = len({row.configuration for row in comparison.rows}) > 1
+    said = varying(comparison.rows)
     print(f"{comparison.candidate} against {comparison.baseline}: {summary_line(comparison)}")
     for line in comparison.notes:
         print(f"note: {line}")
@@ -68,7 +78,6 @@ def print_comparison(comparison: Comparison, everything: bool = False, most: int
     table = [*comparison.summaries, *cut]
     if table:
         styles = [STYLES.get(row.verdict, "") for row in table]
-        several = configured or len({row.fields.get("gic") for row in comparison.summaries}) > 1
-        print_table(COLUMNS, [cells(row, several) for row in table], styles=styles)
+        print_table(COLUMNS, [cells(row, said) for row in table], styles=styles)
     if len(cut) < len(shown):
         print(f"… and {len(shown) - len(cut)} rows more (--all shows every row)")

@@ -10,7 +10,7 @@ import re
 from xml.etree import ElementTree
 
 from bench.compare import Row
-from bench.compare_table import COLUMNS, cells, sorted_rows, summary_line
+from bench.compare_table import COLUMNS, cells, sorted_rows, summary_line, varying
 from bench.gate import FAIL, MEASUREMENT_FAILED, NO_BASELINE, PASS, UNDECIDED, Judgement, describe
 from bench.statistics import INCONCLUSIVE, NOT_COMPARABLE, UNCHANGED
 from kvmarm.files import atomic_write
@@ -84,10 +84,11 @@ def markdown(judgement: Judgement) -> str:
     changed = [row for row in sorted_rows(comparison.rows) if row.verdict != UNCHANGED]
     table: list[Row] = [*comparison.summaries, *changed[:MOST_ROWS]]
     if table:
+        said = varying(comparison.rows)
         align = ["---:" if column.startswith(">") else "---" for column in COLUMNS]
         lines += ["", "| " + " | ".join(column.removeprefix(">") for column in COLUMNS) + " |"]
         lines += ["| " + " | ".join(align) + " |"]
-        lines += ["| " + " | ".join(_md(cell) for cell in cells(row, True)) + " |" for row in table]
+        lines += ["| " + " | ".join(_md(cell) for cell in cells(row, said)) + " |" for row in table]
     if len(changed) > MOST_ROWS:
         lines += ["", f"… and {len(changed) - MOST_ROWS} rows more."]
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bench.compare import compare
+from bench.compare_table import cells, varying
 from bench.results import frame
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
 from kvmarm.errors import UsageError
@@ -178,3 +179,13 @@ def test_workloads_are_compared_by_their_totals():
         ("old workload disk", None, NOT_COMPARABLE),
     ]
     assert compare(workloads(boot=10), results()).count(UNCHANGED) == 5
+
+
+def test_a_table_names_only_what_differs_between_configurations():
+    found = compare(results(), results(changed(lock=3)))
+    assert varying(found.rows) == ()
+    assert cells(found.rows[0], varying(found.rows))[0] == "new flush_empty"
+    wide = copy.deepcopy(found.rows[0])
+    wide.fields |= {"gic": 3, "vcpus": 64}
+    assert varying([*found.rows, wide]) == ("gic", "vcpus")
+    assert cells(wide, ("gic", "vcpus"))[0] == "new flush_empty (gic=3 vcpus=64)"
