@@ -49,6 +49,7 @@ TERMS: dict[str, str] = {
     "mmio_kernel": "decoding an MMIO exit and finding the device in the kernel, without the device's work",
     "mmio_user": "an exit to user space and back, with the device's work there",
     "host_ipi": "the host's IPI to another CPU until that CPU leaves its guest",
+    "guest_ack_eoi": "the guest's acknowledge and end of interrupt, by the hardware's virtual interface",
     "kick": "the sender's side of a kick: the host's code and its SGI",
 }
 """What the model cannot know, as named terms; a platform has all of them."""
