@@ -4,11 +4,17 @@
 Rows are cost points (bench.cost_points) with the instructions of the real code; a design's model yields the events of
 each point's measured operation. Weights are the non-negative least-squares solution of the *relative* error: each row
 is divided by its instructions, so that a cheap operation counts as much as a dear one.
+
+The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
+or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
+what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
 """
 
 import json
 import os
+import tomllib
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -16,7 +22,7 @@ import pandas as pd
 
 from bench.cost_points import cost_point
 from bench.runner import TraceRun
-from bench.weights import WEIGHTS_FILE
+from bench.weights import WEIGHTS_FILE, package_of, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
@@ -25,6 +31,9 @@ from kvmarm.trace import parse_trace
 
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
 DEFAULT_LRS = 4
+PRIOR_FILE = "prior.toml"
+PRIOR_STRENGTH = 3e-3
+"""A weight that is off its prior by a factor of 2 counts as much as one point that is off by this fraction."""
 
 
 def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
@@ -61,15 +70,41 @@ def event_matrix(design: Design, rows: pd.DataFrame) -> np.ndarray:
     return np.array([point_events(design, row) for row in rows.itertuples()])
 
 
-def solve(events: np.ndarray, instructions: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return non-negative weights (float64[EVENT_COUNT]) that minimise the relative error; 0 for events never seen."""
+def prior_of(design: Design) -> np.ndarray | None:
+    """Return the prior weights (float64[EVENT_COUNT], 0 where it says nothing) of a design, None when it has none.
+
+    Raises UsageError for a file that names an unknown event or is no TOML.
+    """
+    path = files(package_of(design)) / PRIOR_FILE
+    if not path.is_file():
+        return None
+    try:
+        named = tomllib.loads(path.read_text("utf-8"))["instructions"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise UsageError(f"{path}: expected a TOML table [instructions]: {error}") from error
+    return weight_vector(named, str(path))
+
+
+def solve(
+    events: np.ndarray, instructions: Sequence[float] | np.ndarray, prior: np.ndarray | None = None
+) -> np.ndarray:
+    """Return non-negative weights (float64[EVENT_COUNT]) that minimise the relative error.
+
+    prior: float64[EVENT_COUNT] or None. Without one, events never seen get 0.
+    """
     from scipy.optimize import nnls
 
     scale = 1 / np.asarray(instructions, float)
-    seen = np.flatnonzero(events.any(axis=0))
-    solution, _ = nnls(events[:, seen] * scale[:, None], np.ones(len(scale)), maxiter=200 * len(seen))
+    matrix, wanted = events * scale[:, None], np.ones(len(scale))
+    known = events.any(axis=0)
+    if prior is not None:
+        pull = np.diag(PRIOR_STRENGTH / np.maximum(prior, 1.0))
+        matrix, wanted = np.vstack([matrix, pull]), np.concatenate([wanted, pull @ prior])
+        known |= prior > 0
+    chosen = np.flatnonzero(known)
+    solution, _ = nnls(matrix[:, chosen], wanted, maxiter=200 * len(chosen))
     weights = np.zeros(events.shape[1])
-    weights[seen] = solution
+    weights[chosen] = solution
     return weights
 
 
@@ -89,15 +124,17 @@ def geometric_mean_error(table: pd.DataFrame) -> float:
 def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, float], pd.DataFrame]:
     """Fit a design's weights to a cost table.
 
-    Returns (event name -> instructions, for every event the points contain; the rows with `predicted` and `error`).
+    Returns (event name -> instructions, for every event the points contain or the prior names; the rows with
+    `predicted` and `error`).
     Raises UsageError for a bad table.
     """
     design = get_design(design_name)
     rows = read_costs(csv_path, design_name)
     events = event_matrix(design, rows)
-    weights = solve(events, rows["instructions"].to_numpy())
-    seen = events.any(axis=0)
-    named = {name: round(float(weights[i]), 3) for i, name in enumerate(event_names()) if seen[i]}
+    prior = prior_of(design)
+    weights = solve(events, rows["instructions"].to_numpy(), prior)
+    known = events.any(axis=0) | (weights > 0)
+    named = {name: round(float(weights[i]), 3) for i, name in enumerate(event_names()) if known[i]}
     return named, with_errors(rows, events, weights)
 
 

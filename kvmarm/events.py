@@ -46,6 +46,7 @@ KICK = _event("kick", "a vCPU kicked out of the guest")
 # MMIO dispatch.
 BUS_STEP = _event("bus_step", "a comparison in the I/O bus search for the device frame")
 RANGE_STEP = _event("range_step", "an entry of a register range table examined")
+RANGE_UPPER = _event("range_upper", "a binary search of a range table going on in the upper half")
 
 # Bitmaps (legacy design).
 WORD_READ = _event("word_read", "a 64-bit bitmap word read")
@@ -73,6 +74,10 @@ HANDLER = _event("handler", "a register handler called for up to 4 bytes")
 # Interrupt records and lists (redesign).
 IRQ_LOOKUP = _event("irq_lookup", "an interrupt's record looked up by INTID")
 ORACLE = _event("oracle", "a decision which vCPU an interrupt goes to")
+SPI_LOOKUP = _event("spi_lookup", "a look-up that found a shared interrupt, past the private ones")
+QUEUE = _event("queue", "an interrupt offered to the ap_lists")
+ORACLE_DUE = _event("oracle_due", "a decision that found the interrupt pending and enabled")
+LEVEL_UPDATE = _event("level_update", "a level-triggered interrupt's pending state computed from its line and latch")
 LIST_STEP = _event("list_step", "an ap_list entry visited")
 LIST_ADD = _event("list_add", "an interrupt appended to an ap_list")
 LIST_REMOVE = _event("list_remove", "an interrupt removed from an ap_list")
@@ -82,6 +87,10 @@ DEPTH_STEP = _event("depth_step", "an ap_list entry counted to see whether the l
 PRUNE_STEP = _event("prune_step", "an ap_list entry visited by the walk that drops or moves entries")
 SORT_STEP = _event("sort_step", "an ap_list entry taken into the sort, or linked again after it")
 NOTIFY = _event("notify", "an end of interrupt announced to the irqfd resamplers")
+FIELD_CHECK = _event("field_check", "an access to a field an interrupt: its INTID computed and checked")
+FIELD_LOOP = _event("field_loop", "a loop over the interrupts of a register entered")
+HALT = _event("halt", "vCPUs made to leave the guest before an active state is changed")
+SGI_DECODE = _event("sgi_decode", "an SGI request's fields taken apart")
 SET_BIT = _event("set_bit", "a set bit of a written register value found and acted on")
 VALUE_BIT = _event("value_bit", "a set bit put into the value of a register read")
 
@@ -90,6 +99,8 @@ VCPU_STEP = _event("vcpu_step", "a vCPU examined in a walk over all vCPUs")
 LR_SCAN = _event("lr_scan", "a list register examined for its state")
 LR_READ = _event("lr_read", "a list register of the software image decoded")
 LR_WRITE = _event("lr_write", "a list register of the software image written")
+FOLD_SET_UP = _event("fold_set_up", "the loop over the list registers of an exit prepared")
+WIDE_STEP = _event("wide_step", "a step on GICv3's 64-bit interface image, dearer than on GICv2's")
 LR_CLEAR = _event("lr_clear", "an unused list register of the software image cleared")
 
 

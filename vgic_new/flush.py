@@ -115,6 +115,8 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target_oracle(vm, irq, observer) == vcpu:
             while True:
                 events.count(observer, events.LR_WRITE, 1)
+                if vm.gic == 3:
+                    events.count(observer, events.WIDE_STEP, 1)
                 image.lr[used] = _populate_v2(vm, irq) if vm.gic == 2 else _populate_v3(irq)
                 if vm.bug:
                     return used

@@ -12,7 +12,7 @@ from kvmarm import events
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
 from vgic_new.queue import queue_and_unlock
-from vgic_new.state import LEVEL, NO_SLOT, find_irq, is_reserved, level_pending, lock_irq, unlock_irq
+from vgic_new.state import LEVEL, NO_SLOT, find_irq, is_reserved, lock_irq, unlock_irq, update_level
 
 
 @jit
@@ -30,7 +30,7 @@ def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, obs
             unlock_irq(vm, slot, observer)
             return 0
         irq.line_level = level
-        irq.pending = level_pending(irq)
+        update_level(irq, observer)
     else:
         if level == 0:
             unlock_irq(vm, slot, observer)

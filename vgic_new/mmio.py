@@ -31,7 +31,7 @@ def _find(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
     device = find_device(vm, region, offset, observer)
     frame_offset = offset if region == DISTRIBUTOR else offset & 0xFFFF
     row = find_row(frame_of_device(vm, device), frame_offset, observer)
-    if row >= 0 and not takes_access(vm, row, frame_offset, size):
+    if row >= 0 and not takes_access(vm, row, frame_offset, size, observer):
         row = -1
     return row, frame_offset
 

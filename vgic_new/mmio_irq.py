@@ -31,7 +31,7 @@ from vgic_new.regions import (
     ISENABLER,
     ISPENDR,
 )
-from vgic_new.state import EDGE, LEVEL, find_irq, level_pending, lock_irq_to_write, unlock_irq
+from vgic_new.state import EDGE, LEVEL, find_irq, lock_irq_to_write, unlock_irq, update_level
 
 _BITS = 32
 """Interrupts of one access to a register with a bit an interrupt: those take 32-bit accesses only."""
@@ -42,6 +42,7 @@ _PRIORITY_MASK = 0xF8
 
 @jit
 def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
         if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
@@ -52,6 +53,7 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
         if vm.irq[find_irq(vm, vcpu, first + i, observer)].pending:
@@ -62,6 +64,7 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
         if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
@@ -72,6 +75,7 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(size):
         value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
@@ -80,7 +84,9 @@ def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> 
 
 @jit
 def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
+    events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
         if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
             value |= 2 << (2 * i)
@@ -107,6 +113,7 @@ def read(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any
 
 @jit
 def _set_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     left = value
     while left != U64_0:
         events.count(observer, events.SET_BIT, 1)
@@ -119,6 +126,7 @@ def _set_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> N
 
 @jit
 def _clear_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     left = value
     while left != U64_0:
         events.count(observer, events.SET_BIT, 1)
@@ -131,6 +139,7 @@ def _clear_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) ->
 
 @jit
 def _set_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     left = value
     while left != U64_0:
         events.count(observer, events.SET_BIT, 1)
@@ -146,6 +155,7 @@ def _set_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> N
 
 @jit
 def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     left = value
     while left != U64_0:
         events.count(observer, events.SET_BIT, 1)
@@ -155,7 +165,7 @@ def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) ->
             irq = vm.irq[slot]
             if irq.config == LEVEL:
                 irq.soft_pending = 0
-                irq.pending = irq.line_level
+                update_level(irq, observer)
             else:
                 irq.pending = 0
             unlock_irq(vm, slot, observer)
@@ -168,8 +178,10 @@ def _change_active(vm: Any, vcpu: Any, first: Any, value: Any, active: Any, obse
     The kernel first makes every vCPU concerned leave the guest: the one vCPU of private interrupts by a kick, else all
     of them by a request that is no kick; then it waits for each interrupt's vCPU. Nobody needs to wait here.
     """
+    events.count(observer, events.HALT, 1)
     if first < PRIVATE_IRQS:
         kick(vm, vcpu, observer)
+    events.count(observer, events.FIELD_LOOP, 1)
     left = value
     while left != U64_0:
         events.count(observer, events.SET_BIT, 1)
@@ -185,6 +197,7 @@ def _change_active(vm: Any, vcpu: Any, first: Any, value: Any, active: Any, obse
 
 @jit
 def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
@@ -196,15 +209,18 @@ def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, obser
 def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
     if first < PRIVATE_IRQS:
         return
+    events.count(observer, events.FIELD_LOOP, 1)
     for i in range(_CONFIG_FIELDS):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
+            # The bit is tested in the value, then the field is written.
+            events.count(observer, events.CONFIG_BIT, 2)
             irq = vm.irq[slot]
             if (value >> (2 * i + 1)) & 1:
                 irq.config = EDGE
             else:
                 irq.config = LEVEL
-                irq.pending = level_pending(irq)
+                update_level(irq, observer)
             unlock_irq(vm, slot, observer)
 
 

@@ -48,6 +48,7 @@ def set_distributor_enable(vm: Any, enabled: Any, observer: Any) -> None:
 
 @jit
 def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(size):
         value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].targets) << (8 * i)
@@ -56,6 +57,7 @@ def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> A
 
 @jit
 def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
+    events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(size):
         value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].source) << (8 * i)
@@ -78,6 +80,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
 def _write_targets(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     if first < PRIVATE_IRQS:
         return
+    events.count(observer, events.FIELD_LOOP, 1)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
@@ -90,6 +93,7 @@ def _write_targets(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observ
 
 @jit
 def _clear_sources(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
         lock_irq(vm, slot, observer)
@@ -102,6 +106,7 @@ def _clear_sources(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observ
 
 @jit
 def _set_sources(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    events.count(observer, events.FIELD_LOOP, 1)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
         lock_irq(vm, slot, observer)

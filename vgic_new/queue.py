@@ -31,6 +31,7 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
         vcpu = np.int64(irq.vcpu)
         return vcpu if vcpu != NOBODY else target
     if irq.enabled and irq.pending:
+        events.count(observer, events.ORACLE_DUE, 1)
         if target != NOBODY and not vm.enabled:
             return NOBODY
         return target
@@ -43,6 +44,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
 
     Enters with its irq lock held and returns without any. The vCPU that got it is kicked.
     """
+    events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
     while True:
         target = target_oracle(vm, irq, observer)

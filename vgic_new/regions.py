@@ -168,6 +168,7 @@ def find_row(frame: Any, offset: Any, observer: Any) -> Any:
         if offset < _OFFSET[middle]:
             high = middle
         elif offset >= _END[middle]:
+            events.count(observer, events.RANGE_UPPER, 1)
             low = middle + 1
         else:
             return middle
@@ -189,8 +190,11 @@ def row_register(row: Any) -> Any:
 
 
 @jit
-def takes_access(vm: Any, row: Any, offset: Any, size: Any) -> Any:
+def takes_access(vm: Any, row: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Return whether a row takes an aligned access of this size (bytes) at an interrupt that the VM has."""
     if not _SIZES[row] & size or offset & (size - 1):
         return False
+    if _BIT_SHIFT[row] < 0:
+        return True
+    events.count(observer, events.FIELD_CHECK, 1)
     return first_intid(row, offset) < vm.irqs

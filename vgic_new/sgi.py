@@ -43,6 +43,7 @@ def _make_pending(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) ->
 @jit
 def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv2 guest's `vcpu` writes `value` (int64, 32 bits) to GICD_SGIR."""
+    events.count(observer, events.SGI_DECODE, 1)
     intid = value & 0xF
     target_filter = (value >> 24) & 3
     everyone = (1 << vm.vcpus) - 1
@@ -64,6 +65,7 @@ def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
 def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv3 guest's `vcpu` writes `value` (uint64) to ICC_SGI1R_EL1."""
     events.count(observer, events.CALL_SGI, 1)
+    events.count(observer, events.SGI_DECODE, 1)
     intid = np.int64((value >> U64(SGI1R_INTID_SHIFT)) & U64(0xF))
     if (value >> U64(SGI1R_IRM_SHIFT)) & U64(1):
         for target in range(vm.vcpus):

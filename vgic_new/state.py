@@ -118,6 +118,7 @@ def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     if intid < PRIVATE_IRQS:
         return FIRST_PRIVATE + vcpu * PRIVATE_IRQS + intid
     if intid < vm.irqs:
+        events.count(observer, events.SPI_LOOKUP, 1)
         return intid
     return NO_SLOT
 
@@ -181,6 +182,7 @@ def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
 
 
 @jit
-def level_pending(irq: Any) -> Any:
-    """Return the pending state (0 or 1) of a level-triggered interrupt: its line or the latch of ISPENDR."""
-    return irq.line_level | irq.soft_pending
+def update_level(irq: Any, observer: Any) -> None:
+    """Compute the pending state of a level-triggered interrupt: its line, or the latch that ISPENDR sets."""
+    events.count(observer, events.LEVEL_UPDATE, 1)
+    irq.pending = irq.line_level | irq.soft_pending

@@ -37,16 +37,18 @@ from vgic_new.state import (
     NOBODY,
     find_irq,
     is_reserved,
-    level_pending,
     lock_ap_list,
     lock_irq,
     unlock_ap_list,
     unlock_irq,
+    update_level,
 )
 
 
 @jit
 def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
+    if vm.gic == 3:
+        events.count(observer, events.WIDE_STEP, 1)
     ended = image.misr & U64(MISR_EOI)
     if ended:
         done = image.eisr
@@ -63,6 +65,12 @@ def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
 @jit
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
     used = np.int64(vm.cpu[vcpu].used_lrs)
+    if vm.gic == 3:
+        # This loop asks for the guest's GIC version, so it is prepared even for no list register.
+        events.count(observer, events.FOLD_SET_UP, 1)
+        events.count(observer, events.WIDE_STEP, used + 1)
+    elif used > 0:
+        events.count(observer, events.FOLD_SET_UP, 1)
     for index in range(used):
         events.count(observer, events.LR_READ, 1)
         lr = image.lr[index]
@@ -83,7 +91,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
         else:
             if not state & LR_PENDING:
                 irq.soft_pending = 0
-            irq.pending = level_pending(irq)
+            update_level(irq, observer)
         unlock_irq(vm, slot, observer)
 
 
