@@ -76,7 +76,7 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 @jit
 def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    value = 0
+    value: Any = 0
     for i in range(size):
         value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
     return value

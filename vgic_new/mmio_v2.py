@@ -49,7 +49,7 @@ def set_distributor_enable(vm: Any, enabled: Any, observer: Any) -> None:
 @jit
 def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    value = 0
+    value: Any = 0
     for i in range(size):
         value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].targets) << (8 * i)
     return value
@@ -58,7 +58,7 @@ def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> A
 @jit
 def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    value = 0
+    value: Any = 0
     for i in range(size):
         value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].source) << (8 * i)
     return value

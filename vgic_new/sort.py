@@ -35,7 +35,7 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
     lock_irq(vm, first, observer)
     lock_irq(vm, second, observer)
     if a.active or b.active:
-        order = np.int64(b.active) - np.int64(a.active)
+        order: Any = np.int64(b.active) - np.int64(a.active)
     else:
         a_due = 1 if a.enabled and a.pending else 0
         b_due = 1 if b.enabled and b.pending else 0
