@@ -14,7 +14,24 @@ import typer
 from kvmarm.errors import UsageError
 
 # In the order of `vgic-bench --help`.
-COMMANDS: tuple[str, ...] = ("run", "sweep", "transitions", "predict", "trace", "replay", "compare", "gate", "results", "history", "switch", "platforms", "report", "plot", "explain")
+COMMANDS: tuple[str, ...] = (
+    "run",
+    "sweep",
+    "transitions",
+    "predict",
+    "fit",
+    "trace",
+    "replay",
+    "compare",
+    "gate",
+    "results",
+    "history",
+    "switch",
+    "platforms",
+    "report",
+    "plot",
+    "explain",
+)
 
 app = typer.Typer(
     name="vgic-bench",
