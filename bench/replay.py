@@ -101,12 +101,13 @@ def _outcome(recording: Recording, runs: list[Run]) -> dict[str, Any]:
         **groups,
         "totals": {name: sum(values.values()) for name, values in groups.items()},
         "epilogue": recording.epilogue,
-        "designs": {run.design.name: _design(run, recording) for run in runs},
+        "designs": {run.design.name: design_outcome(run, recording.kind != detect.TRACE) for run in runs},
         "switches": world_switches(runs),
     }
 
 
-def _design(run: Run, recording: Recording) -> dict[str, Any]:
+def design_outcome(run: Run, compared: bool) -> dict[str, Any]:
+    """Return one design's outcome. compared: the operations come from a recording that says what really happened."""
     prices = weights.weights_of(run.design)
     kinds = {}
     for kind, name in enumerate(KIND_NAMES):
@@ -138,7 +139,7 @@ def _design(run: Run, recording: Recording) -> dict[str, Any]:
             "cost_mean": float(run.cycles[1]) / waits if waits and prices is not None else None,
             "cost_most": float(run.cycles[2]) if waits and prices is not None else None,
         },
-        "loads": replay_checks.loads(run) if recording.kind != detect.TRACE else None,
+        "loads": replay_checks.loads(run) if compared else None,
         "list_registers": replay_checks.entries(run),
     }
 

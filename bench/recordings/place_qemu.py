@@ -248,6 +248,10 @@ def place_qemu(events: Any, start: Any, g: Any, cpus: Any, spis: Any, refs: Any,
             g[N_PLACED] += 1
             enter(ops, g, cpus, vcpu)
             _kick_sgi_targets(ops, g, cpus, vcpu, event.a)
+        elif kind == ev.Q_EXIT:
+            _ensure_inside(ops, g, cpus, vcpu)
+            leave(ops, g, cpus, vcpu)
+            enter(ops, g, cpus, vcpu)
         else:
             _guest(ops, g, cpus, spis, refs, vcpu, kind, event.a)
     return index
