@@ -22,6 +22,8 @@ COMMANDS: tuple[str, ...] = (
     "fit",
     "trace",
     "replay",
+    "record",
+    "workloads",
     "compare",
     "gate",
     "results",

@@ -129,8 +129,8 @@ def show(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
-    print("\nMMIO: share of distributor and redistributor accesses among the VGIC's operations; on GICv2 an SGI")
-    print("is one of them, and most of the rest is what the guest's driver writes once, as it starts.\n")
+    print("\nMMIO: share of distributor and redistributor accesses among the VGIC's operations.")
+    print("On GICv2 an SGI is one; most others are what the guest's driver writes as it starts.\n")
     if any("costs" in row for row in rows):
         _show_costs(rows)
     for row in rows:
