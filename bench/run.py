@@ -5,17 +5,21 @@ Events are counted in this process: they are the same wherever they are counted.
 (bench.timing_run). Nothing here prints; `progress` is told what is going on.
 """
 
+import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from bench import environment, warm, weights, yardstick
 from bench.interleave import with_times
+from bench.life import life_rows
 from bench.measure import FAMILY, Counted, differences, measure_all
 from bench.results import Results, frame, new_meta, utc_now
+from bench.switch_tables import chosen_platforms, switch_rows, transition_tables, vgic_cycle_rows
+from bench.switch_transitions import GROUP, switch_transitions
 from bench.timing_run import CALLS, QUICK_CALLS, time_points
 from bench.transitions.catalogue import Transition, cost_transitions, load_catalogue, select
 from bench.workload_run import measure_workloads
@@ -24,7 +28,8 @@ from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
 
-METERS = ("events", "instructions", "time", "workloads")
+METERS = ("events", "instructions", "time", "cycles")
+PARTS = ("transitions", "workloads", "switch", "life")
 DEFAULT_DESIGNS = ("old", "new")
 QUICK_GROUPS = ("overflow", "migration")
 
@@ -37,8 +42,9 @@ class Options:
     """What a run is to measure.
 
     gics, vcpus, irqs, lrs, pending: the configuration, one for each GIC version. transitions: patterns, none for all.
-    catalogue: TOML files with more transitions. processes: fresh processes of the time meter. quick: the transitions
-    with known instruction counts, overflow and migration, fewer calls a sample, the boots alone.
+    catalogue: TOML files with more transitions. meters, parts: what of METERS and PARTS. platforms: whose cycles, None
+    for all. processes: fresh processes of the time meter. quick: the transitions with known instruction counts,
+    overflow and migration, fewer calls a sample, the boots alone and not timed.
     """
 
     designs: Sequence[str] = DEFAULT_DESIGNS
@@ -50,8 +56,15 @@ class Options:
     transitions: Sequence[str] = ()
     catalogue: Sequence[str] = ()
     meters: Sequence[str] = METERS
+    parts: Sequence[str] = PARTS
+    platforms: Sequence[str] | None = None
     processes: int = 6
     quick: bool = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether times are measured: not without JIT, where they would be those of the interpreter."""
+        return "time" in self.meters and JIT_ENABLED
 
     def configurations(self) -> list[VmConfig]:
         """Return one configuration a GIC version. Raises UsageError when one is out of range."""
@@ -59,12 +72,35 @@ class Options:
 
     def chosen(self) -> list[Transition]:
         """Return the transitions to measure. Raises UsageError for a name or file that is not right."""
+        if "transitions" not in self.parts:
+            return []
         catalogue = load_catalogue(self.catalogue)
-        patterns = list(self.transitions)
+        names = {transition.name for transition in switch_transitions()}
+        patterns = [one for one in split(self.transitions) if not _named(one, names)]
+        if self.transitions and not patterns:
+            return []
         if not patterns and self.quick:
             own = [name for name, entry in catalogue.items() if entry.source in {str(path) for path in self.catalogue}]
             patterns = [*cost_transitions(), *QUICK_GROUPS, *own]
         return select(catalogue, patterns)
+
+    def chosen_switch(self) -> list[str]:
+        """Return the names of the world switch's transitions to measure: all, or those that a pattern names."""
+        if "switch" not in self.parts:
+            return []
+        names = [transition.name for transition in switch_transitions()]
+        if not self.transitions:
+            return names
+        return [name for name in names if any(_named(one, {name}) for one in split(self.transitions))]
+
+
+def split(patterns: Iterable[str]) -> list[str]:
+    """Return the parts of comma-separated patterns."""
+    return [part for pattern in patterns for part in pattern.split(",") if part]
+
+
+def _named(pattern: str, switch_names: set[str]) -> bool:
+    return pattern == GROUP or bool(fnmatch.filter(switch_names, pattern))
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -75,15 +111,20 @@ def check(options: Options) -> None:
     """Raise UsageError for options that no run can satisfy, before anything is compiled or measured."""
     for name in options.designs:
         get_design(name)
-    for meter in options.meters:
-        if meter not in METERS:
-            raise UsageError(f"meter {meter!r}: expected one of {', '.join(METERS)}")
+    for word, given, known in (("meter", options.meters, METERS), ("part", options.parts, PARTS)):
+        for name in given:
+            if name not in known:
+                raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
+    if "cycles" in options.meters:
+        chosen_platforms(options.platforms)
     if options.processes < 1:
         raise UsageError(f"processes={options.processes}: expected 1 or more")
     configurations = options.configurations()
     transitions = options.chosen()
     for config in configurations:
-        if all(transition.effective_pending(config, options.pending) is None for transition in transitions):
+        if transitions and all(
+            transition.effective_pending(config, options.pending) is None for transition in transitions
+        ):
             raise UsageError(f"none of the transitions applies to {config} pending={options.pending}")
 
 
@@ -112,14 +153,14 @@ def transition_rows(points: Iterable[Counted]) -> tuple[list[dict[str, Any]], li
     return rows, event_rows
 
 
-def parts_needed(options: Options) -> list[str]:
-    """Return the compiled parts (bench.warm) that a run needs."""
-    parts = ["counting"]
-    if "time" in options.meters and JIT_ENABLED:
-        parts.append("timing")
-        if "workloads" in options.meters:
-            parts.append("plain")
-    return parts
+def code_needed(options: Options) -> list[str]:
+    """Return the compiled code (bench.warm.PARTS) that a run needs."""
+    needed = ["counting"]
+    if options.timed:
+        needed.append("timing")
+        if "workloads" in options.parts and not options.quick:
+            needed.append("plain")
+    return needed
 
 
 @dataclass
@@ -130,42 +171,69 @@ class Outcome:
     unexpected: list[str] = field(default_factory=list)
 
 
-def execute(options: Options, progress: Progress = silent) -> Outcome:
-    """Measure. Raises UsageError for bad options (status 2) or a measurement that failed (status 5)."""
-    check(options)
-    compile_seconds = warm.ensure_compiled(options.designs, parts_needed(options))
-    meta = new_meta("run")
+def _times(options: Options, transitions: Sequence[Transition], progress: Progress) -> list[dict[str, Any]]:
+    return time_points(
+        options.designs,
+        [(config, options.pending) for config in options.configurations()],
+        transitions,
+        options.processes,
+        QUICK_CALLS if options.quick else CALLS,
+        options.catalogue,
+        lambda done, total: progress("time", done, total),
+    )
+
+
+def _transition_tables(options: Options, progress: Progress) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the tables of VGIC and switch transitions, and one line a point in an unexpected state."""
     transitions = options.chosen()
-    configurations = options.configurations()
     points: list[Counted] = []
-    steps = [(name, config) for config in configurations for name in options.designs]
+    steps = [(name, config) for config in options.configurations() for name in options.designs]
     for number, (name, config) in enumerate(steps):
         progress("events", number, len(steps))
         points += measure_all(get_design(name), config, options.pending, transitions)
+    platforms = chosen_platforms(options.platforms) if "cycles" in options.meters else []
     rows, event_rows = transition_rows(points)
-    tables = {"transitions": frame("transitions", rows), "events": frame("events", event_rows)}
-    timed = "time" in options.meters and JIT_ENABLED
-    if timed:
-        samples = time_points(
-            options.designs,
-            [(config, options.pending) for config in configurations],
-            transitions,
-            options.processes,
-            QUICK_CALLS if options.quick else CALLS,
-            options.catalogue,
-            lambda done, total: progress("time", done, total),
-        )
-        tables["samples"] = frame("samples", samples)
+    tables = {"transitions": frame("transitions", rows)}
+    cycle_rows = vgic_cycle_rows(points, platforms)
+    if options.timed and transitions:
+        tables["samples"] = frame("samples", _times(options, transitions, progress))
         tables["transitions"] = with_times(tables["transitions"], tables["samples"])
-    else:
-        tables["transitions"][["time_ns", "time_low", "time_high"]] = np.nan
-    if "workloads" in options.meters:
+    unexpected = differences(points)
+    chosen = set(options.chosen_switch())
+    if chosen:
+        progress("world switches", 0, 1)
+        own = transition_tables(options.gics, options.lrs, platforms, options.timed)
+        own = {name: [row for row in table if row["transition"] in chosen] for name, table in own.items()}
+        tables["transitions"] = pd.concat([tables["transitions"], frame("transitions", own["transitions"])])
+        event_rows += own["events"]
+        cycle_rows += own["cycles"]
+        unexpected += [f"{r['design']} {r['transition']}: {r['after']}" for r in own["transitions"] if not r["ok"]]
+        tables["switch"] = frame("switch", switch_rows(options.gics, options.lrs))
+    tables |= {"events": frame("events", event_rows), "cycles": frame("cycles", cycle_rows)}
+    return {name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, unexpected
+
+
+def execute(options: Options, progress: Progress = silent) -> Outcome:
+    """Measure. Raises UsageError for bad options (status 2) or a measurement that failed (status 5)."""
+    check(options)
+    compile_seconds = warm.ensure_compiled(options.designs, code_needed(options))
+    meta = new_meta("run")
+    tables, unexpected = _transition_tables(options, progress)
+    if "workloads" in options.parts:
+        timed = options.timed and not options.quick
         workload_tables = measure_workloads(options.designs, options.gics, timed, options.quick, progress)
-        tables |= {name: frame(name, table_rows) for name, table_rows in workload_tables.items()}
-    lock_ns, lock_kind = yardstick.lock_pair_ns() if JIT_ENABLED else (None, "none")
+        tables |= {name: frame(name, rows) for name, rows in workload_tables.items()}
+    if "life" in options.parts:
+        progress("whole lives", 0, 1)
+        platforms = options.platforms if "cycles" in options.meters else []
+        lives = life_rows(
+            options.designs, options.gics, platforms, options.irqs, options.vcpus, options.lrs, options.pending
+        )
+        tables["life"] = frame("life", lives)
+    lock_ns, lock_kind = yardstick.lock_pair_ns() if options.timed else (None, "none")
     meta |= describe(options, compile_seconds) | {"lock_pair_ns": lock_ns, "lock_pair_by": lock_kind}
     meta |= {"complete": True, "finished": utc_now()}
-    return Outcome(Results(meta, tables), differences(points))
+    return Outcome(Results(meta, tables), unexpected)
 
 
 def describe(options: Options, compile_seconds: float) -> dict[str, Any]:
@@ -190,6 +258,7 @@ def describe(options: Options, compile_seconds: float) -> dict[str, Any]:
             "lrs": options.lrs,
             "pending": options.pending,
             "transitions": list(options.transitions),
+            "parts": list(options.parts),
             "quick": options.quick,
             "processes": options.processes,
         },

@@ -45,6 +45,7 @@ def _ratio(value: float, base: float) -> float:
 
 
 def _contributions(events: pd.DataFrame, design: str, weighted: bool) -> pd.Series:
+    """Return what each event of a point comes to: instructions where a VGIC design's weights are known, else counts."""
     counts = events.set_index("event")["count"].astype(float)
     vector = weights.weights_of(get_design(design)) if weighted else None
     if vector is None:
@@ -66,15 +67,18 @@ def because(first: pd.Series, second: pd.Series) -> str:
     return f"{both.index[position]!s} {first_figure:,.0f} -> {second_figure:,.0f} ({share:.0%})"
 
 
-def transition_rows(results: Results, gic: int, names: Sequence[str] | None = None) -> tuple[str, list[Row]]:
-    """Return (unit, rows) of the transitions of one GIC version, all or those named."""
+def transition_rows(
+    results: Results, gic: int, names: Sequence[str] | None = None, family: str = "vgic"
+) -> tuple[str, list[Row]]:
+    """Return (unit, rows) of the transitions of one GIC version and family of models, all or those named."""
     table = results.table("transitions")
-    table = table[table["gic"] == gic]
+    table = table[(table["gic"] == gic) & (table["family"] == family)]
     if names is not None:
         table = table[table["transition"].isin(names)]
     column, unit = unit_of(table)
     events = results.table("events")
-    events = events[events["gic"] == gic]
+    events = events[(events["gic"] == gic) & (events["family"] == family)]
+    weighted = column == "instructions" and family == "vgic"
     by_point = dict(tuple(events.groupby(["transition", "design"], sort=False)))
     empty = events.iloc[:0]
     designs = list(dict.fromkeys(table["design"]))
@@ -86,18 +90,22 @@ def transition_rows(results: Results, gic: int, names: Sequence[str] | None = No
         figures = tuple(float(by_design[column][design]) for design in designs)
         reason = ""
         if len(designs) > 1:
-            parts = [
-                _contributions(by_point.get((name, design), empty), design, column == "instructions")
-                for design in designs[:2]
-            ]
+            parts = [_contributions(by_point.get((name, design), empty), design, weighted) for design in designs[:2]]
             reason = because(*parts)
         rows.append(Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason))
     return unit, rows
 
 
+def designs_of(results: Results, family: str = "vgic") -> list[str]:
+    """Return the designs of a family of models in a run, in their order."""
+    table = results.table("transitions")
+    return list(dict.fromkeys(table[table["family"] == family]["design"]))
+
+
 def group_rows(results: Results, gic: int) -> list[tuple[str, int, list[float]]]:
     """Return (group, transitions, geometric mean ratios of the later designs to the first) of one GIC version."""
     table = results.table("transitions")
+    table = table[table["family"] == "vgic"]
     group_of = dict(zip(table["transition"], table["group"], strict=True))
     _, rows = transition_rows(results, gic)
     gathered: dict[str, list[Row]] = {}
@@ -150,7 +158,8 @@ def _dearest(table: pd.DataFrame, workload: str) -> str:
 
 def headline(results: Results, preferred: Iterable[str]) -> list[str] | None:
     """Return the names to print: all (None) when they are few, else the preferred ones."""
-    names = set(results.table("transitions")["transition"])
+    table = results.table("transitions")
+    names = set(table[table["family"] == "vgic"]["transition"])
     if len(names) <= MOST_ROWS:
         return None
     chosen = [name for name in preferred if name in names]

@@ -19,6 +19,10 @@ def _numbers(text: str, option: str) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
+
+
 def run(
     gic: Annotated[str, typer.Option(help="GIC versions, separated by commas.")] = "2,3",
     irqs: Annotated[int, typer.Option(help="INTIDs of the VM: a multiple of 32, 64 to 1024.")] = 256,
@@ -36,8 +40,18 @@ def run(
         str, typer.Option(help="Designs, separated by commas; the first is the one to hold against.")
     ] = ("old,new"),
     meters: Annotated[
-        str, typer.Option(help="Any of events, instructions, time, workloads, separated by commas.")
-    ] = "events,instructions,time,workloads",
+        str, typer.Option(help="Any of events, instructions, time, cycles, separated by commas.")
+    ] = "events,instructions,time,cycles",
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            help="Any of transitions, workloads, switch, life, separated by commas "
+            "[default: all; with --transitions those alone]."
+        ),
+    ] = None,
+    platforms: Annotated[
+        str | None, typer.Option(help="Platforms to price cycles for, separated by commas [default: all].")
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Fresh processes of the time meter [default: 6, with --quick 1].")
     ] = None,
@@ -52,10 +66,10 @@ def run(
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
     from bench.progress_lines import ProgressLines
-    from bench.run import Options, check, default_output, execute
+    from bench.run import PARTS, Options, check, default_output, execute
 
     options = Options(
-        designs=[name for name in designs.split(",") if name],
+        designs=_words(designs),
         gics=_numbers(gic, "--gic"),
         irqs=irqs,
         vcpus=vcpus,
@@ -63,7 +77,9 @@ def run(
         pending=pending,
         transitions=transitions or (),
         catalogue=catalogue or (),
-        meters=[name for name in meters.split(",") if name],
+        meters=_words(meters),
+        parts=_words(parts) if parts is not None else (["transitions", "switch"] if transitions else PARTS),
+        platforms=_words(platforms) if platforms is not None else None,
         processes=processes if processes is not None else (1 if quick else 6),
         quick=quick,
     )
@@ -97,56 +113,21 @@ def _page(folder: str) -> str | None:
 
 
 def _print(outcome: Any, folder: Any, page: str | None) -> None:
-    from bench.console import print_table
-    from bench.run_summary import group_rows, headline, transition_rows, workload_rows
+    from bench.run_summary import designs_of, headline
     from bench.transitions.catalogue import cost_transitions
 
     results = outcome.results
     names = headline(results, cost_transitions())
-    for gic in results.meta["configuration"]["gic"]:
-        unit, rows = transition_rows(results, gic, names)
-        designs = [entry["name"] for entry in results.meta["designs"]]
-        heads = ["transition", *(f">{name}" for name in designs), *(f">{n}/{designs[0]}" for n in designs[1:])]
-        place = results.meta["configuration"]
-        title = f"GICv{gic}, {place['irqs']} INTIDs, {place['vcpus']} vCPUs, {place['lrs']} LRs, {unit}"
-        print_table(
-            [*heads, "most of the difference"],
-            [
-                (row.name, *(f"{f:,.0f}" for f in row.figures), *(f"{r:.2f}" for r in row.ratios), row.because)
-                for row in rows
-            ],
-            title=title,
-        )
-        if names is not None:
-            print()
-            heads = ["group", ">transitions", *(f">{name}/{designs[0]}" for name in designs[1:])]
-            print_table(
-                heads,
-                [
-                    (group, count, *(f"{mean:.2f}" for mean in means))
-                    for group, count, means in group_rows(results, gic)
-                ],
-                title=f"GICv{gic}, all transitions by group, geometric mean of the ratios",
-            )
-        print()
-    unit, workloads = workload_rows(results)
-    if workloads:
-        heads = ["workload", *(f">{name}" for name in designs), *(f">{n}/{designs[0]}" for n in designs[1:])]
-        print_table(
-            [*heads, ">MMIO", "most of the difference"],
-            [
-                (
-                    row.name,
-                    *(f"{f:,.0f}" for f in row.figures),
-                    *(f"{r:.2f}" for r in row.ratios),
-                    f"{share:.1%}",
-                    row.because,
-                )
-                for row, _, share in workloads
-            ],
-            title=f"Recorded workloads, {unit}",
-        )
-        print()
+    place = results.meta["configuration"]
+    for gic in place["gic"]:
+        if designs_of(results):
+            title = f"GICv{gic}, {place['irqs']} INTIDs, {place['vcpus']} vCPUs, {place['lrs']} LRs"
+            _print_transitions(results, gic, names, "vgic", title)
+            if names is not None:
+                _print_groups(results, gic)
+        if designs_of(results, "switch"):
+            _print_transitions(results, gic, None, "switch", f"World switch, GICv{gic}, {place['lrs']} LRs")
+    _print_workloads(results)
     for line in outcome.unexpected:
         print(f"unexpected: {line}", file=sys.stderr)
     for note in results.meta["notes"]:
@@ -154,6 +135,56 @@ def _print(outcome: Any, folder: Any, page: str | None) -> None:
     print(f"results: {folder}")
     if page:
         print(f"report:  {page}")
+
+
+def _heads(first: str, designs: list[str]) -> list[str]:
+    return [first, *(f">{name}" for name in designs), *(f">{name}/{designs[0]}" for name in designs[1:])]
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    return (row.name, *(f"{figure:,.0f}" for figure in row.figures), *(f"{ratio:.2f}" for ratio in row.ratios))
+
+
+def _print_transitions(results: Any, gic: int, names: list[str] | None, family: str, title: str) -> None:
+    from bench.console import print_table
+    from bench.run_summary import designs_of, transition_rows
+
+    unit, rows = transition_rows(results, gic, names, family)
+    print_table(
+        [*_heads("transition", designs_of(results, family)), "most of the difference"],
+        [(*_cells(row), row.because) for row in rows],
+        title=f"{title}, {unit}",
+    )
+    print()
+
+
+def _print_groups(results: Any, gic: int) -> None:
+    from bench.console import print_table
+    from bench.run_summary import designs_of, group_rows
+
+    designs = designs_of(results)
+    print_table(
+        ["group", ">transitions", *(f">{name}/{designs[0]}" for name in designs[1:])],
+        [(group, count, *(f"{mean:.2f}" for mean in means)) for group, count, means in group_rows(results, gic)],
+        title=f"GICv{gic}, all transitions by group, geometric mean of the ratios",
+    )
+    print()
+
+
+def _print_workloads(results: Any) -> None:
+    from bench.console import print_table
+    from bench.run_summary import workload_rows
+
+    unit, rows = workload_rows(results)
+    if not rows:
+        return
+    designs = list(dict.fromkeys(results.table("workloads")["design"]))
+    print_table(
+        [*_heads("workload", designs), ">MMIO", "most of the difference"],
+        [(*_cells(row), f"{share:.1%}", row.because) for row, _, share in rows],
+        title=f"Recorded workloads, {unit}",
+    )
+    print()
 
 
 def register(app: typer.Typer) -> None:
