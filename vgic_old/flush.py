@@ -50,6 +50,8 @@ def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: 
         clear_bit(vm, ACTIVE, vcpu, intid, observer)
         update_state(vm, observer)
     else:
+        # Asked for a warning only: what is not active should be pending.
+        events.count(observer, events.BIT_TEST, 1)
         lr = with_pending(gic, lr)
     if not is_edge(vm, vcpu, intid, observer):
         lr = with_eoi(gic, lr)
@@ -72,11 +74,15 @@ def _queue(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) -> Any:
     while used != U64_0:
         index = find_first_bit(used)
         used &= used - U64_1
+        events.count(observer, events.LR_MATCH, 1)
         held = read_lr(vm, vcpu, index, observer)
         if lr_intid(gic, held) == intid and compared_source(gic, held) == source:
             chosen = index
             lr = held
             break
+    else:
+        # No register holds it: the original searches once more, for a free one.
+        events.count(observer, events.FIND_BIT, 1)
     if chosen == 64:
         return False
     _queue_to_lr(vm, vcpu, intid, chosen, lr, observer)
@@ -89,7 +95,10 @@ def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     if vm.gic == 2:
         cpu = vm.vcpu[vcpu]
         sources = np.int64(cpu.sgi_sources[intid])
+        events.count(observer, events.SGI_SOURCE, 2)
+        events.count(observer, events.FIND_BIT, 1)
         for source in range(vm.vcpus):
+            events.count(observer, events.FIND_BIT, sources >> source & 1)
             if sources >> source & 1 and _queue(vm, vcpu, intid, source, observer):
                 sources &= ~(1 << source)
         cpu.sgi_sources[intid] = sources
@@ -125,6 +134,8 @@ def _queue_word(vm: Any, vcpu: Any, word: Any, first_intid: Any, observer: Any) 
         intid = first_intid + find_first_bit(word)
         word &= word - U64_1
         events.count(observer, events.CANDIDATE, 1)
+        events.count(observer, events.FIND_BIT, 1)
+        events.count(observer, events.WORD_SCAN, 1)
         if not _queue_other(vm, vcpu, intid, observer):
             overflow = True
     return overflow
@@ -137,10 +148,14 @@ def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
     private = cpu.candidate_private
     sgis = private & U64(SGI_MASK)
     overflow = False
+    events.count(observer, events.FIND_BIT, 3)
+    events.count(observer, events.WORD_SCAN, 2)
     while sgis != U64_0:
         intid = find_first_bit(sgis)
         sgis &= sgis - U64_1
         events.count(observer, events.CANDIDATE, 1)
+        events.count(observer, events.FIND_BIT, 1)
+        events.count(observer, events.WORD_SCAN, 1)
         if not _queue_sgi(vm, vcpu, intid, observer):
             overflow = True
     # The PPIs first, as a word before the SPIs' words.
@@ -167,7 +182,7 @@ def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     words = vm.words
     for index in range(words):
         cpu.candidate_shared[index] = cpu.pending_shared[index] | cpu.active_shared[index]
-    events.count(observer, events.WORD_OR, words + 1)
+    events.count(observer, events.WORD_OR, words)
     overflow = False
     if vm.pending_on_cpu[vcpu] != 0 or vm.active_on_cpu[vcpu] != 0:
         overflow = _queue_all(vm, vcpu, observer)
@@ -176,5 +191,6 @@ def flush(vm: Any, vcpu: Any, observer: Any) -> None:
         image.hcr |= U64(HCR_UIE)
     else:
         image.hcr &= ~U64(HCR_UIE)
+        events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 0
     release(vm, DIST, 0, observer)

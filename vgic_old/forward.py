@@ -104,6 +104,7 @@ def is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     events.count(observer, events.CALL_MAP, 1)
     gic = vm.gic
     for index in range(vm.lrs):
+        events.count(observer, events.LR_SCAN, 1)
         lr = read_lr(vm, vcpu, index, observer)
         if intid_of(gic, lr) == vintid and lr_is_active(gic, lr):
             return 1

@@ -29,7 +29,6 @@ from vgic_old.update import clear_pending_on_cpu_if_none
 @jit
 def _lower(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """The line of a level interrupt falls."""
-    events.count(observer, events.LOWER, 1)
     clear_bit(vm, LEVEL, vcpu, intid, observer)
     if test_bit(vm, SOFT_PENDING, vcpu, intid, observer):
         return
@@ -66,6 +65,7 @@ def _accept(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
         # In a list register: its EOI will look at the level.
         return np.int64(-1)
     mark_deliverable(vm, target, intid, observer)
+    events.count(observer, events.MARK_VCPU, 1)
     vm.pending_on_cpu[target] = 1
     return target
 

@@ -38,6 +38,8 @@ from kvmarm.jit import U64, U64_0, U64_1, jit
 def read_lr(vm: Any, vcpu: Any, index: Any, observer: Any) -> Any:
     """Return the raw list register (uint64) `index` of the image of `vcpu`."""
     events.count(observer, events.LR_READ, 1)
+    if vm.gic == 3:
+        events.count(observer, events.WIDE_STEP, 1)
     return vm.image[vcpu].lr[index]
 
 

@@ -65,6 +65,7 @@ def _search(ranges: Any, offset: Any, size: Any, observer: Any) -> Any:
 @jit
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
     events.count(observer, events.HANDLER, 1)
+    events.count(observer, events.REG_ACCESS, 1)
     if region != DISTRIBUTOR:
         return mmio_v3.read_redistributor(vm, region, register, offset, observer)
     if vm.gic == 2:
@@ -76,6 +77,7 @@ def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer:
 def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
     """Do one handler call and what follows from it; return whether state was updated."""
     events.count(observer, events.HANDLER, 1)
+    events.count(observer, events.REG_ACCESS, 1)
     if region != DISTRIBUTOR:
         updated = mmio_v3.write_redistributor(vm, region, register, offset, data, field, observer)
     elif vm.gic == 2:
@@ -103,6 +105,8 @@ def _range_of(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> An
         return np.int64(-1), np.int64(0), False
     inside = offset - ranges[index, _BASE]
     bits = ranges[index, _BITS]
+    if bits >= 0:
+        events.count(observer, events.INTID_CHECK, 1)
     return ranges[index, _REGISTER], inside, bits < 0 or (inside << 3) >> bits < vm.irqs
 
 

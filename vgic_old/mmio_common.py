@@ -38,11 +38,13 @@ _READ_BITMAP = np.array([ENABLED, ENABLED, PENDING, PENDING, ACTIVE, ACTIVE], np
 @jit
 def retire_disabled(vm: Any, vcpu: Any, observer: Any) -> None:
     """Empty the list registers of `vcpu` whose interrupts are not enabled; pending state goes back, active is lost."""
+    events.count(observer, events.LR_SEARCH, 1)
     gic = vm.gic
     used = occupied(vm, vcpu)
     while used != U64_0:
         index = find_first_bit(used)
         used &= used - U64_1
+        events.count(observer, events.LR_MATCH, 1)
         lr = read_lr(vm, vcpu, index, observer)
         intid = lr_intid(gic, lr)
         if test_bit(vm, ENABLED, vcpu, intid, observer):
@@ -63,6 +65,7 @@ def _keep_sgis(offset: Any, word: Any, before: Any) -> Any:
 
 @jit
 def _write_enable(vm: Any, owner: Any, register: Any, offset: Any, data: Any, observer: Any) -> None:
+    events.count(observer, events.VCPU_LOOKUP, 1)
     word = read_word(vm, ENABLED, owner, offset, observer)
     if register == ISENABLER:
         write_word(vm, ENABLED, owner, offset, word | data, observer)
@@ -80,6 +83,7 @@ def _set_pending(vm: Any, owner: Any, offset: Any, data: Any, observer: Any) -> 
     edge = read_word(vm, CONFIG, owner, offset, observer)
     before = read_word(vm, PENDING, owner, offset, observer)
     write_word(vm, PENDING, owner, offset, before | data, observer)
+    events.count(observer, events.REG_ACCESS, 1)
     soft = (read_word(vm, SOFT_PENDING, owner, offset, observer) | data) & ~edge
     # The original protects the SGIs in the word it touched last, which is the wrong one.
     write_word(vm, SOFT_PENDING, owner, offset, _keep_sgis(offset, soft, before), observer)
@@ -90,6 +94,7 @@ def _clear_pending(vm: Any, owner: Any, offset: Any, data: Any, observer: Any) -
     before = read_word(vm, PENDING, owner, offset, observer)
     pending = before & ~data | read_word(vm, LEVEL, owner, offset, observer)
     write_word(vm, PENDING, owner, offset, _keep_sgis(offset, pending, before), observer)
+    events.count(observer, events.REG_ACCESS, 1)
     soft = read_word(vm, SOFT_PENDING, owner, offset, observer)
     write_word(vm, SOFT_PENDING, owner, offset, soft & ~data, observer)
 
@@ -168,6 +173,12 @@ def write_config(vm: Any, owner: Any, offset: Any, data: Any, field: Any, observ
 def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) -> Any:
     """Return the word (uint64) of one of the registers below COMMON_REGISTERS."""
     if register <= ICACTIVER:
+        if register <= ICENABLER:
+            # The original's handler looks its vCPU up before it knows whether it needs it.
+            events.count(observer, events.VCPU_LOOKUP, 1)
+        elif register == ISPENDR:
+            # The configuration too, likewise.
+            events.count(observer, events.WORD_READ, 1)
         return read_word(vm, _READ_BITMAP[register], owner, offset, observer)
     if register == IPRIORITYR:
         return read_priority(vm, owner, offset, observer)

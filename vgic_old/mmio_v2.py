@@ -94,7 +94,7 @@ def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, obser
             target = 0
         spi = first + index
         vm.spi_cpu[spi] = target
-        events.count(observer, events.BYTE_ACCESS, 1)
+        events.count(observer, events.TARGET_DECODE, 1)
         events.count(observer, events.TARGET_WRITE, vm.vcpus)
         bit = bit_of(spi & 63)
         for other in range(vm.vcpus):
@@ -109,7 +109,7 @@ def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, obser
 def _read_sources(vm: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
     first = offset & ~3
     word = U64_0
-    events.count(observer, events.BYTE_ACCESS, 4)
+    events.count(observer, events.SGI_SOURCE, 4)
     for index in range(4):
         word |= U64(vm.vcpu[vcpu].sgi_sources[first + index]) << U64(8 * index)
     # The dispatcher shifts by the offset in the word; the original does not for these registers.
@@ -121,7 +121,7 @@ def _write_sources(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, ob
     first = offset & ~3
     word = np.int64(data >> U64(8 * (offset & 3)))
     changed = False
-    events.count(observer, events.BYTE_ACCESS, 4)
+    events.count(observer, events.SGI_SOURCE, 4)
     sources = vm.vcpu[vcpu].sgi_sources
     for index in range(4):
         byte = word >> 8 * index & 0xFF

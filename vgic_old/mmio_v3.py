@@ -111,6 +111,7 @@ def _read_control(vm: Any) -> Any:
 @jit
 def _find_vcpu(vm: Any, affinity: Any, observer: Any) -> Any:
     """Return the vCPU (int64) of an affinity, -1 when there is none: a linear search, as the original's."""
+    events.count(observer, events.AFFINITY_SEARCH, 1)
     for vcpu in range(vm.vcpus):
         events.count(observer, events.AFFINITY_STEP, 1)
         if vcpu_affinity(vcpu) == affinity:

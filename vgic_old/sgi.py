@@ -44,7 +44,7 @@ def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         events.count(observer, events.VCPU_STEP, 1)
         if targets >> target & 1:
             set_bit(vm, PENDING, target, sgi, observer)
-            events.count(observer, events.BYTE_ACCESS, 1)
+            events.count(observer, events.SGI_TARGET, 1)
             cpu = vm.vcpu[target]
             cpu.sgi_sources[sgi] = np.int64(cpu.sgi_sources[sgi]) | (1 << vcpu)
 
@@ -72,6 +72,7 @@ def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
                 continue
             targets &= ~bit
         set_bit(vm, PENDING, target, sgi, observer)
+        events.count(observer, events.SGI_TARGET, 1)
         found = True
     return found
 

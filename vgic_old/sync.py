@@ -64,10 +64,14 @@ def _process_maintenance(vm: Any, vcpu: Any, observer: Any) -> Any:
     image = vm.image[vcpu]
     again = False
     if image.misr & U64(MISR_EOI) != U64_0:
+        events.count(observer, events.FIND_BIT, 1)
         finished = image.eisr
         while finished != U64_0:
             index = find_first_bit(finished)
             finished &= finished - U64_1
+            events.count(observer, events.FIND_BIT, 1)
+            # Asked for a warning only: an edge interrupt has no business here.
+            events.count(observer, events.BIT_TEST, 1)
             lr = read_lr(vm, vcpu, index, observer)
             acquire(vm, DIST, 0, observer)
             if _process_queued(vm, vcpu, index, lr, observer):
@@ -90,6 +94,7 @@ def sync(vm: Any, vcpu: Any, observer: Any) -> None:
         return
     gic = vm.gic
     for index in range(vm.lrs):
+        events.count(observer, events.LR_SCAN, 1)
         lr = read_lr(vm, vcpu, index, observer)
         if lr_is_hw(gic, lr) and not is_active(gic, lr):
             acquire(vm, DIST, 0, observer)
@@ -99,4 +104,5 @@ def sync(vm: Any, vcpu: Any, observer: Any) -> None:
                 return
             release(vm, DIST, 0, observer)
     if again or occupied(vm, vcpu) != U64_0:
+        events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 1

@@ -34,7 +34,9 @@ def _count_pass(vm: Any, cache: Any, observer: Any) -> None:
             scanned += 1
             if cache[scanned - 1] != U64_0:
                 break
-        events.count(observer, events.WORD_AND, 2 * words + 1)
+        events.count(observer, events.RECOMPUTE, 1)
+        events.count(observer, events.WORD_AND, 2 * words)
+        events.count(observer, events.FIND_BIT, 2)
         events.count(observer, events.WORD_SCAN, 1 + scanned)
 
 
@@ -77,6 +79,7 @@ def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
         pending |= pending_word
         active |= active_word
     if pending != U64_0:
+        events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 1
     vm.active_on_cpu[vcpu] = 1 if active != U64_0 else 0
     if vm.enabled != 0:
@@ -87,6 +90,7 @@ def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
 @jit
 def update_state(vm: Any, observer: Any) -> None:
     """Recompute both caches of every vCPU. Sets pending_on_cpu, never clears it; sets or clears active_on_cpu."""
+    events.count(observer, events.UPDATE, 1)
     for vcpu in range(vm.vcpus):
         update_vcpu(vm, vcpu, observer)
 
@@ -104,6 +108,7 @@ def kick_vcpus(vm: Any, observer: Any) -> None:
 def clear_pending_on_cpu_if_none(vm: Any, vcpu: Any, observer: Any) -> None:
     """Recompute what is deliverable to `vcpu` and clear its pending_on_cpu when that is nothing."""
     if not compute_pending(vm, vcpu, observer):
+        events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 0
 
 
