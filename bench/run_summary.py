@@ -72,10 +72,12 @@ def transition_rows(
 ) -> tuple[str, list[Row]]:
     """Return (unit, rows) of the transitions of one GIC version and family of models, all or those named."""
     table = results.table("transitions")
-    table = table[(table["gic"] == gic) & (table["family"] == family)]
+    table = table[table["family"] == family]
     if names is not None:
         table = table[table["transition"].isin(names)]
+    # One unit for both GIC versions.
     column, unit = unit_of(table)
+    table = table[table["gic"] == gic]
     events = results.table("events")
     events = events[(events["gic"] == gic) & (events["family"] == family)]
     weighted = column == "instructions" and family == "vgic"
@@ -123,17 +125,21 @@ def group_rows(results: Results, gic: int) -> list[tuple[str, int, list[float]]]
 
 
 def workload_rows(results: Results) -> tuple[str, list[tuple[Row, int, float]]]:
-    """Return (unit, [(row, operations, MMIO share)]) of the workloads; `because` names a kind of operation."""
+    """Return (unit, [(row, operations, MMIO share)]) of the workloads; `because` names a kind of operation.
+
+    Figures are in thousands of instructions, or in microseconds where a design has no weights.
+    """
     table = results.table("workloads")
     if table.empty:
         return "", []
     totals = table[table["kind"] == "total"]
-    column, unit = ("instructions", "instructions") if totals["instructions"].notna().all() else ("time_ns", "ns")
+    weighted = bool(totals["instructions"].notna().all())
+    column, unit = ("instructions", "thousand instructions") if weighted else ("time_ns", "µs")
     designs = list(dict.fromkeys(table["design"]))
     rows = []
     for name, group in totals.groupby("workload", sort=False):
         by_design = group.set_index("design")
-        figures = tuple(float(by_design[column][design]) for design in designs)
+        figures = tuple(float(by_design[column][design]) / 1000 for design in designs)
         rows.append(
             (
                 Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), _dearest(table, str(name))),
@@ -153,7 +159,7 @@ def _dearest(table: pd.DataFrame, workload: str) -> str:
     gap = wide.iloc[:, 1] - wide.iloc[:, 0]
     position = int(gap.abs().to_numpy().argmax())
     first, second = wide.to_numpy()[position][:2]
-    return f"{wide.index[position]!s} {first:,.0f} -> {second:,.0f}"
+    return f"{wide.index[position]!s} {first / 1000:,.0f} -> {second / 1000:,.0f}"
 
 
 def headline(results: Results, preferred: Iterable[str]) -> list[str] | None:

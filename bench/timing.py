@@ -246,13 +246,14 @@ class Clock:
         nothing = operation(NOTHING)
         if HAVE_COUNTER:
             empty = middle_mean(prepared.block(nothing, max(calls // 4, 16)))
-            return (middle_mean(prepared.block(prepared.op, calls)) - empty) * self.ns_per_tick
+            # What takes less than the counter can tell takes one tick: a time is never 0.
+            return max(middle_mean(prepared.block(prepared.op, calls)) - empty, 1.0) * self.ns_per_tick
         start = time.perf_counter_ns()
         prepared.block(prepared.op, calls)
         middle = time.perf_counter_ns()
         prepared.block(nothing, calls)
         end = time.perf_counter_ns()
-        return ((middle - start) - (end - middle)) / calls
+        return max((middle - start) - (end - middle), 1.0) / calls
 
 
 @jit

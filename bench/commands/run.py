@@ -179,9 +179,10 @@ def _print_workloads(results: Any) -> None:
     if not rows:
         return
     designs = list(dict.fromkeys(results.table("workloads")["design"]))
+    reasons = any(row.because for row, _, _ in rows)
     print_table(
-        [*_heads("workload", designs), ">MMIO", "most of the difference"],
-        [(*_cells(row), f"{share:.1%}", row.because) for row, _, share in rows],
+        [*_heads("workload", designs), ">MMIO", *(["mostly"] if reasons else [])],
+        [(*_cells(row), f"{share:.1%}", *([row.because] if reasons else [])) for row, _, share in rows],
         title=f"Recorded workloads, {unit}",
     )
     print()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The time meter: that it leaves the state as it was, measures in turns, and gives every sample. No limits on times."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from bench.measure import Stage
+from bench.timing import HAVE_COUNTER, Clock, middle_mean, prepare
+from bench.timing_run import time_points
+from bench.timing_worker import order_of, run
+from bench.transitions.catalogue import load_catalogue, select
+from kvmarm.config import VmConfig
+from kvmarm.design import get_design
+from kvmarm.jit import JIT_ENABLED
+from kvmarm.trace import SYNC
+
+pytestmark = pytest.mark.skipif(not JIT_ENABLED, reason="times are those of compiled code")
+
+CONFIG = VmConfig(2, 4, 256, 4)
+
+
+def test_designs_are_measured_in_turns() -> None:
+    assert order_of(["a", "b"], 0) == ["a", "b", "b", "a"]
+    assert order_of(["a", "b"], 1) == ["b", "a", "a", "b"]
+
+
+def test_the_middle_half() -> None:
+    assert middle_mean(np.array([1000, 3, 1, 2, 5, 4, 0, 6])) == 3.5
+    assert middle_mean(np.array([7])) == 7
+
+
+@pytest.mark.parametrize("design", ["old", "new"])
+def test_every_call_finds_and_leaves_the_same_state(design: str) -> None:
+    stage = Stage(get_design(design), CONFIG, 5)
+    for entry in select(load_catalogue(), ["flush_p,sync_after_eoi,inject_edge_spi,eoi_sgi_active,sgi_to_all"]):
+        prepared = prepare(stage, entry)
+        assert prepared is not None
+        before = prepared.vm_words.copy(), prepared.hw_words.copy()
+        assert len(prepared.vm_undo) + len(prepared.hw_undo) > 0, "the operation changes something"
+        ticks = prepared.block(prepared.op, 50)
+        assert (ticks > 0).all() or not HAVE_COUNTER
+        assert np.array_equal(before[0], prepared.vm_words) and np.array_equal(before[1], prepared.hw_words)
+
+
+def test_a_sync_is_timed_after_the_save() -> None:
+    stage = Stage(get_design("new"), CONFIG, 0)
+    prepared = prepare(stage, load_catalogue()["sync_after_eoi"])
+    assert prepared is not None and prepared.op.kind == SYNC
+    assert prepared.vm.image[0].misr == 1, "the image says that the guest has ended an interrupt"
+
+
+def test_more_work_takes_longer() -> None:
+    clock = Clock()
+    small, large = (Stage(get_design("old"), CONFIG, pending) for pending in (0, 64))
+    entry = load_catalogue()["flush_p"]
+    few, many = prepare(small, entry), prepare(large, entry)
+    assert few is not None and many is not None
+    assert clock.sample(many, 400) > clock.sample(few, 400)
+
+
+def test_what_does_not_apply_is_not_prepared() -> None:
+    stage = Stage(get_design("new"), CONFIG, 5)
+    assert prepare(stage, load_catalogue()["flush_empty"]) is None
+
+
+def test_a_worker_measures_every_design_at_every_position() -> None:
+    place = {"gic": 2, "vcpus": 1, "irqs": 64, "lrs": 4, "pending": 0}
+    job = {
+        "process": 1,
+        "designs": ["old", "new"],
+        "configurations": [place, place | {"gic": 3}],
+        "transitions": ["flush_p", "overflow_flush", "migrate_sync"],
+        "catalogue": [],
+        "calls": 16,
+    }
+    output = io.StringIO()
+    run(job, output)
+    samples = json.loads(output.getvalue().splitlines()[-1])["samples"]
+    # Migration needs a second vCPU.
+    assert len(samples) == 2 * 2 * 4
+    assert {(row[2], row[3]) for row in samples} == {("new", 0), ("old", 1), ("old", 2), ("new", 3)}
+    assert all(row[4] == 16 for row in samples)
+
+
+def test_processes_are_fresh_and_samples_keep_where_they_come_from() -> None:
+    seen: list[tuple[int, int]] = []
+    entries = select(load_catalogue(), ["overflow_flush"])
+    rows = time_points(["new"], [(CONFIG, 0)], entries, 2, 16, progress=lambda done, total: seen.append((done, total)))
+    assert [(row["process"], row["position"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert {row["pending"] for row in rows} == {5}, "as many standing interrupts as the overflow needs"
+    assert seen[-1] == (2, 2)
