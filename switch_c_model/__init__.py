@@ -8,7 +8,9 @@ and with VHE the host's EL1 registers stay where they are.
 Rules inside: what the hardware sees follows from the functions below. What the compiler adds (frames, addresses,
 function pointers, loop counters) is written as `work` lines: gcc 12.2 -O2 on 4.8.17, counted in executed runs per
 condition (base, live list registers, dirty debug state, 32-bit guest, abort, FP); how one condition's work is shared
-out among the functions that run under it is our apportioning. `compiler` has the rule for other compilers.
+out among the functions that run under it is our apportioning. Ways that those runs do not show (six and seven priority
+bits, EOI maintenance, emptied list registers) are counted on small functions of the same shape, compiled alike.
+`compiler` has the rule for other compilers.
 """
 
 from kvmarm.el2.switch import SwitchModel
