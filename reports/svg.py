@@ -11,7 +11,8 @@ Rules inside:
 
 import io
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +54,8 @@ _STYLE: Any = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "path.simplify": False,
+    # A name with two dollar signs in it is a name.
+    "text.parse_math": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
 }
@@ -65,7 +68,43 @@ BAND_ROLES = ("band-less-3", "band-less-2", "band-less-1", "band-same", "band-mo
 def drawing(width: float, height: float) -> Iterator[Figure]:
     """Yield a figure of that size in inches, with the project's style in force."""
     with rc_context(_STYLE):
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height))
+
+
+def margins(
+    figure: Any,
+    size: tuple[float, float],
+    grid: tuple[int, int] = (1, 1),
+    left: float = 0.1,
+    right: float = 0.1,
+    top: float = 0.1,
+    bottom: float = 0.1,
+    across: float = 0.3,
+    between: float = 0.6,
+) -> None:
+    """Set margins and gaps of a figure or subfigure, all in inches; `size` is its own, `grid` its (rows, columns).
+
+    Margins are reckoned from the text that goes there (`text_inches`): matplotlib's own layout engines draw everything
+    twice to find them.
+    """
+    width, height = size
+    rows, columns = grid
+    axes_width = (width - left - right - (columns - 1) * across) / columns
+    axes_height = (height - top - bottom - (rows - 1) * between) / rows
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        top=1 - top / height,
+        bottom=bottom / height,
+        wspace=across / axes_width,
+        hspace=between / axes_height,
+    )
+
+
+def text_inches(labels: Iterable[str], size: float) -> float:
+    """Return about how wide the longest line of the labels is at a font size in points."""
+    longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
+    return longest * size * 0.62 / 72 + 0.06
 
 
 def band_role(ratio: float) -> str:
@@ -84,9 +123,12 @@ def band_ink(role: str) -> str:
 def to_svg(figure: Figure) -> str:
     """Return the figure as an SVG document in the light colours, byte-identical for identical input."""
     buffer = io.StringIO()
-    with rc_context(_STYLE):
+    with rc_context(_STYLE), warnings.catch_warnings():
+        # The reader's fonts draw the text, not the one that it was measured with.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return buffer.getvalue()
+    # XML has no way to write other control characters.
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\N{REPLACEMENT CHARACTER}", buffer.getvalue())
 
 
 def to_png(figure: Figure, dpi: int = 160) -> bytes:

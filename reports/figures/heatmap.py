@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Candidate over reference as a heat map.
 
-With few scenarios (a run) there is a map a GIC version of the catalogue's matrix, edges by kinds of interrupt, and a list
-of the transitions outside it; a cell of the matrix is the geometric mean over the states that the edge starts from. A
-sweep has too many scenarios for that: there each group of transitions gets a small map over the two dimensions that
-vary most, with the geometric mean over the rest.
+With few scenarios (a run) there is a map a GIC version of the catalogue's matrix, edges by kinds of interrupt, and a
+list of the transitions outside it; a cell of the matrix is the geometric mean over the states that the edge starts
+from. A sweep has too many scenarios for that: there each group of transitions gets a small map over the two dimensions
+that vary most, with the geometric mean over the rest.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from matplotlib.path import Path
 from reports import matrix
 from reports.data import SCENARIO, Report
 from reports.numbers import geometric_mean, is_number
-from reports.svg import PALETTE, band_ink, band_role, drawing
+from reports.svg import PALETTE, band_ink, band_role, drawing, margins, text_inches
 
 FEW = 8
 """Scenarios that still fit as columns beside their transitions' names."""
@@ -111,10 +111,14 @@ def _by_scenario(report: Report, ratios: pd.Series) -> Figure:
     with drawing(9.6, sum(heights) + 0.1) as figure:
         parts: Any = np.atleast_1d(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights)))
         if edges:
+            left = text_inches(edges, 7)
+            margins(parts[0], (9.6, heights[0]), (1, len(means)), left, 0.05, 0.55, 0.05, across=0.1)
             grid = np.atleast_1d(parts[0].subplots(1, len(means), sharey=True))
             for axes, (gic, own) in zip(grid, means.items(), strict=True):
                 _matrix(axes, gic, own, edges, kinds)
         if names:
+            left = text_inches(names, 7)
+            margins(parts[-1], (9.6, heights[-1]), (1, blocks), left, 0.05, 0.3, 0.05, across=left)
             grid = np.atleast_1d(parts[-1].subplots(1, blocks))
             for block, axes in enumerate(grid):
                 _list(axes, names[block * rows : (block + 1) * rows], rows, gics, single)
@@ -162,7 +166,9 @@ def _by_group(report: Report, ratios: pd.Series) -> Figure:
     columns = min(3, len(groups))
     lines = -(-len(groups) // columns)
     height = len(frame[down].unique())
-    with drawing(9.6, lines * (0.3 * height + 0.95)) as figure:
+    size = (9.6, lines * (0.3 * height + 0.95))
+    with drawing(*size) as figure:
+        margins(figure, size, (lines, columns), left=0.65, top=0.3, bottom=0.5, across=0.65, between=0.9)
         grid = np.atleast_1d(figure.subplots(lines, columns)).ravel()
         for axes in grid[len(groups) :]:
             axes.set_axis_off()

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from reports.data import Report
 from reports.numbers import is_number, shown
-from reports.svg import HATCHES, PALETTE, PARTS, drawing
+from reports.svg import HATCHES, PALETTE, PARTS, drawing, margins, text_inches
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,10 @@ def draw(report: Report) -> Figure | None:
     phases = list(dict.fromkeys(frame["phase"]))
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    with drawing(9.6, lines * (0.27 * len(pairings) + 0.75) + 0.5) as figure:
+    size = (9.6, lines * (0.27 * len(pairings) + 0.55) + 0.55)
+    with drawing(*size) as figure:
+        left = text_inches((f"{design} + {switch}" for design, switch in pairings), 9)
+        margins(figure, size, (lines, columns), left, top=0.3, bottom=0.8, across=0.2, between=0.42)
         grid = np.atleast_1d(figure.subplots(lines, columns, sharex=True)).ravel()
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
@@ -113,7 +116,7 @@ def draw(report: Report) -> Figure | None:
             if position >= len(panels) - columns:
                 axes.set_xlabel(f"{unit}{f' on {platform}' if platform else ''}")
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(phases), 8), handlelength=1.6)
+        figure.legend(handles, labels, loc="lower center", ncols=min(len(phases), 8), handlelength=1.6)
         return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from reports.data import SCENARIO, Report
-from reports.svg import MARKERS, PALETTE, SERIES, drawing
+from reports.svg import MARKERS, PALETTE, SERIES, drawing, margins, text_inches
 
 FEW_SCENARIOS = 2
 
@@ -41,7 +41,8 @@ def draw(report: Report) -> Figure | None:
     rows = dict(list(frame.groupby(index, sort=False)))
     designs = list(dict.fromkeys(frame["design"]))
     varying = [column for column in index[1:] if frame[column].nunique() > 1]
-    with drawing(9.6, 0.2 * len(rows) + 0.9) as figure:
+    size = (9.6, 0.2 * len(rows) + 0.9)
+    with drawing(*size) as figure:
         axes = figure.add_subplot()
         axes.set_xscale("log")
         labels = []
@@ -70,6 +71,7 @@ def draw(report: Report) -> Figure | None:
                     linestyle="none",
                     label=design if design not in axes.get_legend_handles_labels()[1] else None,
                 )
+        margins(figure, size, left=text_inches(labels, 7), top=0.35, bottom=0.5)
         axes.set_yticks(range(len(labels)), labels, fontsize=7)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(frame["ns"].min() * 0.9, frame["ns"].max() * 1.1)
@@ -77,5 +79,5 @@ def draw(report: Report) -> Figure | None:
         axes.grid(axis="x")
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=len(designs))
+        figure.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=len(designs))
         return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.data import SCENARIO, Report
 from reports.figures.heatmap import DIMENSION
 from reports.numbers import is_number
-from reports.svg import DASHES, MARKERS, PALETTE, SERIES, drawing
+from reports.svg import DASHES, MARKERS, PALETTE, SERIES, drawing, margins
 
 MOST = 12
 """Panels drawn; the table in the page has all curves."""
@@ -113,14 +113,16 @@ def draw(report: Report) -> Figure | None:
     designs = report.designs()
     columns = min(4, len(found))
     lines = -(-len(found) // columns)
-    with drawing(9.6, 2.05 * lines + 0.35) as figure:
+    size = (9.6, 2.05 * lines + 0.35)
+    with drawing(*size) as figure:
+        margins(figure, size, (lines, columns), left=0.55, top=0.45, bottom=0.85, across=0.6, between=1.0)
         grid = np.atleast_1d(figure.subplots(lines, columns)).ravel()
         for axes in grid[len(found) :]:
             axes.set_axis_off()
         for axes, curve in zip(grid, found, strict=False):
             _panel(axes, curve, len(designs))
         handles, _ = grid[0].get_legend_handles_labels()
-        figure.legend(handles, [design.title for design in designs], loc="outside lower left", ncols=len(designs))
+        figure.legend(handles, [design.title for design in designs], loc="lower left", ncols=len(designs))
         return figure
 
 

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from reports.data import Meter, Report
 from reports.html import slug
 from reports.numbers import geometric_mean, glyph, is_number, ratio_text, shown
-from reports.svg import PALETTE, drawing
+from reports.svg import PALETTE, drawing, margins
 
 STATES = ("inactive", "pending", "active", "active and pending")
 _PLACES = {"inactive": (0.13, 0.2), "pending": (0.13, 0.8), "active and pending": (0.87, 0.8), "active": (0.87, 0.2)}
@@ -90,10 +90,11 @@ def draw(report: Report) -> Figure | None:
     if not found:
         return None
     with drawing(9.6, 4.9) as figure:
+        margins(figure, (9.6, 4.9), left=0, right=0, top=0, bottom=0)
         axes = figure.add_subplot()
         axes.set_axis_off()
         axes.set_xlim(0, 1)
-        axes.set_ylim(0.07, 0.93)
+        axes.set_ylim(0.02, 0.95)
         for edge in found:
             _arrow(axes, edge, len(report.designs()))
         for state, (x, y) in _PLACES.items():

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from reports.data import Report
 from reports.numbers import shown
 from reports.published import PublishedTable, published
-from reports.svg import HATCHES, PALETTE, PARTS, drawing
+from reports.svg import HATCHES, PALETTE, PARTS, drawing, margins, text_inches
 
 TABLE = "isca16-table3"
 
@@ -48,13 +48,16 @@ def draw(report: Report) -> Figure | None:
     gics = list(dict.fromkeys(table.index.get_level_values("gic")))
     heights = [len(table.loc[gic]) for gic in gics]
     paper = published(TABLE)
-    with drawing(9.6, 0.3 * sum(heights) + 0.34 * len(paper.rows) + 0.75 * (len(gics) + 1)) as figure:
+    size = (9.6, 0.3 * sum(heights) + 0.34 * len(paper.rows) + 0.75 * (len(gics) + 1))
+    labels = [*(row.group for row in paper.rows), *(f"{name}, {phase}" for _, name, phase in table.index)]
+    with drawing(*size) as figure:
+        margins(figure, size, (len(gics) + 1, 1), text_inches(labels, 9), top=0.3, bottom=0.8, between=0.55)
         ratios = [*heights, len(paper.rows) * 1.15]
         grid = np.atleast_1d(figure.subplots(len(gics) + 1, 1, gridspec_kw={"height_ratios": ratios}))
         for axes, gic in zip(grid, gics, strict=False):
             _steps(axes, table.loc[gic], gic)
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8, handlelength=1.6)
+        figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=8, handlelength=1.6)
         _paper(grid[-1], paper)
         return figure
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.data import Report
 from reports.numbers import shown
-from reports.svg import HATCHES, PALETTE, PARTS, drawing
+from reports.svg import HATCHES, PALETTE, PARTS, drawing, margins, text_inches
 
 TOTAL = "total"
 
@@ -38,7 +38,10 @@ def draw(report: Report) -> Figure | None:
     kept, rest = kinds[:7], kinds[7:]
     bars = [(name, design) for name in names for design in designs]
     places = _places(len(names), len(designs))
-    with drawing(9.6, 0.24 * len(bars) + 0.2 * len(names) + 0.9) as figure:
+    size = (9.6, 0.24 * len(bars) + 0.2 * len(names) + 0.9)
+    with drawing(*size) as figure:
+        left = text_inches((f"{name}  {design}" for name, design in bars), 8)
+        margins(figure, size, left=left, top=0.05, bottom=0.8)
         axes = figure.add_subplot()
         operations = frame[frame["kind"] != TOTAL].groupby(["workload", "design"])["operations"].sum()
         table = frame.pivot_table(index=["workload", "design"], columns="kind", values=column, aggfunc="sum")
@@ -96,4 +99,4 @@ def _finish(figure: Figure, axes: Any) -> None:
     axes.tick_params(length=0)
     axes.spines["left"].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=8, fontsize=8, handlelength=1.6)
+    figure.legend(handles, labels, loc="lower center", ncols=8, fontsize=8, handlelength=1.6)

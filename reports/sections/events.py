@@ -56,9 +56,17 @@ def detailed(report: Report) -> list[tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=4)
+def linked(report: Report) -> frozenset[str]:
+    """Return the transitions whose events are listed, so that a link to them leads somewhere."""
+    return frozenset(str(key[-1]) for key in detailed(report))
+
+
+@lru_cache(maxsize=4)
 def counts_of(report: Report) -> Counts:
     """Return all event counts of the VGIC designs. Don't change them."""
     frame = report.table("events")
+    if frame.empty:
+        return {}
     frame = frame[frame["family"] == "vgic"] if "family" in frame else frame
     found: Counts = {}
     columns = frame[[*SCENARIO, "transition", "design", "event", "count"]]

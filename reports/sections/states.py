@@ -7,14 +7,18 @@ from reports.figures.states import edges
 from reports.html import Markup, breakable, join, tag
 from reports.numbers import cell, number, ratio_cell
 from reports.sections import Section, figure, head, scroll
-from reports.sections.events import entry_anchor
+from reports.sections.events import entry_anchor, linked
 
 FEW = 6
 """Transitions named beside an edge; the rest stand behind a disclosure."""
 
 
-def _names(names: tuple[str, ...]) -> Markup:
-    links = [tag("a", breakable(name), href=f"#{entry_anchor(name)}") for name in names]
+def _names(names: tuple[str, ...], report: Report) -> Markup:
+    listed = linked(report)
+    links = [
+        tag("a", breakable(name), href=f"#{entry_anchor(name)}") if name in listed else breakable(name)
+        for name in names
+    ]
     separated = [part for link in links for part in (Markup(", "), link)][1:]
     if len(names) <= FEW:
         return join(*separated)
@@ -46,7 +50,7 @@ def section(report: Report) -> Section | None:
                 "tr",
                 tag("th", f"{edge.before} → {edge.after}", scope="row"),
                 costs,
-                tag("td", _names(edge.transitions), class_="text"),
+                tag("td", _names(edge.transitions, report), class_="text"),
                 id=edge.anchor,
             )
         )
@@ -87,7 +91,7 @@ def differences(report: Report) -> Section | None:
                 "tr",
                 tag("td", why, class_="text wide"),
                 [tag("td", state or "–", class_="text") for state in (legacy, redesign, right)],
-                tag("td", _names(tuple(names)), tag("span", f" {where}", class_="quiet"), class_="text wide"),
+                tag("td", _names(tuple(names), report), tag("span", f" {where}", class_="quiet"), class_="text wide"),
             )
         )
     heads = ("Why they differ", "Legacy leaves it", "Redesign leaves it", "The architecture", "Transitions")

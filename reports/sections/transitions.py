@@ -12,7 +12,7 @@ from reports.data import SCENARIO, Report
 from reports.html import Markup, join, slug, tag
 from reports.numbers import glyph, ratio_text, shown
 from reports.sections import Section, scroll
-from reports.sections.events import detailed, entry_anchor
+from reports.sections.events import entry_anchor, linked
 
 CLASSES = {"▼": "l", "▲": "m", "≈": "s", "·": "n"}
 """One letter each: the style sheet adds the glyph, and thousands of cells stay small."""
@@ -35,12 +35,12 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         own_ratios = report.ratios(meter.key, family)
         columns.append((values, own_ratios.tolist() if len(own_ratios) else [None] * len(costs)))
     result = []
-    linked = {str(key[-1]) for key in detailed(report)} if family == "vgic" else set()
+    listed = linked(report) if family == "vgic" else frozenset()
     varying = [SCENARIO.index(name) for name in report.varying]
     for row, key in enumerate(costs.index):
         name = str(key[-1])
         anchor = slug("t", name, *(key[place] for place in varying))
-        link = f"<a href=#{entry_anchor(name)}>{escape(name)}</a>" if name in linked else escape(name)
+        link = f"<a href=#{entry_anchor(name)}>{escape(name)}</a>" if name in listed else escape(name)
         cells = [
             f"<tr id={anchor}><th>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
         ]

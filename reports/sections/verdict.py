@@ -28,6 +28,8 @@ def summary(report: Report) -> Markup:
     meters, designs = report.meters(), report.designs()
     if not meters:
         return tag("p", "This run measured no VGIC transitions.", class_="lead")
+    if not designs:
+        return tag("p", "This run measured no VGIC transitions.", class_="lead")
     if len(designs) < 2:
         words = f"This run holds one design only ({designs[0].title}); what needs two is left out."
         return tag("p", words, class_="lead")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""HTML building, numbers, and drawings turned into SVG for a page."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from reports import numbers, svg, theme
+from reports.html import Markup, breakable, slug, tag
+
+
+def test_text_is_escaped_and_markup_is_not() -> None:
+    assert tag("td", "a < b & c", Markup("<b>x</b>")) == "<td>a &lt; b &amp; c<b>x</b></td>"
+    assert tag("a", "x", href='"><script>') == '<a href="&quot;&gt;&lt;script&gt;">x</a>'
+    assert tag("p", "bell\x07") == "<p>bell\N{REPLACEMENT CHARACTER}</p>"
+    assert breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
+
+
+def test_attributes() -> None:
+    assert tag("input", type="radio", checked=True, hidden=False, id=None) == '<input type="radio" checked>'
+    assert tag("p", class_="x", aria_label="y") == '<p class="x" aria-label="y"></p>'
+
+
+def test_slugs_are_plain_and_never_empty() -> None:
+    assert slug("t", "Mmio write", 2) == "t-mmio-write-2"
+    assert slug("<é>") != slug("<è>") != ""
+    assert re.fullmatch(r"[a-z0-9-]+", slug("e", "日本", '"><script>'))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (7, "7"), (1234.4, "1,234"), (12.345, "12.3"), (0.01234, "0.0123"), (-3.5, "−3.5"),
+        (float("nan"), "–"), (None, "–"), (99.96, "100"), (1e12, "1,000,000,000,000"),
+    ],
+)  # fmt: skip
+def test_shown(value: float | None, text: str) -> None:
+    assert numbers.shown(value) == text
+
+
+def test_glyphs_follow_the_ratio() -> None:
+    assert [numbers.glyph(ratio) for ratio in (0.5, 0.979, 0.981, 1.019, 1.021, 9, float("nan"))] == list("▼▼≈≈▲▲·")
+
+
+def test_geometric_mean() -> None:
+    assert numbers.geometric_mean([1, 100]) == pytest.approx(10)
+    assert numbers.geometric_mean([2, float("nan"), 0, 8]) == pytest.approx(4)
+    assert not numbers.is_number(numbers.geometric_mean([]))
+
+
+def test_percent() -> None:
+    assert [numbers.percent(share) for share in (0, 0.5, 0.012, 0.0004)] == ["0 %", "50 %", "1.2 %", "0.04 %"]
+
+
+def _drawing() -> svg.Figure:
+    with svg.drawing(3, 2) as figure:
+        axes = figure.add_subplot()
+        axes.plot([1, 2], [0.25, 0.75], color=svg.PALETTE["reference"], marker="o", label="a <b>")
+        axes.bar([1], [0.5], color=svg.PALETTE["part-2"], hatch="//", edgecolor=svg.PALETTE["surface"])
+        axes.text(1.5, 0.5, "0.1234", url="#t-row", color=svg.PALETTE["ink"])
+        return figure
+
+
+def test_inline_svg_has_no_style_no_foreign_id_and_only_theme_colours() -> None:
+    made = svg.inline(_drawing(), "name", "A title", "A description")
+    ElementTree.fromstring(made)
+    assert "style=" not in made and "<style" not in made and "<image" not in made and "xlink" not in made
+    assert all(name.startswith("name-") for name in re.findall(r'\sid="([^"]*)"', made))
+    assert not re.search(r'="#[0-9a-fA-F]{3,6}"', made), "a colour that dark mode cannot change"
+    used = set(re.findall(r"var\(--([a-z0-9-]+)\)", made))
+    assert "reference" in used and used <= set(theme.LIGHT)
+    assert 'href="#t-row"' in made and "_blank" not in made
+    assert ">0.1234<" in made, "a figure in a label must not be rounded with the coordinates"
+    assert "<title" in made and "A description" in made
+
+
+def test_references_inside_an_inline_svg_lead_somewhere() -> None:
+    made = svg.inline(_drawing(), "name", "A title", "A description")
+    ids = set(re.findall(r'\sid="([^"]*)"', made))
+    wanted = set(re.findall(r"url\(#([^)]+)\)", made)) | set(re.findall(r'<use href="#([^"]+)"', made))
+    assert wanted and wanted <= ids
+
+
+def test_drawings_are_identical_bytes() -> None:
+    assert svg.to_svg(_drawing()) == svg.to_svg(_drawing())
+    assert svg.to_png(_drawing()) == svg.to_png(_drawing())
+
+
+def test_short_paths_keep_their_corners() -> None:
+    made = svg._short_path("M 0.04 0 L 10.55 0 L 10.55 3.333333 L 4 4.1 z M 7 7 L 8 8")
+    assert made == "m0 0h10.5v3.3l-6.5 .8zm7 7l1 1" or made == "m0 0h10.6v3.3l-6.6 .8zm7 7l1 1"
+    curve = "M 0 0 C 1 1 2 2 3 3"
+    assert svg._short_path(curve) == curve
+
+
+def test_themes_have_the_same_roles_and_no_colour_twice() -> None:
+    assert set(theme.LIGHT) == set(theme.DARK)
+    assert len(set(theme.LIGHT.values())) == len(theme.LIGHT), "a role is found again by its light colour"
+    assert set(theme.PAGE_LIGHT) == set(theme.PAGE_DARK)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(a: str, b: str) -> float:
+    light, dark = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK])
+def test_text_is_legible_on_what_it_stands_on(colours: dict[str, str]) -> None:
+    for role in ("ink", "muted", "reference", "candidate"):
+        assert _contrast(colours[role], colours["surface"]) >= 4.5, role
+    for band in svg.BAND_ROLES:
+        assert _contrast(colours[svg.band_ink(band)], colours[band]) >= 4.0, band
+
+
+def test_bands() -> None:
+    assert (
+        svg.band_role(0.1) == "band-less-3" and svg.band_role(1.0) == "band-same" and svg.band_role(5) == "band-more-3"
+    )
