@@ -79,6 +79,7 @@ TARGET_DECODE = _event("target_decode", "an SPI's target found from its register
 AFFINITY_SEARCH = _event("affinity_search", "a search for the vCPU of an affinity begun")
 CANDIDATE = _event("candidate", "a deliverable interrupt offered to the list registers")
 LR_SEARCH = _event("lr_search", "a search of the list registers for one that is used already or free")
+QUEUE_LR = _event("queue_lr", "an interrupt put into a list register")
 RETIRE = _event("retire", "a finished interrupt taken out of its list register")
 HANDLER = _event("handler", "a register handler called for up to 4 bytes")
 

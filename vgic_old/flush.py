@@ -44,6 +44,7 @@ NO_SOURCE = np.int64(0)
 @jit
 def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: Any) -> None:
     """Give `lr` (raw, uint64) the interrupt's state and store it: active or pending, never both at once."""
+    events.count(observer, events.QUEUE_LR, 1)
     gic = vm.gic
     if test_bit(vm, ACTIVE, vcpu, intid, observer):
         lr = with_active(gic, lr)

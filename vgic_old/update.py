@@ -28,13 +28,13 @@ def _count_pass(vm: Any, cache: Any, observer: Any) -> None:
     which stops at a word that has one.
     """
     if observer is not None:
+        events.count(observer, events.RECOMPUTE, 1)
         words = vm.words
         scanned = 0
         while scanned < words:
             scanned += 1
             if cache[scanned - 1] != U64_0:
                 break
-        events.count(observer, events.RECOMPUTE, 1)
         events.count(observer, events.WORD_AND, 2 * words)
         events.count(observer, events.FIND_BIT, 2)
         events.count(observer, events.WORD_SCAN, 1 + scanned)
@@ -53,6 +53,9 @@ def compute_pending(vm: Any, vcpu: Any, observer: Any) -> Any:
         found |= word
     if vm.enabled != 0:
         _count_pass(vm, cpu.pending_shared, observer)
+    else:
+        # Two memory clears: about what setting up the passes costs.
+        events.count(observer, events.RECOMPUTE, 1)
     return found != U64_0
 
 
@@ -84,6 +87,9 @@ def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
     vm.active_on_cpu[vcpu] = 1 if active != U64_0 else 0
     if vm.enabled != 0:
         _count_pass(vm, cpu.pending_shared, observer)
+    else:
+        # Two memory clears: about what setting up the passes costs.
+        events.count(observer, events.RECOMPUTE, 1)
     _count_pass(vm, cpu.active_shared, observer)
 
 
