@@ -162,7 +162,7 @@ def self_test(
     outcome = Outcome()
     check_counts(outcome, lambda lock_more: count_in_process(transitions, designs, lock_more), budget)
     if times:
-        warm.ensure_compiled(designs, ["timing"])
+        warm.ensure_compiled(designs, ["counting", "timing"])
         check_times(outcome, lambda side, turn: time_in_process(transitions, designs, turn), turns, deals, budget)
     return outcome
 
