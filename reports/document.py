@@ -34,7 +34,7 @@ from reports.theme import css_variables
 
 def sections_of(report: Report, against: Results | None = None, results: Results | None = None) -> list[Section]:
     """Return the sections that this run has something for, in reading order."""
-    found: list[Section | None] = [verdict.section(report, claims(report))]
+    found: list[Section | None] = []
     if against is not None and results is not None:
         # Here, because it brings the statistics library with it, which is slow to load.
         from reports.sections import baseline
@@ -53,7 +53,8 @@ def sections_of(report: Report, against: Results | None = None, results: Results
         events.section(report),
         method.section(report),
     ]
-    return [section for section in found if section is not None]
+    others = [section for section in found if section is not None]
+    return [verdict.section(report, claims(report), {section.id for section in others}), *others]
 
 
 def _hash(text: str) -> str:

@@ -6,14 +6,13 @@ outside the matrix. Scenarios that count the same share a table. As in the large
 """
 
 from functools import cache, lru_cache
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from reports import matrix
 from reports.data import SCENARIO, Report
-from reports.html import Markup, breakable, join, slug, tag
+from reports.html import Markup, breakable, join, slug, tag, text
 from reports.sections import Section
 
 DETAILED = 1500
@@ -121,7 +120,7 @@ def _block(report: Report, name: str, keys: list[tuple[Any, ...]], counts: Count
         else:
             tables.append(([label], own))
     parts = [_table(labels if len(tables) > 1 else [], own, designs, states) for labels, own in tables]
-    about = f"<p>{escape(title)}" if title else ""
+    about = f"<p>{text(title)}" if title else ""
     return (
         f"<details class=e><summary>{breakable(name)}</summary>"
         f"<div id={slug('e', name)}>{about}{''.join(parts)}</div></details>"
@@ -131,11 +130,9 @@ def _block(report: Report, name: str, keys: list[tuple[Any, ...]], counts: Count
 def _table(
     labels: list[str], own: dict[str, dict[str, dict[str, int]]], designs: list[str], states: dict[str, str]
 ) -> str:
-    caption = (
-        f"<caption>{escape(', '.join(labels) if len(labels) < 4 else f'{len(labels)} scenarios')}" if labels else ""
-    )
+    caption = f"<caption>{text(', '.join(labels) if len(labels) < 4 else f'{len(labels)} scenarios')}" if labels else ""
     heads = "".join(
-        f"<th>{escape(f'{states[name]}, {design}' if not number else design)}"
+        f"<th>{text(f'{states[name]}, {design}' if not number else design)}"
         for name in own
         for number, design in enumerate(designs)
     )
@@ -144,7 +141,7 @@ def _table(
         cells = "".join(
             f"<td>{counted.get(event, {}).get(design, 0) or ''}" for counted in own.values() for design in designs
         )
-        lines.append(f"<tr><th>{escape(event)}{cells}")
+        lines.append(f"<tr><th>{text(event)}{cells}")
     if not lines:
         return "<p>No event counted."
     return f"<table>{caption}<thead><tr><th>Event{heads}</thead><tbody>{''.join(lines)}</tbody></table>"

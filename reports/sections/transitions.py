@@ -5,11 +5,10 @@ The meter is chosen by radio buttons and style rules alone, so it works without 
 script's. The rows are written by hand and not by `tag`: there are thousands of them, and they are most of the page.
 """
 
-from html import escape
 from typing import Any
 
 from reports.data import SCENARIO, Report
-from reports.html import Markup, join, slug, tag
+from reports.html import Markup, join, slug, tag, text
 from reports.numbers import glyph, ratio_text, shown
 from reports.sections import Section, scroll
 from reports.sections.events import entry_anchor, linked
@@ -40,10 +39,8 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
     for row, key in enumerate(costs.index):
         name = str(key[-1])
         anchor = slug("t", name, *(key[place] for place in varying))
-        link = f"<a href=#{entry_anchor(name)}>{escape(name)}</a>" if name in listed else escape(name)
-        cells = [
-            f"<tr id={anchor}><th>{link}<td>{escape(report.group(name))}<td>{escape(report.scenario_text(key[:-1]))}"
-        ]
+        link = f"<a href=#{entry_anchor(name)}>{text(name)}</a>" if name in listed else text(name)
+        cells = [f"<tr id={anchor}><th>{link}<td>{text(report.group(name))}<td>{text(report.scenario_text(key[:-1]))}"]
         for values, ratios in columns:
             cells += [f"<td>{shown(own[row])}" for own in values]
             if len(designs) > 1:

@@ -84,7 +84,7 @@ def _real(report: Report) -> Markup | None:
     )
 
 
-def _claim(claim: Claim) -> Markup:
+def _claim(claim: Claim, sections: set[str]) -> Markup:
     verdict = tag("p", tag("span", GLYPHS[claim.verdict], aria_hidden="true"), " ", claim.verdict, class_="verdict")
     facts = (
         tag("dl", [tag("div", tag("dt", label), tag("dd", value)) for label, value in claim.figures])
@@ -93,7 +93,7 @@ def _claim(claim: Claim) -> Markup:
     )
     more = (
         join(" ", tag("a", "Read on", aria_label=f"Read on about claim {claim.number}", href=f"#{claim.section}"))
-        if claim.section
+        if claim.section in sections
         else None
     )
     return tag(
@@ -148,9 +148,9 @@ def _groups(report: Report) -> Markup | None:
     )
 
 
-def section(report: Report, found: list[Claim]) -> Section:
-    """Return the first section of the page."""
-    items = tag("ol", [_claim(claim) for claim in found], class_="claims")
+def section(report: Report, found: list[Claim], sections: set[str]) -> Section:
+    """Return the first section of the page; `sections`: the ids of the others, which claims may lead to."""
+    items = tag("ol", [_claim(claim, sections) for claim in found], class_="claims")
     intro = tag(
         "p",
         "The five claims made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), each "

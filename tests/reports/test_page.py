@@ -78,8 +78,8 @@ def test_every_cost_equals_the_results(run_folder: Path, run_page: Path) -> None
     assert _check_transitions(run_folder, Page(run_page)) == 38 * (2 * 5 + 3)
 
 
-def test_every_cost_of_a_sweep_equals_the_results(sweep_folder: Path, sweep_page: Path) -> None:
-    assert _check_transitions(sweep_folder, Page(sweep_page)) > 15_000
+def test_every_cost_of_a_sweep_equals_the_results(sweep_folder: Path, sweep: Page) -> None:
+    assert _check_transitions(sweep_folder, sweep) > 15_000
 
 
 def test_every_event_equals_the_results(run_folder: Path, run_page: Path) -> None:
@@ -186,9 +186,8 @@ def test_downloads_are_the_tables(run_folder: Path, run_page: Path) -> None:
     assert found >= 6
 
 
-def test_links_lead_to_ids_and_ids_are_single(run_page: Path, sweep_page: Path) -> None:
-    for path in (run_page, sweep_page):
-        page = Page(path)
+def test_links_lead_to_ids_and_ids_are_single(run: Page, sweep: Page) -> None:
+    for page in (run, sweep):
         assert len(set(page.ids)) == len(page.ids)
         broken = {link for link in page.links if link.startswith("#") and link[1:] not in set(page.ids)}
         assert not broken
@@ -223,6 +222,7 @@ def _page(results: Results, tmp_path: Path, **more: Any) -> Page:
     return Page(reports.build(folder, tmp_path / "page.html", **more))
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_one_design_only(tmp_path: Path) -> None:
     results = synthetic.results()
     for name, table in results.tables.items():
@@ -233,6 +233,7 @@ def test_one_design_only(tmp_path: Path) -> None:
     assert "ratio" not in _big(page).head and len(_big(page).rows) == 38
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_one_meter_only(tmp_path: Path) -> None:
     results = synthetic.results(samples=0)
     results.tables = {name: table for name, table in results.tables.items() if name in ("transitions", "events")}
@@ -243,6 +244,7 @@ def test_one_meter_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["transitions", "events", "cycles", "samples", "workloads", "life", "switch"])
+@pytest.mark.usefixtures("empty_figures")
 def test_a_table_is_missing(missing: str, tmp_path: Path) -> None:
     results = synthetic.results()
     del results.tables[missing]
@@ -252,6 +254,7 @@ def test_a_table_is_missing(missing: str, tmp_path: Path) -> None:
     assert not broken
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_zero_samples(tmp_path: Path) -> None:
     page = _page(synthetic.results(samples=0), tmp_path)
     assert "samples" not in page.ids and "transitions" in page.ids
@@ -298,6 +301,7 @@ def test_odd_characters_stay_text(tmp_path: Path) -> None:
     assert "\x00" not in page.source
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_against_a_baseline_regressions_come_first(run_folder: Path, tmp_path: Path) -> None:
     page = _page(synthetic.results(slower=1.3, seed=2), tmp_path, baseline=run_folder)
     table = next(table for table in page.tables if table.section == "baseline")
@@ -307,6 +311,7 @@ def test_against_a_baseline_regressions_come_first(run_folder: Path, tmp_path: P
     assert any(row[2] == "events" for row in table.rows) and any(row[2] == "time" for row in table.rows)
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_run_against_itself_has_no_change(run_folder: Path, tmp_path: Path) -> None:
     page = Page(reports.build(run_folder, tmp_path / "page.html", baseline=run_folder))
     assert not any(
@@ -317,6 +322,7 @@ def test_a_run_against_itself_has_no_change(run_folder: Path, tmp_path: Path) ->
     )
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
     assert "was not finished" in _page(synthetic.results(complete=False), tmp_path).text
 
