@@ -8,8 +8,10 @@ imported inside its function, so that `--help` answers at once.
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import typer
+import typer.main
 
 from kvmarm.errors import UsageError
 
@@ -30,10 +32,13 @@ COMMANDS: tuple[str, ...] = (
     "history",
     "switch",
     "platforms",
+    "life",
     "report",
     "plot",
     "explain",
 )
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="vgic-bench",
@@ -52,20 +57,39 @@ def build_app() -> typer.Typer:
     return app
 
 
+def _refuse(message: str, status: int) -> NoReturn:
+    print(f"vgic-bench: error: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
 def main() -> None:
     """Run the command line; the exit status is the command's, 2 for bad input, 130 when interrupted."""
     try:
-        build_app()()
+        command = typer.main.get_command(build_app())
+        status = command.main(prog_name="vgic-bench", standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(status if isinstance(status, int) else 0)
     except UsageError as error:
-        print(f"vgic-bench: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        _refuse(str(error), error.exit_status)
     except KeyboardInterrupt:
         print("vgic-bench: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error of ours, and nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        # The class of the parser's own errors has moved between versions of typer; they are known by this method.
+        describe = getattr(error, "format_message", None)
+        if describe is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        context = getattr(error, "ctx", None)
+        where = f" (see `{context.command_path} --help`)" if context else ""
+        _refuse(" ".join(describe().split()).rstrip(".") + where, 2)
 
 
 if __name__ == "__main__":

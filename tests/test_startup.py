@@ -4,7 +4,7 @@
 import subprocess
 import sys
 
-from tests.cli import ROOT, vgic_bench
+from tests.cli import ROOT, assert_refused, vgic_bench
 
 HEAVY = ("numba", "numpy", "pandas", "pyarrow", "matplotlib", "scipy", "joblib", "distributed")
 
@@ -21,3 +21,13 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for name in ("trace",):
         assert name in done.stdout
+
+
+def test_wrong_words_get_one_line() -> None:
+    for words, part in (
+        (("run", "--frob"), "No such option: --frob"),
+        (("frob",), "No such command 'frob'"),
+        (("trace", "run"), "Missing argument"),
+        (("run", "--irqs", "many"), "--irqs"),
+    ):
+        assert_refused(vgic_bench(*words), part, "--help`")
