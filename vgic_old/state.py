@@ -111,6 +111,8 @@ def initialise(vm: Any) -> None:
 def reset(vm: Any) -> None:
     """Put a used record back into its reset state, keeping the configuration."""
     gic, vcpus, irqs, lrs = int(vm.gic), int(vm.vcpus), int(vm.irqs), int(vm.lrs)
-    vm[()] = np.zeros((), VM)[()]
+    fresh = np.zeros(1, VM)[0]
+    for name in fresh.dtype.names:
+        vm[name] = fresh[name]
     vm.gic, vm.vcpus, vm.irqs, vm.lrs = gic, vcpus, irqs, lrs
     initialise(vm)
