@@ -18,12 +18,7 @@ old,3,320,20,5,mmio_write_ISENABLER,b
 new,2,64,1,0,inject_edge_spi,c
 """
 
-known = pytest.mark.skipif(
-    any(weights.weights_of(get_design(name)) is None for name in ("old", "new")), reason="no weights are fitted yet"
-)
 
-
-@known
 def test_a_grid_comes_back_with_instructions_and_events(tmp_path: Path) -> None:
     grid, out = tmp_path / "grid.csv", tmp_path / "out.csv"
     grid.write_text(GRID)
@@ -41,7 +36,6 @@ def test_a_grid_comes_back_with_instructions_and_events(tmp_path: Path) -> None:
     assert table["call_flush"].tolist() == [1, 0, 0]
 
 
-@known
 def test_list_registers_may_be_given(tmp_path: Path) -> None:
     grid, out = tmp_path / "grid.csv", tmp_path / "out.csv"
     lines = ["design,gic,irqs,vcpus,pending,lrs,transition", *(f"old,2,64,1,0,{n},sync_idle" for n in (4, 16))]
