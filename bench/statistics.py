@@ -8,12 +8,15 @@ Rules inside:
 - Two runs that were interleaved are compared pair by pair (process k of one beside process k of the other), which
   takes the machine's slow drift out of the difference. Runs that were not are compared as two groups.
 - Everything is done on logarithms: a slowdown is a ratio, and the noise grows with the time it is in.
-- A change is *shown* when two tests agree: Student's t on the logarithms (after Holm's correction for the number of
-  rows looked at), and a rank test of the same data (signed-rank or Mann-Whitney), which one wild process can't move.
+- What disturbs a process makes it slower, now and then by far. So means are trimmed: the smallest and the largest fifth
+  of the processes (or pairs) are left out, and the error is that of a trimmed mean.
+- A change is *shown* when two tests agree: the trimmed t test on the logarithms (after Holm's correction for the number
+  of rows looked at), and a test of all the data that knows no sizes (of the pairs' signs, or Mann-Whitney's).
 - A change is *reported* when it is shown and larger than the minimum effect. When neither that nor its absence
   can be said, the verdict is inconclusive, with the number of processes that would settle it.
 
-Sources: Holm (1979) for the correction; Hodges and Lehmann (1963) for the estimate; the tests are SciPy's.
+Sources: Tukey and McLaughlin (1963) and Yuen (1974) for the trimmed t; Holm (1979) for the correction; the
+distributions and the other tests are SciPy's.
 """
 
 import math
@@ -35,7 +38,9 @@ VERDICTS = (REGRESSED, NOT_COMPARABLE, INCONCLUSIVE, IMPROVED, UNCHANGED)
 LEAST_PROCESSES = 5
 """Below this many processes a side nothing is called shown: five pairs can reach p = 1/16 by signs at best."""
 RANK_LEVEL = 0.1
-"""Two-sided level of the rank test that has to agree; it guards against outliers, Student's t sets the error rate."""
+"""Two-sided level of the sign or rank test that has to agree; it sees all data, the trimmed t sets the error rate."""
+TRIM = 0.2
+"""Share of the processes left out at each end."""
 UNSEEN_SPREAD = 0.02
 """Assumed standard deviation of log time between one session of measuring and another, which runs that were not
 interleaved can't see in their own samples: what else the machine does, its temperature, where memory lies."""
@@ -57,9 +62,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Difference:
-    """Candidate against baseline. `ratio`: Hodges-Lehmann estimate of candidate / baseline; `low`, `high`: 95 %
-    interval of the ratio; `p`: two-sided Student's t on logs, not corrected; `rank_p`: of the rank test; `spread`:
-    standard deviation of the difference of logs of one process a side; `n`: processes (the smaller side) or pairs."""
+    """Candidate against baseline. `ratio`: candidate / baseline by trimmed means of logs; `low`, `high`: 95 %
+    interval of the ratio; `p`: two-sided trimmed t, not corrected; `rank_p`: of the sign or rank test; `spread`: the
+    estimate's standard error times the root of `n`; `n`: processes (the smaller side) or pairs."""
 
     ratio: float
     low: float
@@ -119,6 +124,24 @@ def unit_medians(process: ArrayLike, ns: ArrayLike) -> tuple[NDArray[np.int64], 
     return units, np.array([float(np.median(values[numbers == unit])) for unit in units]), len(units) > 1
 
 
+def _trimmed(logs: NDArray[np.float64]) -> tuple[float, float, int]:
+    """Return (trimmed mean, its squared standard error, values left) of at least two values."""
+    n = len(logs)
+    cut = int(TRIM * n)
+    ordered = np.sort(logs)
+    left = n - 2 * cut
+    winsorised = np.clip(ordered, ordered[cut], ordered[n - 1 - cut])
+    error = (n - 1) * float(np.var(winsorised, ddof=1)) / (left * (left - 1))
+    return float(ordered[cut : n - cut].mean()), error, left
+
+
+def _p(estimate: float, error: float, freedom: float, n: int) -> float:
+    if error == 0:
+        # Times on a coarse timer can all be equal; then the sign of n differences is all that there is.
+        return 1.0 if estimate == 0 else 0.5 ** (n - 1)
+    return float(2 * stats.t.sf(abs(estimate) / error, freedom))
+
+
 def paired(baseline: ArrayLike, candidate: ArrayLike) -> Difference:
     """Compare two equally long 1-D arrays of process medians, entry by entry. Raises ValueError for other shapes."""
     a, b = np.asarray(baseline, dtype=float), np.asarray(candidate, dtype=float)
@@ -129,22 +152,15 @@ def paired(baseline: ArrayLike, candidate: ArrayLike) -> Difference:
     if n < 2:
         ratio = float(np.exp(logs[0])) if n else math.nan
         return Difference(ratio, 0.0, math.inf, 1.0, 1.0, math.nan, n, True)
-    i, j = np.triu_indices(n)
-    estimate = float(np.median((logs[i] + logs[j]) / 2))
-    spread = float(np.std(logs, ddof=1))
-    half = float(stats.t.ppf(0.975, n - 1)) * spread / math.sqrt(n)
-    if spread == 0:
-        p = rank_p = 1.0 if estimate == 0 else 0.5 ** (n - 1)
-    else:
-        p = float(stats.ttest_1samp(logs, 0).pvalue)
-        rank_p = float(stats.wilcoxon(logs).pvalue) if np.any(logs) else 1.0
-    return Difference(
-        math.exp(estimate), math.exp(estimate - half), math.exp(estimate + half), p, rank_p, spread, n, True
-    )
+    estimate, squared, left = _trimmed(logs)
+    error, freedom = math.sqrt(squared), left - 1
+    positive, moved = int(np.sum(logs > 0)), int(np.sum(logs != 0))
+    rank_p = float(stats.binomtest(positive, moved).pvalue) if moved else 1.0
+    return _difference(estimate, error, freedom, rank_p, error * math.sqrt(n), n, True)
 
 
 def unpaired(baseline: ArrayLike, candidate: ArrayLike, unseen_spread: float = 0.0) -> Difference:
-    """Compare two 1-D arrays of process medians as groups (Welch).
+    """Compare two 1-D arrays of process medians as groups (Welch's test with trimmed means, Yuen's).
 
     `unseen_spread`: standard deviation of log time added once to each side, for what more processes don't average out.
     """
@@ -153,22 +169,22 @@ def unpaired(baseline: ArrayLike, candidate: ArrayLike, unseen_spread: float = 0
     if n < 2:
         ratio = float(np.exp(np.median(b) - np.median(a))) if n else math.nan
         return Difference(ratio, 0.0, math.inf, 1.0, 1.0, math.nan, n, False)
-    estimate = float(np.median(b[:, None] - a[None, :]))
-    parts = np.array([np.var(a, ddof=1) / len(a), np.var(b, ddof=1) / len(b)])
-    variance = float(parts.sum())
-    error = math.sqrt(variance + 2 * unseen_spread**2)
-    sizes = np.array([len(a) - 1, len(b) - 1])
-    freedom = variance**2 / float((parts**2 / sizes).sum()) if variance > 0 else float(sizes.sum())
-    half = float(stats.t.ppf(0.975, freedom)) * error
-    if error == 0:
-        p = 1.0 if estimate == 0 else 0.5 ** (n - 1)
-    else:
-        p = float(2 * stats.t.sf(abs(float(b.mean() - a.mean())) / error, freedom))
+    (mean_a, error_a, left_a), (mean_b, error_b, left_b) = _trimmed(a), _trimmed(b)
+    seen = error_a + error_b
+    parts = error_a**2 / (left_a - 1) + error_b**2 / (left_b - 1)
+    freedom = seen**2 / parts if parts > 0 else float(left_a + left_b - 2)
     rank_p = float(stats.mannwhitneyu(a, b).pvalue)
-    spread = math.sqrt(float(np.var(a, ddof=1) + np.var(b, ddof=1)))
-    return Difference(
-        math.exp(estimate), math.exp(estimate - half), math.exp(estimate + half), p, rank_p, spread, n, False
-    )
+    error = math.sqrt(seen + 2 * unseen_spread**2)
+    return _difference(mean_b - mean_a, error, freedom, rank_p, math.sqrt(seen * n), n, False)
+
+
+def _difference(
+    estimate: float, error: float, freedom: float, rank_p: float, spread: float, n: int, is_paired: bool
+) -> Difference:
+    # Beyond this a ratio says no more than "can't be told", and its exponential would overflow.
+    half = min(float(stats.t.ppf(0.975, freedom)) * error, 50.0)
+    interval = math.exp(estimate - half), math.exp(estimate + half)
+    return Difference(math.exp(estimate), *interval, _p(estimate, error, freedom, n), rank_p, spread, n, is_paired)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -209,7 +225,8 @@ def processes_needed(difference: Difference, policy: Policy, rows: int = 1) -> i
     alpha = policy.significance / max(rows, 1)
     n = LEAST_PROCESSES
     for _ in range(50):
-        reach = float(stats.t.ppf(1 - alpha / 2, n - 1) + stats.t.ppf(policy.power, n - 1))
+        freedom = n - 2 * int(TRIM * n) - 1
+        reach = float(stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(policy.power, freedom))
         needed = max(LEAST_PROCESSES, math.ceil((reach * difference.spread / effect) ** 2))
         if needed <= n:
             break

@@ -183,3 +183,27 @@ def test_separate_runs_exclude_only_what_they_can_see():
     assert s.verdict(near, near.p, POLICY) == s.INCONCLUSIVE
     strict = s.Policy(separate_effect=POLICY.minimum_effect)
     assert s.verdict(same, same.p, strict) == s.INCONCLUSIVE
+
+
+def test_trimmed_t_is_scipys():
+    from scipy import stats
+
+    rng = np.random.default_rng(9)
+    a, b = noisy(rng, 15), noisy(rng, 15, level=103)
+    ours = s.unpaired(a, b)
+    theirs = stats.ttest_ind(np.log(b), np.log(a), equal_var=False, trim=s.TRIM)
+    assert ours.p == pytest.approx(theirs.pvalue)
+    interval = theirs.confidence_interval(0.95)
+    assert (math.log(ours.low), math.log(ours.high)) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_fifth_of_wild_processes_hides_nothing():
+    """A busy machine: two processes in ten take several times as long."""
+    rng = np.random.default_rng(10)
+    wild = np.ones(20)
+    wild[[3, 8, 14, 19]] = [3, 150, 7, 40]
+    a = noisy(rng, 20, spikes=0, spread=0.01) * wild
+    b = 1.05 * noisy(rng, 20, spikes=0, spread=0.01)
+    found = s.paired(a, b)
+    assert s.verdict(found, found.p, POLICY) == s.REGRESSED
+    assert found.low < 1.05 < found.high < 1.1
