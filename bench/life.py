@@ -73,6 +73,11 @@ SCENARIOS = (
 )  # fmt: skip
 
 
+def scenario_names() -> tuple[str, ...]:
+    """Return the names of all scenarios."""
+    return tuple(scenario.name for scenario in SCENARIOS)
+
+
 @dataclass(frozen=True)
 class Played:
     """What a scenario did on a design. counts: phase -> int64[EVENT_COUNT]. live, lr_kind: of the entry in it."""
@@ -132,12 +137,13 @@ def life_rows(
     vcpus: int = 4,
     lrs: int = 4,
     pending: int = 0,
+    scenarios: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of the results table `life`: every scenario, pairing, platform and phase.
 
-    platforms: names or files; None for all built-in ones. A platform is used with its own GIC version; a GIC version
-    without a platform has rows with an empty platform and NaN cycles. Columns: design, switch (`asm`, `c`, `c-vhe`),
-    gic, scenario, platform, phase, instructions, cycles, events.
+    platforms: names or files; None for all built-in ones. scenarios: names; None for all. A platform is used with its
+    own GIC version; a GIC version without a platform has rows with an empty platform and NaN cycles. Columns: design,
+    switch (`asm`, `c`, `c-vhe`), gic, scenario, platform, phase, instructions, cycles, events.
     """
     priced = [load_platform(name) for name in (platform_names() if platforms is None else platforms)]
     rows: list[dict[str, Any]] = []
@@ -148,6 +154,8 @@ def life_rows(
             design = get_design(name)
             stage = Stage(design, config, pending)
             for scenario in SCENARIOS:
+                if scenarios and scenario.name not in scenarios:
+                    continue
                 if vcpus < 2 and scenario.name == "sgi":
                     continue
                 played = play(stage, scenario)
@@ -239,7 +247,7 @@ def effects(rows: Iterable[dict[str, Any]], column: str = "cycles") -> list[dict
                 "totals": {f"{design}+{switch}": cell[design, switch] for design in designs for switch in switches},
                 "design_effect": ((c - a) + (d - b)) / 2,
                 "switch_effect": ((b - a) + (d - c)) / 2,
-                "interaction": ((d - c) - (b - a)) / 2,
+                "interaction": round(((d - c) - (b - a)) / 2, 6) + 0.0,
                 "vhe_effect": last - d if last is not None else None,
             }
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The whole life of an interrupt: phases add up, pairings meet in the list registers, effects are what they say."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from bench.measure import Stage
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.platforms import load_platform
+from tests.cli import assert_refused, vgic_bench
 
 CONFIG = VmConfig(2, 2, 64, 4)
 
@@ -104,3 +106,17 @@ def test_without_a_platform_for_the_gic_there_are_no_cycles() -> None:
     found = life_rows(designs=("old",), gics=(3,), platforms=("xgene",), irqs=64, vcpus=2)
     assert {row["platform"] for row in found} == {""}
     assert all(np.isnan(row["cycles"]) for row in found)
+
+
+def test_life_command() -> None:
+    done = vgic_bench("life", "--platform", "xgene", "--scenario", "edge", "--vcpus", 2, "--irqs", 64, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {row["scenario"] for row in found["rows"]} == {"edge"}
+    assert {row["gic"] for row in found["rows"]} == {2}
+    assert list(found["effects"][0]["totals"]) == ["old+asm", "old+c", "new+asm", "new+c"]
+    shown = vgic_bench("life", "--platform", "xgene", "--scenario", "edge", "--phases", "--vcpus", 2, "--irqs", 64)
+    assert "new+c-vhe" in shown.stdout
+    assert all(len(line.rstrip()) <= 80 for line in shown.stdout.splitlines())
+    assert_refused(vgic_bench("life", "--scenario", "birth"), "'birth'", "edge, level")
+    assert_refused(vgic_bench("life", "--platform", "vax"), "unknown platform 'vax'")
