@@ -130,7 +130,8 @@ def design_outcome(run: Run, compared: bool) -> dict[str, Any]:
         "mmio": mmio,
         "mmio_share": mmio / work if work else 0.0,
         "live_lrs": run.live.tolist(),
-        "time_ns": run.seconds * 1e9,
+        "time_ns": run.seconds * 1e9 / run.timed_operations * total["operations"] if run.timed_operations else None,
+        "timed_operations": run.timed_operations,
         "latency": {
             "interrupts": waits,
             "operations_mean": int(run.s[S_LATENCY_OPS]) / waits if waits else None,
@@ -237,7 +238,7 @@ def results_tables(outcomes: Sequence[dict[str, Any]]) -> dict[str, list[dict[st
                         "kind": kind,
                         "operations": row["operations"],
                         "instructions": math.nan if row["instructions"] is None else row["instructions"],
-                        "time_ns": side["time_ns"] if kind == "total" else math.nan,
+                        "time_ns": math.nan if kind != "total" or side["time_ns"] is None else side["time_ns"],
                         "mmio_share": side["mmio_share"],
                     }
                 )

@@ -15,7 +15,7 @@ from bench.result_text import RESULT
 from bench.runner import BUG, DONE, execute
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import new_hardware
-from kvmarm.design import Design
+from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, new_observer
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, lr_intid, lr_state, vcpu_affinity
@@ -28,6 +28,8 @@ RING = 1 << 18
 TIMER = 27
 MOST_DIFFERENCES = 256
 LATENCY_BINS = 40
+TIMED = 1 << 17
+"""Operations that are run a second time, uncounted, for the time meter."""
 
 # Scalars of a run, in `Run.s`.
 (
@@ -293,7 +295,7 @@ class Run:
     counts: int64[KINDS]; events: int64[KINDS, EVENT_COUNT]; s: int64[SCALARS] (see S_…); cycles: float64[3], total cost
     in the unit of `prices`, sum and largest of the latencies; latencies: int64[LATENCY_BINS] by log2 of operations;
     live: int64[lrs + 1], entries by list registers in use; bug: the BUG_ON that ended the run, None while it lives;
-    seconds: host time of the uncounted run.
+    seconds, timed_operations: host time of the first TIMED operations, run uncounted.
     """
 
     def __init__(
@@ -308,7 +310,8 @@ class Run:
         self._result = np.zeros(1, RESULT).view(np.recarray)[0]
         self._values = np.zeros(RING, np.uint64)
         self._observer = new_observer()
-        self._timed = timed
+        self._timed = TIMED if timed else 0
+        self.timed_operations = 0
         if timed:
             self._timed_vm = design.create(config)
             self._timed_hardware = new_hardware(config.lrs)
@@ -353,10 +356,12 @@ class Run:
                 name = KIND_NAMES[int(ops[stopped].kind)]
                 where = f"operation {chunk.first + int(stopped)}"
                 raise UsageError(f"{where}: {name}: the vCPU is on the wrong side of an entry for it")
-        if self._timed:
+        if self.timed_operations < self._timed:
+            part = ops[: self._timed - self.timed_operations]
             start = perf_counter()
-            run_timed(self._timed_vm, self._timed_hardware, ops, chunk.first, self._timed_values, self._result)
+            run_timed(self._timed_vm, self._timed_hardware, part, chunk.first, self._timed_values, self._result)
             self.seconds += perf_counter() - start
+            self.timed_operations += len(part)
 
     @property
     def entry_differences(self) -> np.ndarray:
@@ -367,3 +372,10 @@ class Run:
     def read_differences(self) -> np.ndarray:
         """The first loads that returned something else than recorded (DIFFERENCE[:])."""
         return self._read_differences[: int(self.s[S_READ_DIFFERENCES])]
+
+
+def compile_for(name: str) -> None:
+    """Compile what a replay on the design `name` needs."""
+    config = VmConfig(gic=3, vcpus=1, irqs=64, lrs=1)
+    nothing = Chunk(np.zeros(0, OP), 1, np.zeros(0, EXPECTED))
+    Run(get_design(name), config).feed(nothing)

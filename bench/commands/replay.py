@@ -61,11 +61,12 @@ def replay(
     """
     import json
 
-    from bench.progress import announce_compilation
     from bench.recordings.options import Options, parse_address, parse_threads
     from bench.replay import replay as run_replay
     from bench.replay import save_results
     from bench.replay_show import show
+    from bench.replay_warm import ensure_compiled
+    from kvmarm.design import get_design
     from kvmarm.errors import UsageError
 
     names = [name for name in designs.split(",") if name]
@@ -87,7 +88,9 @@ def replay(
         first=first,
         count=count,
     )
-    announce_compilation()
+    for name in names:
+        get_design(name)
+    ensure_compiled(names)
     outcomes: list[dict[str, Any]] = []
     for number, path in enumerate(recordings):
         with _progress(path) as progress:

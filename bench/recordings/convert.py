@@ -246,10 +246,11 @@ def _kvm_events(
     for chunk, last in _with_last(chunks):
         data = rest + chunk if rest else chunk
         buffer = np.frombuffer(data, np.uint8)
+        words = buffer[: len(buffer) & ~7].view(np.uint64)
         position = 0
         while True:
             before = position
-            position, done = scan(buffer, position, last, threads, counters, out)
+            position, done = scan(buffer, words, position, last, threads, counters, out)
             yield out[:done]
             if position >= len(data) or (position == before and done == 0):
                 break
@@ -321,3 +322,19 @@ def _vcpus(machine: Machine, machines: list[Machine], survey: Survey, threads: n
     if len(machines) == 1:
         highest = max(highest, survey.highest_vcpu, int(threads["timer_map"].max()))
     return highest + 1
+
+
+def compile_readers() -> None:
+    """Compile the scanner and both placements (nothing else here is compiled)."""
+    threads, counters = new_threads(), np.zeros(SCAN_COUNTERS, np.int64)
+    empty = np.frombuffer(b"", np.uint8)
+    events = np.zeros(1, EVENT).view(np.recarray)
+    scan(empty, empty.view(np.uint64), 0, True, threads, counters, events)
+    cpus, spis, g, refs = placing.new_state(3, 1, 64, 1)
+    ops = placing.new_ops(1)
+    placing.map_timers(ops, g, 0)
+    placing.epilogue(ops, g, cpus, 1)
+    enable_everything(placing.new_ops(1 << 10), g, cpus, spis)
+    place_qemu(events, 1, g, cpus, spis, refs, ops)
+    expected = np.zeros(1, EXPECTED).view(np.recarray)
+    place_kvm(events, 1, g, cpus, spis, refs, ops, np.zeros((1, 2), np.int64), expected, np.zeros(1, np.int64))

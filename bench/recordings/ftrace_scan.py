@@ -194,10 +194,35 @@ def _marker(data: Any, begin: Any, end: Any, counters: Any, out: Any, done: Any)
 
 
 @jit
-def scan(data: Any, position: Any, final: Any, threads: Any, counters: Any, out: Any) -> Any:
+def _newline(data: Any, words: Any, position: Any) -> Any:
+    """Return the position of the next newline at or after `position`, the size of `data` when there is none.
+
+    words: `data` as uint64[:] (its last bytes left out), so that eight bytes are looked at a time.
+    """
+    size = data.shape[0]
+    while position < size and position & 7 != 0:
+        if data[position] == _NEWLINE:
+            return position
+        position += 1
+    index = position >> 3
+    while index < words.shape[0]:
+        # A byte of `other` is zero where there is a newline; borrows make the test exact for the lowest such byte only.
+        other = words[index] ^ U64(0x0A0A0A0A0A0A0A0A)
+        if (other - U64(0x0101010101010101)) & ~other & U64(0x8080808080808080) != U64(0):
+            break
+        index += 1
+    position = max(position, index << 3)
+    while position < size and data[position] != _NEWLINE:
+        position += 1
+    return position
+
+
+@jit
+def scan(data: Any, words: Any, position: Any, final: Any, threads: Any, counters: Any, out: Any) -> Any:
     """Scan whole lines of `data` (uint8[:]) from `position`.
 
-    threads: THREAD[:] (a power of two long); counters: int64[COUNTERS], added to; out: EVENT[:], filled from 0.
+    words: the same bytes as uint64[:], without those beyond a multiple of eight. threads: THREAD[:] (a power of two
+    long); counters: int64[COUNTERS], added to; out: EVENT[:], filled from 0.
     `final`: the last line counts even without its newline. Returns (position after the last line scanned, events); it
     stops early when `out` is nearly full.
     """
@@ -205,9 +230,7 @@ def scan(data: Any, position: Any, final: Any, threads: Any, counters: Any, out:
     done = 0
     room = out.shape[0] - 8
     while position < size and done < room:
-        end = position
-        while end < size and data[end] != _NEWLINE:
-            end += 1
+        end = _newline(data, words, position)
         if end >= size and not final:
             break
         if end > position:
