@@ -51,6 +51,7 @@ def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
         irq = vm.irq[slot]
         lock_irq(vm, slot, observer)
         if irq.intid < SGIS and irq.source:
+            events.count(observer, events.SGI_SOURCE, 1)
             depth += population_count(U64(irq.source))
         else:
             depth += 1
@@ -60,7 +61,7 @@ def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
 
 
 @jit
-def _populate_v2(vm: Any, irq: Any) -> Any:
+def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
     """Return the GICH_LR (uint64) that delivers `irq`; sets vm.bug where the kernel would die."""
     lr = U64(irq.intid)
     if irq.pending:
@@ -71,6 +72,7 @@ def _populate_v2(vm: Any, irq: Any) -> Any:
             if not irq.source:
                 vm.bug = BUG_SGI_WITHOUT_SOURCE
                 return lr
+            events.count(observer, events.SGI_SOURCE, 1)
             sender = find_first_bit(U64(irq.source))
             lr |= U64(sender << V2_LR_CPUID_SHIFT)
             irq.source = np.int64(irq.source) & ~(1 << sender)
@@ -117,7 +119,7 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
                 events.count(observer, events.LR_WRITE, 1)
                 if vm.gic == 3:
                     events.count(observer, events.WIDE_STEP, 1)
-                image.lr[used] = _populate_v2(vm, irq) if vm.gic == 2 else _populate_v3(irq)
+                image.lr[used] = _populate_v2(vm, irq, observer) if vm.gic == 2 else _populate_v3(irq)
                 if vm.bug:
                     return used
                 used += 1
@@ -125,6 +127,8 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
                     break
         unlock_irq(vm, slot, observer)
         slot = np.int64(irq.next)
+    if used < vm.lrs and vm.cpu[vcpu].head != NO_SLOT:
+        events.count(observer, events.LIST_END, 1)
     return used
 
 

@@ -8,6 +8,8 @@ and the physical interrupt's own active state is neither read nor written.
 
 from typing import Any
 
+import numpy as np
+
 from kvmarm import events
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
@@ -31,13 +33,13 @@ def _set_mapping(vm: Any, vcpu: Any, vintid: Any, hw: Any, hwintid: Any, observe
 @jit
 def map_phys(vm: Any, vcpu: Any, vintid: Any, pintid: Any, observer: Any) -> Any:
     """Forward the physical interrupt `pintid` to `vintid` of `vcpu`: 0."""
-    return _set_mapping(vm, vcpu, vintid, 1, pintid, observer)
+    return _set_mapping(vm, vcpu, vintid, np.int64(1), pintid, observer)
 
 
 @jit
 def unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Undo `map_phys`: 0, whether it was forwarded or not."""
-    return _set_mapping(vm, vcpu, vintid, 0, 0, observer)
+    return _set_mapping(vm, vcpu, vintid, np.int64(0), np.int64(0), observer)
 
 
 @jit

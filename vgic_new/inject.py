@@ -8,6 +8,8 @@ lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
 
 from typing import Any
 
+import numpy as np
+
 from kvmarm import events
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
@@ -43,10 +45,10 @@ def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, obs
 @jit
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of `intid` (of `vcpu` when private) to `level`: 0, or EINVAL for no such or a forwarded one."""
-    return _update_pending(vm, vcpu, intid, level, 0, observer)
+    return _update_pending(vm, vcpu, intid, level, np.int64(0), observer)
 
 
 @jit
 def inject_mapped(vm: Any, vcpu: Any, vintid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of a forwarded interrupt to `level`: 0, or EINVAL when it is not forwarded."""
-    return _update_pending(vm, vcpu, vintid, level, 1, observer)
+    return _update_pending(vm, vcpu, vintid, level, np.int64(1), observer)

@@ -237,9 +237,9 @@ def write(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, 
     elif register == ICPENDR:
         _clear_pending(vm, vcpu, first, value, observer)
     elif register == ISACTIVER:
-        _change_active(vm, vcpu, first, value, 1, observer)
+        _change_active(vm, vcpu, first, value, np.int64(1), observer)
     elif register == ICACTIVER:
-        _change_active(vm, vcpu, first, value, 0, observer)
+        _change_active(vm, vcpu, first, value, np.int64(0), observer)
     elif register == IPRIORITYR:
         _write_priority(vm, vcpu, first, size, word, observer)
     elif register == ICFGR:

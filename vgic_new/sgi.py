@@ -71,7 +71,7 @@ def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         for target in range(vm.vcpus):
             events.count(observer, events.VCPU_STEP, 1)
             if target != vcpu:
-                _make_pending(vm, target, intid, 0, observer)
+                _make_pending(vm, target, intid, np.int64(0), observer)
         return
     wanted = np.int64(value & U64(SGI1R_TARGETS_MASK))
     aff1 = np.int64((value >> U64(SGI1R_AFF1_SHIFT)) & U64(0xFF))
@@ -87,4 +87,4 @@ def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         bit = 1 << (affinity & 0xF)
         if affinity >> 8 == cluster and wanted & bit:
             wanted &= ~bit
-            _make_pending(vm, target, intid, 0, observer)
+            _make_pending(vm, target, intid, np.int64(0), observer)

@@ -53,8 +53,8 @@ def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
     """Return the first slot of the merged runs that start at slots `a` and `b`; only `next` links are kept up."""
     if a == NO_SLOT or b == NO_SLOT:
         return a if a != NO_SLOT else b
-    first = NO_SLOT
-    last = NO_SLOT
+    first = np.int64(NO_SLOT)
+    last = np.int64(NO_SLOT)
     while a != NO_SLOT and b != NO_SLOT:
         if compare(vm, a, b, observer) <= 0:
             taken = a
@@ -76,7 +76,7 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
     """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links."""
     cpu = vm.cpu[vcpu]
     cpu.head = first
-    last = NO_SLOT
+    last = np.int64(NO_SLOT)
     slot = first
     while slot != NO_SLOT:
         events.count(observer, events.SORT_STEP, 1)
@@ -102,7 +102,8 @@ def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
             waiting[level] = NO_SLOT
             level += 1
         waiting[level] = run
-    rest = NO_SLOT
+    # A typed 0: a bare one would compile _merge a second time, for the literal.
+    rest = np.int64(NO_SLOT)
     for level in range(_MAX_RUNS):
         if waiting[level] != NO_SLOT:
             rest = _merge(vm, waiting[level], rest, observer)

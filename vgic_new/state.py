@@ -108,6 +108,14 @@ def initialise(vm: Any) -> None:
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
 
 
+def reset(vm: Any) -> None:
+    """Put a used VM record back into its reset state, keeping the configuration."""
+    gic, vcpus, irqs, lrs = int(vm.gic), int(vm.vcpus), int(vm.irqs), int(vm.lrs)
+    vm[()] = np.zeros((), VM)[()]
+    vm.gic, vm.vcpus, vm.irqs, vm.lrs = gic, vcpus, irqs, lrs
+    initialise(vm)
+
+
 @jit
 def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return the slot (int64) of `intid` as `vcpu` sees it, NO_SLOT when this VM has no such interrupt.
