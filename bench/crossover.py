@@ -2,8 +2,9 @@
 """Where one design begins to win over another as a VM grows: from how many vCPUs, INTIDs, list registers, standing
 interrupts.
 
-Along one axis, everything else fixed, the points of two designs are compared. The crossover is the least value of the
-axis from which the second is cheaper at every larger value measured.
+Along one axis, everything else fixed, the points of two designs of one family are compared. The crossover is the least
+value of the axis from which the second is cheaper at every larger value measured. For world switches the axis is the
+number of live list registers: the round trip with none and those with k of them are one series.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-AXES = ("vcpus", "irqs", "pending", "lrs")
+AXES = ("vcpus", "irqs", "pending", "lrs", "live")
 MARGIN = 0.01
 """A ratio within this of 1 is a tie, which nobody wins."""
 
 COLUMNS = (
-    "design", "against", "gic", "transition", "axis", "irqs", "vcpus", "lrs", "pending", "verdict", "from_value",
-    "first_value", "last_value", "first_ratio", "last_ratio",
+    "design", "against", "gic", "transition", "axis", "irqs", "vcpus", "lrs", "pending", "live", "verdict",
+    "from_value", "first_value", "last_value", "first_ratio", "last_ratio",
 )  # fmt: skip
 """design: the one whose win is looked for; against: the first design. The fixed axes hold their value, the axis -1.
 verdict: always, never, from (from `from_value` on), until (wins below `from_value`, not from it on), tie, or mixed.
@@ -46,13 +47,26 @@ def verdict_of(values: Sequence[int], ratios: Sequence[float]) -> tuple[str, int
 def crossovers(transitions: pd.DataFrame) -> pd.DataFrame:
     """Return the crossover table (see COLUMNS) of a transitions table, by instructions where known, else by events."""
     column = "instructions" if transitions["instructions"].notna().all() else "events"
-    designs = list(dict.fromkeys(transitions["design"]))
+    rows: list[dict[str, Any]] = []
+    for _, family in _in_series(transitions).groupby("family", sort=False):
+        rows += _of_family(family, column)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _in_series(transitions: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the round trips of k live list registers under one name, `live` telling them apart."""
+    names = transitions["transition"]
+    series = names.str.replace(r"_(live_\d+|idle)$", "_live", regex=True)
+    return transitions.assign(transition=names.where(transitions["family"] == "vgic", series))
+
+
+def _of_family(table: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+    designs = list(dict.fromkeys(table["design"]))
     rows: list[dict[str, Any]] = []
     index = ["gic", "transition", *AXES]
-    wide = transitions.pivot_table(index=index, columns="design", values=column, aggfunc="first").reset_index()
+    wide = table.pivot_table(index=index, columns="design", values=column, aggfunc="first").reset_index()
     for design in designs[1:]:
-        pairs = wide[["gic", "transition", *AXES]].copy()
-        pairs["ratio"] = wide[design] / wide[designs[0]]
+        pairs = wide[index].assign(ratio=wide[design] / wide[designs[0]])
         pairs = pairs[pairs["ratio"].notna()]
         for axis in AXES:
             if pairs[axis].nunique() < 2:
@@ -79,35 +93,28 @@ def crossovers(transitions: pd.DataFrame) -> pd.DataFrame:
                         "last_ratio": ratios[-1],
                     }
                 )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return rows
 
 
 def summary(table: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Return printable rows (GIC, transition, a text an axis) with the other axes at their least value."""
-    if table.empty:
-        return []
-    chosen = table
-    for axis in AXES:
-        others = chosen["axis"] != axis
-        if (others & (chosen[axis] >= 0)).any():
-            least = chosen.loc[others & (chosen[axis] >= 0), axis].min()
-            chosen = chosen[~others | (chosen[axis] == least)]
-    axes = [axis for axis in AXES if (chosen["axis"] == axis).any()]
+    """Return printable rows (transition, pair of designs, a text an axis) with the other axes at their least value."""
+    axes = [axis for axis in AXES if (table["axis"] == axis).any()]
     rows = []
-    for (gic, transition), group in chosen.groupby(["gic", "transition"], sort=False):
+    keys = ["gic", "transition", "design", "against"]
+    for (gic, transition, design, against), group in table.groupby(keys, sort=False):
         texts = []
         for axis in axes:
-            line = group[group["axis"] == axis]
+            line = group[group["axis"] == axis].sort_values([name for name in AXES if name != axis])
             texts.append(_text(line.iloc[0]) if len(line) else "")
-        rows.append((f"GICv{gic}", str(transition), *texts))
+        rows.append((f"v{gic} {transition}", f"{design}/{against}", *texts))
     return rows
 
 
 def summary_columns(table: pd.DataFrame) -> list[str]:
     """Return the headings of `summary`."""
-    return ["GIC", "transition", *(axis for axis in AXES if (table["axis"] == axis).any())]
+    return ["GIC, transition", "pair", *(axis for axis in AXES if (table["axis"] == axis).any())]
 
 
 def _text(row: Any) -> str:
     start = f" {row['from_value']}" if row["verdict"] in ("from", "until") else ""
-    return f"{row['verdict']}{start} ({row['first_ratio']:.2f}..{row['last_ratio']:.2f})"
+    return f"{row['verdict']}{start} {row['first_ratio']:.2f}..{row['last_ratio']:.2f}"

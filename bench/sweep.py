@@ -24,6 +24,7 @@ import pandas as pd
 from bench import environment, weights
 from bench.measure import KEY, measure_all
 from bench.results import Results, frame, new_meta, utc_now
+from bench.switch_tables import transition_tables
 from bench.transitions.catalogue import load_catalogue, select
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -32,7 +33,6 @@ from kvmarm.events import event_names
 from kvmarm.files import atomic_write
 
 BLOCK_PLACES = 8
-AXES = ("irqs", "vcpus", "lrs", "pending")
 
 Place = tuple[str, int, int, int, int, int]
 """design, gic, vcpus, irqs, lrs, pending."""
@@ -40,7 +40,10 @@ Place = tuple[str, int, int, int, int, int]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep measures: every combination that a VM can have. Others are left out and counted as `impossible`."""
+    """What a sweep measures: every combination that a VM can have. Others are left out and counted as `impossible`.
+
+    live: live list registers that the world switches' transitions are measured with, none to leave those out.
+    """
 
     designs: tuple[str, ...]
     gics: tuple[int, ...]
@@ -50,6 +53,7 @@ class Plan:
     pending: tuple[int, ...]
     transitions: tuple[str, ...]
     catalogue: tuple[str, ...] = ()
+    live: tuple[int, ...] = ()
 
     def combinations(self) -> tuple[list[tuple[VmConfig, int]], int]:
         """Return ([(configuration, standing interrupts)], how many combinations are impossible)."""
@@ -205,13 +209,36 @@ def assemble(plan: Plan, folder: Path) -> Results:
         )
     transitions["samples"] = 0
     transitions[["time_ns", "time_low", "time_high"]] = np.nan
-    columns = list(frame("transitions", []).columns)
+    columns = [*frame("transitions", []).columns, "title"]
+    transitions["title"] = transitions["transition"].map(
+        {n: t.title for n, t in load_catalogue(plan.catalogue).items()}
+    )
     point, event = np.nonzero(matrix)
     events = table[list(KEY)].iloc[point].reset_index(drop=True)
     events["event"] = pd.Series(np.array(names, object)[event])
     events["count"] = matrix[point, event]
-    tables = {"transitions": transitions[columns], "events": events, "crossover": crossovers(transitions)}
-    return Results({}, tables)
+    own = _switch_tables(plan)
+    transitions = pd.concat([transitions[columns], own["transitions"][columns]], ignore_index=True)
+    events = pd.concat([events, own["events"]], ignore_index=True)
+    return Results({}, {"transitions": transitions, "events": events, "crossover": crossovers(transitions)})
+
+
+def _switch_tables(plan: Plan) -> dict[str, pd.DataFrame]:
+    """Return the rows of the world switches' transitions for every GIC version and number of list registers.
+
+    They take no VM, only a moment, and so no block of their own.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {"transitions": [], "events": []}
+    for lrs in plan.lrs if plan.live else ():
+        gics = [gic for gic in plan.gics if lrs <= (64 if gic == 2 else 16)]
+        for name, table in transition_tables(gics, lrs).items():
+            if name in rows:
+                rows[name] += [row for row in table if row["live"] in plan.live]
+    tables = {name: frame(name, table) for name, table in rows.items()}
+    return {
+        name: table if "title" in table or name == "events" else table.assign(title="")
+        for name, table in tables.items()
+    }
 
 
 def sweep(

@@ -18,6 +18,9 @@ def sweep(
     vcpus: Annotated[str, typer.Option(help=f"vCPUs. {_LIST}")] = "1,2,4,8",
     lrs: Annotated[str, typer.Option(help=f"List registers. {_LIST}")] = "4",
     pending: Annotated[str, typer.Option(help=f"Standing pending interrupts. {_LIST}")] = "0,1,4,16,64",
+    live: Annotated[
+        str, typer.Option(help=f"Live list registers of the world switches' transitions; empty for none. {_LIST}")
+    ] = "0,1,2,3,4",
     transitions: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,6 +66,7 @@ def sweep(
         pending=numbers(pending, "--pending"),
         transitions=tuple(transitions or cost_transitions()),
         catalogue=tuple(catalogue or ()),
+        live=numbers(live, "--live") if live else (),
     )
     check(plan)
     folder = default_output(output, "sweep")
@@ -84,8 +88,7 @@ def sweep(
     if as_json:
         print(table.to_json(orient="records", indent=1))
     else:
-        names = ", ".join(plan.designs[1:])
-        title = f"Where {names} beats {plan.designs[0]} ({names}/{plan.designs[0]} at the axis's ends; others least)"
+        title = "Where the first of a pair costs less: ratio at the axis's ends, the other axes at their least"
         print_table(summary_columns(table), summary(table), title=title)
         if found:
             print(f"{found} of {len(plan.blocks())} blocks had been done before")

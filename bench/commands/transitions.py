@@ -30,23 +30,31 @@ def transitions(
     from bench.transitions.catalogue import load_catalogue, select
     from kvmarm.config import VmConfig
 
-    chosen = select(load_catalogue(catalogue or ()), patterns or ())
+    wanted = patterns or []
+    switches = _switches(wanted)
+    own = [pattern for pattern in wanted if not _switches([pattern])]
+    chosen = select(load_catalogue(catalogue or ()), own) if own or not wanted else []
     config = VmConfig(gic, vcpus, irqs, lrs)
     if check:
         _check(chosen, config)
         return
     if as_json:
-        print(json.dumps([_as_dict(entry, config) for entry in chosen], indent=1))
+        entries = [_as_dict(entry, config) for entry in chosen]
+        print(json.dumps([*entries, *(_switch_as_dict(entry) for entry in switches)], indent=1))
     elif show:
         for entry in chosen:
             _show(entry, config)
+        for entry in switches:
+            print(f"{entry.name} (world switch)\n  {entry.title}")
+            print(f"    phases     {', '.join(entry.phases)}")
+            print(f"    {entry.before}  ->  {entry.after}\n")
     else:
         from bench.console import print_table
 
-        print_table(
-            ["transition", "group", "what happens"], [(entry.name, entry.group, entry.title) for entry in chosen]
-        )
-        print(f"{len(chosen)} transitions; `vgic-bench transitions NAME --show` for one in full")
+        rows = [(entry.name, entry.group, entry.title) for entry in chosen]
+        rows += [(entry.name, "world switch", entry.title) for entry in switches]
+        print_table(["transition", "group", "what happens"], rows)
+        print(f"{len(rows)} transitions; `vgic-bench transitions NAME --show` for one in full")
 
 
 def _as_dict(entry: Any, config: Any) -> dict[str, Any]:
@@ -64,6 +72,32 @@ def _as_dict(entry: Any, config: Any) -> dict[str, Any]:
         "before": dict(entry.before),
         "after": dict(entry.after),
         "why": entry.why,
+    }
+
+
+def _switches(patterns: list[str]) -> list[Any]:
+    """Return the world switch's transitions that the patterns name, all for none."""
+    import fnmatch
+
+    from bench.switch_transitions import GROUP, switch_transitions
+
+    words = [word for pattern in patterns for word in pattern.split(",") if word]
+    return [
+        entry
+        for entry in switch_transitions()
+        if not words or any(word == GROUP or fnmatch.fnmatchcase(entry.name, word) for word in words)
+    ]
+
+
+def _switch_as_dict(entry: Any) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "group": "world switch",
+        "title": entry.title,
+        "phases": list(entry.phases),
+        "options": dict(entry.options),
+        "before": entry.before,
+        "after": entry.after,
     }
 
 

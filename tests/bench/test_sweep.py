@@ -119,10 +119,22 @@ def test_another_plan_is_another_sweep(tmp_path: Path) -> None:
 def test_crossovers_need_two_designs_and_two_values() -> None:
     rows = [("old", 1, 100.0), ("new", 1, 150.0), ("old", 8, 800.0), ("new", 8, 150.0)]
     table = pd.DataFrame(rows, columns=["design", "vcpus", "instructions"])
-    table = table.assign(gic=2, irqs=64, lrs=4, pending=0, transition="t", events=1)
+    table = table.assign(gic=2, irqs=64, lrs=4, pending=0, live=0, transition="t", events=1, family="vgic")
     found = crossovers(table)
     assert found[["axis", "verdict", "from_value", "vcpus"]].to_numpy().tolist() == [["vcpus", "from", 8, -1]]
     assert crossovers(table[table["design"] == "old"]).empty
+
+
+def test_live_list_registers_are_an_axis_of_the_world_switches(tmp_path: Path) -> None:
+    plan = Plan(**(vars(PLAN) | {"irqs": (64,), "vcpus": (1,), "pending": (0,), "live": (0, 2, 4), "lrs": (4, 8)}))
+    results, _, _ = sweep(plan, tmp_path, jobs=1)
+    table = results.table("transitions")
+    assert set(table[table["family"] == "switch"]["live"]) == {0, 2, 4}
+    assert table[table["family"] == "switch"]["ok"].all()
+    crossover = results.tables["crossover"]
+    rows = crossover[(crossover["axis"] == "live") & (crossover["design"] == "c") & (crossover["against"] == "asm")]
+    # All list registers always against the live ones only: the C switch loses as they fill up.
+    assert (rows["first_ratio"] < rows["last_ratio"]).all() and len(rows) == 2
 
 
 def test_an_unreachable_scheduler_is_one_line(tmp_path: Path) -> None:
