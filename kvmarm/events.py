@@ -24,6 +24,7 @@ _texts: list[str] = []
 
 
 def _event(name: str, text: str) -> int:
+    assert name not in _names, f"event {name} is there already"
     _names.append(name)
     _texts.append(text)
     return len(_names) - 1
@@ -71,7 +72,7 @@ VCPU_LOOKUP = _event("vcpu_lookup", "a vCPU looked up by number")
 INTID_CHECK = _event("intid_check", "the INTID of a register access computed and checked")
 REG_ACCESS = _event("reg_access", "the bytes of an access transferred from or to a register word")
 LR_MATCH = _event("lr_match", "a used list register compared with an interrupt to queue")
-SGI_SOURCE = _event("sgi_source", "the byte of an SGI's senders read or written")
+SGI_SOURCE = _event("sgi_source", "an SGI's set of senders read, written or counted")
 UPDATE = _event("update", "the caches of all vCPUs recomputed")
 MARK_VCPU = _event("mark_vcpu", "a vCPU marked as having something to take, or unmarked")
 SGI_TARGET = _event("sgi_target", "an SGI made pending at one vCPU")
@@ -92,7 +93,6 @@ ORACLE_DUE = _event("oracle_due", "a decision that found the interrupt pending a
 LEVEL_UPDATE = _event("level_update", "a level-triggered interrupt's pending state computed from its line and latch")
 LIST_STEP = _event("list_step", "an ap_list entry visited")
 LIST_END = _event("list_end", "the end of an ap_list reached with list registers to spare")
-SGI_SOURCE = _event("sgi_source", "an SGI's set of senders counted, or one taken out of it")
 LIST_ADD = _event("list_add", "an interrupt appended to an ap_list")
 LIST_REMOVE = _event("list_remove", "an interrupt removed from an ap_list")
 COMPARE = _event("compare", "two ap_list entries compared for the sort")
