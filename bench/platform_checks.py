@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.switch import direction_of
 from kvmarm.cycles import Cost, cost_of, priced_counts
 from kvmarm.el2.configuration import parse_configuration
 from kvmarm.el2.machine import Executed
@@ -42,12 +43,6 @@ class Outcome:
             "terms": {name: round(cycles, 1) for name, cycles in self.cost.terms.items()},
             "note": check.note,
         }
-
-
-def direction_of(phase: str, piece: str) -> str:
-    """Return whether a piece of a phase saves or restores: host state is restored on exit, the guest's saved."""
-    of_host = piece.startswith("host")
-    return "restore" if (phase == "exit") == of_host else "save"
 
 
 def part_counts(part: Part, gic: int, where: str) -> dict[str, int]:

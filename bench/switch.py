@@ -4,7 +4,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,46 +103,62 @@ def run(configuration: Configuration) -> dict[str, Executed]:
     return WorldSwitch(model_of(configuration).programs).run(configuration)
 
 
+def direction_of(phase: str, piece: str) -> str:
+    """Return whether a piece of a phase saves or restores: host state is restored on exit, the guest's saved.
+
+    What belongs to neither (the VGIC's interface, the timer, traps, the way in and out) is saved on exit.
+    """
+    of_host = piece.startswith("host")
+    return "restore" if (phase == "exit") == of_host else "save"
+
+
 def compare_groups(configuration: Configuration) -> list[dict[str, Any]]:
     """Return, for each register group, what every switch executes in a round trip.
 
-    One row a group: `group`, `why`, and for each variant `instructions`, `accesses` (what the hardware sees), `counts`.
+    One row a group: `group`, `why`, and for each variant `instructions`, of these `save` and `restore` (see
+    `direction_of`), `accesses` (what the hardware sees), `counts`.
     The last row is the total. Groups that no variant touches are left out.
     """
     ran = {title: _grouped(run(one)) for title, one in variants(configuration)}
-    groups = [*GROUPS, *sorted({group for counts in ran.values() for group in counts} - set(GROUPS))]
+    groups = [*GROUPS, *sorted({group for cells in ran.values() for group in cells} - set(GROUPS))]
     rows: list[dict[str, Any]] = []
     for group in groups:
-        by_variant = {title: counts.get(group, dict.fromkeys(CLASSES, 0)) for title, counts in ran.items()}
-        if any(sum(counts.values()) for counts in by_variant.values()):
-            rows.append({"group": group, "why": GROUPS.get(group, ""), **_cells(by_variant)})
-    totals = {
-        title: {klass: sum(counts[klass] for counts in groups_of.values()) for klass in CLASSES}
-        for title, groups_of in ran.items()
-    }
-    return [*rows, {"group": "total", "why": "", **_cells(totals)}]
+        found = {title: cells.get(group, _Cell()) for title, cells in ran.items()}
+        if any(cell.instructions for cell in found.values()):
+            why = GROUPS.get(group, "")
+            rows.append({"group": group, "why": why, **{title: cell.row() for title, cell in found.items()}})
+    totals = {title: sum(cells.values(), _Cell()).row() for title, cells in ran.items()}
+    return [*rows, {"group": "total", "why": "", **totals}]
 
 
-def _grouped(phases: dict[str, Executed]) -> dict[str, dict[str, int]]:
-    totals: dict[str, dict[str, int]] = {}
-    for executed in phases.values():
-        for group, counts in executed.counts_by(lambda line: line.group).items():
-            if any(counts.values()):
-                into = totals.setdefault(group, dict.fromkeys(CLASSES, 0))
-                for klass, number in counts.items():
-                    into[klass] += number
-    return totals
+@dataclass
+class _Cell:
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    directions: dict[str, int] = field(default_factory=lambda: {"save": 0, "restore": 0})
+
+    @property
+    def instructions(self) -> int:
+        return sum(self.counts.values())
+
+    def __add__(self, other: "_Cell") -> "_Cell":
+        return _Cell(
+            {klass: number + other.counts[klass] for klass, number in self.counts.items()},
+            {way: number + other.directions[way] for way, number in self.directions.items()},
+        )
+
+    def row(self) -> dict[str, Any]:
+        seen = sum(number for klass, number in self.counts.items() if klass in VISIBLE_CLASSES)
+        return {"instructions": self.instructions, **self.directions, "accesses": seen, "counts": self.counts}
 
 
-def _cells(by_variant: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
-    return {
-        title: {
-            "instructions": sum(counts.values()),
-            "accesses": sum(number for klass, number in counts.items() if klass in VISIBLE_CLASSES),
-            "counts": counts,
-        }
-        for title, counts in by_variant.items()
-    }
+def _grouped(phases: dict[str, Executed]) -> dict[str, _Cell]:
+    cells: dict[str, _Cell] = {}
+    for phase, executed in phases.items():
+        for (group, piece), counts in executed.counts_by(lambda line: (line.group, line.piece)).items():
+            added = _Cell(counts)
+            added.directions[direction_of(phase, piece)] = added.instructions
+            cells[group] = cells.get(group, _Cell()) + added
+    return {group: cell for group, cell in cells.items() if cell.instructions}
 
 
 def listing(configuration: Configuration, phase: str, *, executed_only: bool = False) -> Iterator[str]:

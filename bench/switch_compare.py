@@ -31,16 +31,21 @@ def comparison(configuration: Configuration, platform: str | None) -> list[dict[
     return rows
 
 
+def _cell(cell: dict[str, Any]) -> str:
+    return f"{cell['save']}/{cell['restore']} ({cell['accesses']})"
+
+
 def print_comparison(rows: Sequence[dict[str, Any]]) -> None:
     """Print the comparison: instructions (accesses the hardware sees) of a round trip, then why groups differ."""
     titles = [key for key in rows[0] if key not in _NOT_VARIANTS]
     priced = "cycles" in rows[0][titles[0]]
-    columns = ["register group", *(f">{title}" for title in titles), *(f">{title} cyc" for title in titles if priced)]
-    cells = []
-    for row in rows:
-        line = [row["group"], *(f"{row[title]['instructions']} ({row[title]['accesses']})" for title in titles)]
-        cells.append([*line, *(f"{row[title]['cycles']:,.0f}" for title in titles if priced)])
-    print_table(columns, cells, "Round trip: instructions (what the hardware sees of them)")
+    columns = ["register group", *(f">{title}" for title in titles)]
+    cells = [[row["group"], *(_cell(row[title]) for title in titles)] for row in rows]
+    print_table(columns, cells, "Round trip: instructions, save/restore (what hardware sees)")
+    if priced:
+        print()
+        cells = [[row["group"], *(f"{row[title]['cycles']:,.0f}" for title in titles)] for row in rows]
+        print_table(columns, cells, "Cycles")
     print()
     import textwrap
 

@@ -188,6 +188,50 @@ def show(
         print()
 
 
+@switch_app.command("sweep")
+def sweep(
+    vary: Annotated[
+        list[str],
+        typer.Option("--vary", help="An axis: KEY=VALUE,VALUE or KEY=FIRST..LAST, a key of --configs; repeat it."),
+    ] = [],  # noqa: B006 - typer copies it
+    fix: Annotated[list[str], typer.Option("--set", help="KEY=VALUE for all points; repeat the option.")] = [],  # noqa: B006
+    rounds: Annotated[int, typer.Option("--rounds", help="Round trips at each point.", min=1)] = 100_000,
+    platform: Annotated[
+        list[str] | None, typer.Option("--platform", help="Also cycles of this platform; repeat the option.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, one for each switch and point.")
+    ] = False,
+) -> None:
+    """Execute many round trips of every switch at every point of a grid; counts are checked on the way."""
+    import json
+
+    from bench.console import print_table
+    from bench.progress import progress_over
+    from bench.switch_sweep import configurations, parse_axes
+    from bench.switch_sweep import sweep as run_sweep
+    from kvmarm.platforms import load_platform
+
+    fixed = {key: values[0] for key, values in parse_axes(fix).items()}
+    axes = parse_axes(vary)
+    points = configurations(axes, fixed)
+    prices = [load_platform(name) for name in platform or ()]
+    cells = []
+    for point in progress_over(points, "points"):
+        for row in run_sweep([point], rounds, prices):
+            if as_json:
+                print(json.dumps(row))
+                continue
+            cycles = [f"{row['cycles'][each.name]:,.0f}" if each.name in row["cycles"] else "" for each in prices]
+            label = " ".join(f"{key}={getattr(point, key)}" for key in axes) or "default"
+            numbers = (row["entry"], row["exit"], row["accesses"], *cycles)
+            cells.append((label, row["switch"], *numbers, f"{row['ns']:,.0f}", f"{row['per_second'] / 1e6:.2f}"))
+    if not as_json:
+        heads = ("point", "switch", ">entry", ">exit", ">seen", *(f">{each.name}" for each in prices), ">ns", ">M/s")
+        print_table(heads, cells)
+        print("entry, exit: instructions; seen: by the hardware; M/s: million phases a second")
+
+
 def _wrap_sequence(sequence: list[tuple[str, str]]) -> list[str]:
     """Set a sequence in lines of at most 80 columns: r and w for reads and writes, names alone for the rest."""
     import textwrap

@@ -107,11 +107,15 @@ class Label:
 
 @dataclass
 class Assembler:
-    """Builds one program. Registers are `x4`, contexts and memory are slot names, `xzr` reads as zero."""
+    """Builds one program. Registers are `x4`, contexts and memory are slot names, `xzr` reads as zero.
+
+    vhe: HCR_EL2.E2H is set. stack: words that are on the EL2 stack already. nr_lr: list registers of the GIC.
+    """
 
     name: str
     vhe: bool = False
     stack: int = 0
+    nr_lr: int = 4
     _lines: list[Instruction] = field(default_factory=list)
     _targets: dict[int, Label] = field(default_factory=dict)
     _group: str = ""
@@ -177,9 +181,10 @@ class Assembler:
         if kind is None or not register.startswith(("gich_", "ich_")):
             return ()
         if register.startswith("ich_"):
-            return ((kind, slot(register), slot("ich_lr0_el2"), 16, LR_FORMAT_V3),)
-        second_word = register.endswith("1")
-        return ((kind, slot(register), slot("gich_lr32" if second_word else "gich_lr0"), 32, 0),)
+            return ((kind, slot(register), slot("ich_lr0_el2"), self.nr_lr, LR_FORMAT_V3),)
+        if register.endswith("1"):
+            return ((kind, slot(register), slot("gich_lr32"), max(self.nr_lr - 32, 0), 0),)
+        return ((kind, slot(register), slot("gich_lr0"), min(self.nr_lr, 32), 0),)
 
     # -- loads and stores ----------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from bench.platform_checks import check_all, direction_of, evaluate
+from bench.platform_checks import check_all, evaluate
+from bench.switch import direction_of
 from kvmarm.platforms import load_platform, platform_names
 from tests.cli import assert_refused, vgic_bench
 

@@ -48,6 +48,9 @@ def test_comparison_adds_up() -> None:
         ran = run(configuration(implementation=implementation, live_lrs=1))
         assert total[title]["instructions"] == sum(sum(one.counts().values()) for one in ran.values())
     groups = {row["group"]: row for row in rows}
+    assert (groups["VGIC registers"]["asm"]["save"], groups["VGIC registers"]["asm"]["restore"]) == (42, 33)
+    for row in rows:
+        assert all(row[title]["save"] + row[title]["restore"] == row[title]["instructions"] for title in ("asm", "c"))
     assert groups["VGIC registers"]["asm"]["counts"]["gich_read"] == 11
     assert groups["VGIC registers"]["c"]["counts"]["gich_read"] == 4
     assert groups["return state"]["c"]["accesses"] == 24
@@ -83,3 +86,28 @@ def test_bad_input(tmp_path: Path) -> None:
         path.write_text("{}\n" + line + "\n")
         assert_refused(vgic_bench("switch", "steps", "--configs", path, "--json"), "bad.jsonl: line 2", part)
     assert_refused(vgic_bench("switch", "steps", "--configs", tmp_path / "none"), "cannot be read")
+
+
+def test_sweep() -> None:
+    done = vgic_bench("switch", "sweep", "--vary", "live_lrs=0..2", "--vary", "nr_lr=1,4", "--rounds", 100, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    # with one list register, two cannot be live
+    assert len(rows) == (3 * 2 - 1) * 3
+    assert all(row["per_second"] > 0 and row["rounds"] == 100 for row in rows)
+    asm = [row["entry"] for row in rows if row["switch"] == "asm" and "nlr4" in row["configuration"]]
+    assert asm == [230, 230, 230]
+    shown = vgic_bench("switch", "sweep", "--vary", "gic=v2,v3", "--platform", "xgene", "--rounds", 10).stdout
+    assert "gic=v3" in shown
+    assert all(len(line.rstrip()) <= 80 for line in shown.splitlines())
+
+
+def test_bad_sweeps() -> None:
+    for arguments, part in (
+        (("--vary", "live_lrs"), "KEY=VALUE"),
+        (("--vary", "live_lrs=4..1"), "FIRST..LAST"),
+        (("--vary", "colour=red"), "unknown key 'colour'"),
+        (("--vary", "live_lrs=9"), "the sweep is empty"),
+        (("--vary", "implementation=asm44"), "every switch is run anyway"),
+    ):
+        assert_refused(vgic_bench("switch", "sweep", *arguments), part)
