@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.console import print_table
 from bench.platform_checks import evaluate
+from bench.platform_fit import fit
 from kvmarm.platforms import PRICES, TERMS, Platform
 
 
@@ -86,6 +87,21 @@ def print_prices(rows: Sequence[dict[str, Any]]) -> None:
         ]
         print_table((name, ">cycles", "certainty", "source and derivation"), cells)
         print()
+
+
+def fit_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
+    """Return one row a fitted price or term: what the file says and what the figures to fit give."""
+    return [
+        {"platform": platform.name, "name": each.name, "in_file": each.in_file, "solved": round(each.solved, 3)}
+        for platform in platforms
+        for each in fit(platform)
+    ]
+
+
+def print_fits(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the fitted prices beside those of the file."""
+    cells = [(row["platform"], row["name"], f"{row['in_file']:g}", f"{row['solved']:,.2f}") for row in rows]
+    print_table(("platform", "price or term", ">in file", ">solved"), cells)
 
 
 def check_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:

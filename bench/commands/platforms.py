@@ -17,6 +17,9 @@ def platforms(
     prices: Annotated[
         bool, typer.Option("--prices", help="List every price with its certainty, source and derivation.")
     ] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Solve the fitted prices anew from the figures that are there to fit them.")
+    ] = False,
     terms: Annotated[bool, typer.Option("--terms", help="With --check: what each modelled figure is made of.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of tables.")] = False,
 ) -> None:
@@ -26,23 +29,31 @@ def platforms(
     """
     import json
 
-    from bench.platform_tables import check_rows, list_rows, price_rows, print_checks, print_list, print_prices
+    from bench import platform_tables as tables
+    from kvmarm.errors import UsageError
     from kvmarm.platforms import load_platform, platform_names
 
+    if check + prices + fit > 1:
+        raise UsageError("platforms: --check, --prices and --fit are different answers; expected one of them")
     chosen = [load_platform(name) for name in names or platform_names()]
+    make = tables.list_rows
     if check:
-        rows = check_rows(chosen)
-        show = lambda: print_checks(rows, terms)  # noqa: E731
+        make = tables.check_rows
     elif prices:
-        rows = price_rows(chosen)
-        show = lambda: print_prices(rows)  # noqa: E731
-    else:
-        rows = list_rows(chosen)
-        show = lambda: print_list(rows)  # noqa: E731
+        make = tables.price_rows
+    elif fit:
+        make = tables.fit_rows
+    rows = make(chosen)
     if as_json:
         print(json.dumps(rows, indent=1))
+    elif check:
+        tables.print_checks(rows, terms)
+    elif prices:
+        tables.print_prices(rows)
+    elif fit:
+        tables.print_fits(rows)
     else:
-        show()
+        tables.print_list(rows)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,11 +2,14 @@
 """The model against published figures: fitted ones must come out, predictions are what they are."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bench.platform_checks import check_all, evaluate
+from bench.platform_fit import fit
 from bench.switch import direction_of
+from kvmarm.errors import UsageError
 from kvmarm.platforms import load_platform, platform_names
 from tests.cli import assert_refused, vgic_bench
 
@@ -30,6 +33,24 @@ def test_named_terms_are_in_the_sum_by_name() -> None:
     assert with_asm.cost.terms["gich_read"] == pytest.approx(11 * platform.price("gich_read"))
 
 
+@pytest.mark.parametrize("name", platform_names())
+def test_fitting_anew_gives_the_prices_of_the_file(name: str) -> None:
+    platform = load_platform(name)
+    fitted = fit(platform)
+    assert {each.name for each in fitted} == {
+        price.name for price in (*platform.prices.values(), *platform.terms.values()) if price.certainty == "fitted"
+    }
+    for each in fitted:
+        assert each.solved == pytest.approx(each.in_file, rel=0.01), each.name
+
+
+def test_too_few_figures_are_refused() -> None:
+    platform = load_platform("xgene")
+    fewer = replace(platform, checks=platform.checks[:3])
+    with pytest.raises(UsageError, match="3 figures to fit do not determine"):
+        fit(fewer)
+
+
 def test_directions() -> None:
     assert direction_of("entry", "host EL1 system registers") == "save"
     assert direction_of("exit", "host EL1 system registers") == "restore"
@@ -50,5 +71,12 @@ def test_platforms_command() -> None:
     assert "estimated" in vgic_bench("platforms", "neoverse-n1", "--prices").stdout
 
 
-def test_platforms_command_refuses_bad_files(tmp_path: object) -> None:
+def test_platforms_command_refuses_bad_files() -> None:
     assert_refused(vgic_bench("platforms", "vax"), "unknown platform 'vax'")
+    assert_refused(vgic_bench("platforms", "--check", "--fit"), "expected one of them")
+
+
+def test_fit_command() -> None:
+    rows = json.loads(vgic_bench("platforms", "xgene", "--fit", "--json").stdout)
+    assert {row["name"] for row in rows} >= {"gich_read", "sysreg_write", "run_loop"}
+    assert "gich_read" in vgic_bench("platforms", "seattle", "--fit").stdout
