@@ -158,9 +158,11 @@ def _find_ipa(asm: Assembler, boot: Boot, retry: Label) -> None:
     select_function(asm, "check_834220", patched=boot.erratum_834220, alu=2)
     with function(asm, "check_834220", called=False, frame=False):
         asm.mov("x1", int(boot.erratum_834220))
-    asm.b_if("cbz w0, 4f", test, "x1")
+    asm.b_if("(sound CPU)", test, "x1")
+    asm.adjust("translated at once: no permission test, and joined from elsewhere", branch=-1, branch_taken=2)
     asm.b(translate, "(permission or not)")
     asm.place(test)
+    asm.work("test", branch_taken=1)
     asm.and_("x1", "x4", _FSC_TYPE)
     asm.alu("cmp x1, #FSC_PERM")
     asm.b_unless("b.ne 3f", hpfar, "x1", value=_FSC_PERM)
