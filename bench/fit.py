@@ -5,6 +5,9 @@ Rows are cost points (bench.cost_points) with the instructions of the real code;
 each point's measured operation. Weights are the non-negative least-squares solution of the *relative* error: each row
 is divided by its instructions, so that a cheap operation counts as much as a dear one.
 
+So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
+interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.
+
 The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
 or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
 what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
@@ -15,6 +18,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +36,9 @@ from kvmarm.trace import parse_trace
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
 DEFAULT_LRS = 4
 PRIOR_FILE = "prior.toml"
+AXES = ("irqs", "vcpus", "lrs", "pending")
+LEAST_INCREMENT = 0.05
+"""Increments below this fraction of a point say more about one instruction here or there than about a loop."""
 PRIOR_STRENGTH = 3e-3
 """A weight that is off its prior by a factor of 2 counts as much as one point that is off by this fraction."""
 
@@ -85,17 +92,40 @@ def prior_of(design: Design) -> np.ndarray | None:
     return weight_vector(named, str(path))
 
 
+def increments(rows: pd.DataFrame, events: np.ndarray) -> np.ndarray:
+    """Return the relative events (float64[n, EVENT_COUNT]) of the increments between neighbouring points of a grid.
+
+    Neighbours differ in one of AXES. Each row is the increment of the events over that of the instructions.
+    """
+    instructions = rows["instructions"].to_numpy(float)
+    found = []
+    for axis in AXES:
+        others = ["gic", "transition", *(name for name in AXES if name != axis)]
+        for _, line in rows.reset_index(drop=True).groupby(others, sort=False):
+            order = line.sort_values(axis).index.to_numpy()
+            for low, high in pairwise(order):
+                step = instructions[high] - instructions[low]
+                if abs(step) >= LEAST_INCREMENT * instructions[low]:
+                    found.append((events[high] - events[low]) / step)
+    return np.array(found).reshape(len(found), events.shape[1])
+
+
 def solve(
-    events: np.ndarray, instructions: Sequence[float] | np.ndarray, prior: np.ndarray | None = None
+    events: np.ndarray,
+    instructions: Sequence[float] | np.ndarray,
+    prior: np.ndarray | None = None,
+    slopes: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return non-negative weights (float64[EVENT_COUNT]) that minimise the relative error.
 
-    prior: float64[EVENT_COUNT] or None. Without one, events never seen get 0.
+    prior: float64[EVENT_COUNT] or None. Without one, events never seen get 0. slopes: rows of `increments`, or None.
     """
     from scipy.optimize import nnls
 
-    scale = 1 / np.asarray(instructions, float)
-    matrix, wanted = events * scale[:, None], np.ones(len(scale))
+    matrix = events / np.asarray(instructions, float)[:, None]
+    if slopes is not None:
+        matrix = np.vstack([matrix, slopes])
+    wanted = np.ones(len(matrix))
     known = events.any(axis=0)
     if prior is not None:
         pull = np.diag(PRIOR_STRENGTH / np.maximum(prior, 1.0))
@@ -132,7 +162,7 @@ def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, f
     rows = read_costs(csv_path, design_name)
     events = event_matrix(design, rows)
     prior = prior_of(design)
-    weights = solve(events, rows["instructions"].to_numpy(), prior)
+    weights = solve(events, rows["instructions"].to_numpy(), prior, increments(rows, events))
     known = events.any(axis=0) | (weights > 0)
     named = {name: round(float(weights[i]), 3) for i, name in enumerate(event_names()) if known[i]}
     return named, with_errors(rows, events, weights)
