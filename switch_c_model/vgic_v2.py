@@ -107,7 +107,6 @@ def _save_list_register(asm: Assembler, index: int, *, last: bool) -> None:
     asm.ldr("x1", f"vgic.lr{index}")
     asm.bic("x1", "x1", _STATE)
     asm.str_("x1", f"vgic.lr{index}")
-    asm.jump("b 4f")
     asm.place(zero)
     asm.str_("xzr", f"gich_lr{index}")
     asm.place(skip)

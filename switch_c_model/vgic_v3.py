@@ -112,7 +112,7 @@ def _save_list_register(asm: Assembler, index: int) -> None:
     asm.ldr("x1", f"vgic.lr{index}")
     asm.bic("x1", "x1", _STATE)
     asm.str_("x1", f"vgic.lr{index}")
-    asm.work("to the other jump table", branch=1, branch_taken=2)
+    asm.work("to the other jump table", branch_taken=1)
     asm.place(zero)
     _jump_table(asm)
     asm.msr(f"ich_lr{index}_el2", "xzr")
