@@ -28,7 +28,7 @@ def save_vgic(asm: Assembler, boot: Boot) -> None:
         asm.ldr("x6", "vgic.live_lrs")
         compiler.adjust(asm, boot, "save", "x6")
         asm.b_if("cbz x6, 1f", idle, "x6")
-        asm.work("frame, loop set-up, alignment", mem_load=3, mem_store=1, branch=4, alu=32, other=1)
+        asm.work("frame, loop set-up, alignment", mem_store=1, branch=2, branch_taken=2, alu=32, other=1)
         asm.ldr("x4", "gich_apr")
         asm.str_("x4", "vgic.apr")
         kern_hyp_va(asm, boot)
@@ -110,7 +110,11 @@ def _save_list_register(asm: Assembler, index: int, *, last: bool) -> None:
     asm.place(zero)
     asm.str_("xzr", f"gich_lr{index}")
     asm.place(skip)
-    _loop_end(asm, last=last)
+    if last:
+        asm.jump("b.eq (out of the loop)")
+    else:
+        asm.fall("b.eq (out of the loop)")
+        asm.work("live mask, read again", mem_load=1)
 
 
 def restore_vgic(asm: Assembler, boot: Boot) -> None:
@@ -123,20 +127,21 @@ def restore_vgic(asm: Assembler, boot: Boot) -> None:
         kern_hyp_va(asm, boot)
         asm.ldr("x1", "vgic.nr_lr")
         asm.mov("x6", 0)
+        asm.work("loop set-up", alu=8)
         for index in range(n):
             asm.ldr("x1", f"vgic.lr{index}")
-            asm.work("loop over list registers: index, state test", alu=7)
+            asm.work("loop over list registers: index, state test", alu=5)
             asm.mark("x6", index, "x1", _STATE)
             _loop_end(asm, last=index == n - 1)
         asm.work("test", branch=1)
         asm.b_if("cbz x6, 1f", idle, "x6")
-        asm.work("loop set-up, alignment", alu=11, other=1)
+        asm.work("loop set-up, alignment", alu=7, other=1)
         for name in ("hcr", "apr"):
             asm.ldr("x1", f"vgic.{name}")
             asm.str_("x1", f"gich_{name}")
         for index in range(n):
             skip = asm.label()
-            asm.work("loop over list registers: index, live test", alu=4)
+            asm.work("loop over list registers: index, live test", alu=5)
             asm.b_if(f"tbz x6, #{index}, 2f", skip, "x6", 1 << index, 0)
             asm.ldr("x1", f"vgic.lr{index}")
             asm.work("address of the list register", alu=1)
