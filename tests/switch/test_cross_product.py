@@ -8,7 +8,7 @@ import pytest
 from bench.switch import Request, step_lists
 from tests.switch.recorded import configuration
 
-# implementation, phase: distinct hardware-visible sequences, distinct sequences with counts, fewest and most instructions
+# implementation, phase: distinct hardware-visible sequences, the same with counts, fewest and most instructions
 EXECUTED = {
     ("asm44", "entry"): (24, 24, 222, 441),
     ("asm44", "fptrap"): (2, 2, 76, 78),
