@@ -20,6 +20,7 @@ from kvmarm.interface import DISTRIBUTOR
 from kvmarm.jit import U64, U64_0, U64_1, jit
 from kvmarm.locks import DIST, acquire, release
 from vgic_old import mmio_v2, mmio_v3
+from vgic_old.mmio_common import COMMON_REGISTERS, PRIVATE_BYTES, read_common, write_common
 from vgic_old.update import kick_vcpus, update_state
 
 _V2_DISTRIBUTOR = mmio_v2.DISTRIBUTOR_RANGES
@@ -63,14 +64,24 @@ def _search(ranges: Any, offset: Any, size: Any, observer: Any) -> Any:
 
 
 @jit
+def _is_banked_away(vm: Any, region: Any, register: Any, offset: Any) -> Any:
+    """Return whether it is GICv3's distributor and interrupts that its redistributors have: RAZ/WI there."""
+    return region == DISTRIBUTOR and vm.gic == 3 and offset < PRIVATE_BYTES[register]
+
+
+@jit
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
+    if register < COMMON_REGISTERS:
+        if _is_banked_away(vm, region, register, offset):
+            return U64_0
+        return read_common(vm, vcpu if region == DISTRIBUTOR else region, register, offset, observer)
     if region != DISTRIBUTOR:
-        return mmio_v3.read_redistributor(vm, region, register, offset, observer)
+        return mmio_v3.read_redistributor(vm, region, register, offset)
     if vm.gic == 2:
         return mmio_v2.read_distributor(vm, vcpu, register, offset, observer)
-    return mmio_v3.read_distributor(vm, vcpu, register, offset, observer)
+    return mmio_v3.read_distributor(vm, register, offset)
 
 
 @jit
@@ -78,12 +89,17 @@ def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: An
     """Do one handler call and what follows from it; return whether state was updated."""
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
-    if region != DISTRIBUTOR:
-        updated = mmio_v3.write_redistributor(vm, region, register, offset, data, field, observer)
-    elif vm.gic == 2:
-        updated = mmio_v2.write_distributor(vm, vcpu, register, offset, data, field, observer)
-    else:
-        updated = mmio_v3.write_distributor(vm, vcpu, register, offset, data, field, observer)
+    updated = False
+    if register < COMMON_REGISTERS:
+        if not _is_banked_away(vm, region, register, offset):
+            owner = vcpu if region == DISTRIBUTOR else region
+            updated = write_common(vm, owner, register, offset, data, field, observer)
+    elif region == DISTRIBUTOR:
+        # A redistributor has no other register that can be written.
+        if vm.gic == 2:
+            updated = mmio_v2.write_distributor(vm, vcpu, register, offset, data, field, observer)
+        else:
+            updated = mmio_v3.write_distributor(vm, register, offset, data, field, observer)
     if updated:
         update_state(vm, observer)
     return updated

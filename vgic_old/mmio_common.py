@@ -31,6 +31,8 @@ CTLR, TYPER, IIDR, RAZ_WI, ITARGETSR, SGIR, CPENDSGIR, SPENDSGIR, IROUTER, IDREG
 """MISC: CTLR, TYPER and IIDR of GICv2, one range. RAZ_WI: reads as zero, ignores writes."""
 
 COMMON_REGISTERS = 8
+PRIVATE_BYTES = np.array([4, 4, 4, 4, 4, 4, 32, 8], np.int64)
+"""How many bytes of each common register's file belong to SGIs and PPIs."""
 
 _READ_BITMAP = np.array([ENABLED, ENABLED, PENDING, PENDING, ACTIVE, ACTIVE], np.int64)
 

@@ -15,7 +15,6 @@ from kvmarm import events
 from kvmarm.gic import IIDR as IIDR_VALUE
 from kvmarm.jit import U64, U64_0, jit
 from vgic_old.mmio_common import (
-    COMMON_REGISTERS,
     CPENDSGIR,
     ICACTIVER,
     ICENABLER,
@@ -30,8 +29,6 @@ from vgic_old.mmio_common import (
     MISC,
     SGIR,
     SPENDSGIR,
-    read_common,
-    write_common,
 )
 from vgic_old.sgi import dispatch_sgir
 from vgic_old.update import bit_of
@@ -136,8 +133,6 @@ def _write_sources(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, ob
 @jit
 def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: Any) -> Any:
     """Return the word (uint64) of `register` at `offset` (in its range) for an access by `vcpu`."""
-    if register < COMMON_REGISTERS:
-        return read_common(vm, vcpu, register, offset, observer)
     if register == MISC:
         return _read_misc(vm, offset)
     if register == ITARGETSR:
@@ -150,8 +145,6 @@ def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: A
 @jit
 def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
     """Write `register` at `offset` (in its range); return whether it updated state."""
-    if register < COMMON_REGISTERS:
-        return write_common(vm, vcpu, register, offset, data, field, observer)
     if register == ITARGETSR:
         return _write_targets(vm, vcpu, offset, data, field, observer)
     if register == SGIR:

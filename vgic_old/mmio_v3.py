@@ -3,8 +3,8 @@
 
 Models virt/kvm/arm/vgic-v3-emul.c, Linux 4.4. Handler conventions: vgic_old.mmio_common.
 
-Rules: in the distributor frame the private interrupts read as zero and ignore writes; a redistributor's registers act
-on its own vCPU, whoever accesses them. Affinity routing and one security state are fixed (ARE, DS).
+Rules: a redistributor's registers act on its own vCPU, whoever accesses them. Affinity routing and one security state
+are fixed (ARE, DS).
 """
 
 from typing import Any
@@ -16,7 +16,6 @@ from kvmarm.gic import IIDR as IIDR_VALUE
 from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
 from kvmarm.jit import U64, U64_0, jit
 from vgic_old.mmio_common import (
-    COMMON_REGISTERS,
     CTLR,
     ICACTIVER,
     ICENABLER,
@@ -33,8 +32,6 @@ from vgic_old.mmio_common import (
     RAZ_WI,
     TYPER,
     all_ones,
-    read_common,
-    write_common,
 )
 from vgic_old.state import NOWHERE
 from vgic_old.update import bit_of
@@ -99,9 +96,6 @@ CTLR_FIXED = 1 << 4 | 1 << 6
 TYPER_ID_BITS = 9 << 19
 TYPER_LAST = 1 << 4
 
-_PRIVATE_BYTES = np.array([4, 4, 4, 4, 4, 4, 32, 8], np.int64)
-"""How much of each common register's file in the distributor frame is private, and therefore RAZ/WI."""
-
 
 @jit
 def _read_control(vm: Any) -> Any:
@@ -146,12 +140,8 @@ def _read_id(offset: Any, first: Any) -> Any:
 
 
 @jit
-def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) of the distributor frame."""
-    if register < COMMON_REGISTERS:
-        if offset < _PRIVATE_BYTES[register]:
-            return U64_0
-        return read_common(vm, vcpu, register, offset, observer)
+def read_distributor(vm: Any, register: Any, offset: Any) -> Any:
+    """Return the word (uint64) of `register` at `offset` (in its range) of the distributor (no common one)."""
     if register == IGROUPR:
         return all_ones()
     if register == IROUTER:
@@ -168,12 +158,8 @@ def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: A
 
 
 @jit
-def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range) of the distributor frame; return whether it updated state."""
-    if register < COMMON_REGISTERS:
-        if offset < _PRIVATE_BYTES[register]:
-            return False
-        return write_common(vm, vcpu, register, offset, data, field, observer)
+def write_distributor(vm: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
+    """Write `register` at `offset` (in its range) of the distributor (no common one); return whether state changed."""
     if register == IROUTER:
         return _write_route(vm, offset, data, field, observer)
     if register == CTLR:
@@ -183,10 +169,8 @@ def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any,
 
 
 @jit
-def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) -> Any:
+def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any) -> Any:
     """Return the word (uint64) of `register` at `offset` (in its range) of the redistributor of vCPU `owner`."""
-    if register < COMMON_REGISTERS:
-        return read_common(vm, owner, register, offset, observer)
     if register == IGROUPR:
         return all_ones()
     if register == TYPER:
@@ -198,11 +182,3 @@ def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any, observer
     if register == IDREGS:
         return _read_id(offset, 0xFFD0)
     return U64_0
-
-
-@jit
-def write_redistributor(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` of the redistributor of vCPU `owner`; return whether it updated state."""
-    if register < COMMON_REGISTERS:
-        return write_common(vm, owner, register, offset, data, field, observer)
-    return False
