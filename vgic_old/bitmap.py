@@ -9,11 +9,9 @@ All functions need the distributor lock. `bitmap` is an index of vgic_old.state 
 
 from typing import Any
 
-import numpy as np
-
 from kvmarm import events
 from kvmarm.jit import U64, jit
-from vgic_old.state import PRIVATE_MASK
+from vgic_old.state import CONFIG, PRIVATE_MASK
 
 
 @jit
@@ -95,4 +93,4 @@ def write_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, word: Any, observer
 @jit
 def is_edge(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return whether `intid` is configured edge-triggered."""
-    return test_bit(vm, np.int64(6), vcpu, intid, observer)
+    return test_bit(vm, CONFIG, vcpu, intid, observer)

@@ -23,7 +23,7 @@ from kvmarm.gic import lr_intid
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
 from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
-from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, PRIVATE_MASK, QUEUED, SGI_MASK, SOFT_PENDING
+from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, QUEUED, SGI_MASK, SOFT_PENDING
 
 # Registers of the range tables. The first ones are those handled here.
 ISENABLER, ICENABLER, ISPENDR, ICPENDR, ISACTIVER, ICACTIVER, IPRIORITYR, ICFGR, IGROUPR = range(9)
@@ -205,9 +205,3 @@ def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, fie
     else:
         _write_active(vm, owner, register, offset, data, observer)
     return True
-
-
-@jit
-def all_ones() -> Any:
-    """Return a 32-bit word of ones (uint64)."""
-    return U64(PRIVATE_MASK)

@@ -31,9 +31,8 @@ from vgic_old.mmio_common import (
     ISPENDR,
     RAZ_WI,
     TYPER,
-    all_ones,
 )
-from vgic_old.state import NOWHERE
+from vgic_old.state import NOWHERE, PRIVATE_MASK
 from vgic_old.update import bit_of
 
 DISTRIBUTOR_RANGES = np.array(
@@ -143,7 +142,7 @@ def _read_id(offset: Any, first: Any) -> Any:
 def read_distributor(vm: Any, register: Any, offset: Any) -> Any:
     """Return the word (uint64) of `register` at `offset` (in its range) of the distributor (no common one)."""
     if register == IGROUPR:
-        return all_ones()
+        return U64(PRIVATE_MASK)
     if register == IROUTER:
         return U64(vm.spi_mpidr[offset >> 3]) if offset & 4 == 0 else U64_0
     if register == CTLR:
@@ -172,7 +171,7 @@ def write_distributor(vm: Any, register: Any, offset: Any, data: Any, field: Any
 def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any) -> Any:
     """Return the word (uint64) of `register` at `offset` (in its range) of the redistributor of vCPU `owner`."""
     if register == IGROUPR:
-        return all_ones()
+        return U64(PRIVATE_MASK)
     if register == TYPER:
         if offset & 4:
             return U64(vcpu_affinity(owner))
