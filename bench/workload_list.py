@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The list of workloads: their mix, their cost on two designs, and what share of MMIO would turn the result."""
 
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import workloads
-from bench.console import print_table
+from bench.console import PLAIN_WIDTH, print_table
 from bench.synthetic import Knobs, parse_knobs, synthesise
 from bench.workloads import Mix, mix_of
 from kvmarm.errors import UsageError
@@ -134,7 +135,9 @@ def show(rows: list[dict[str, Any]]) -> None:
     if any("costs" in row for row in rows):
         _show_costs(rows)
     for row in rows:
-        print(f"{row['workload']}: {row['what']}\n    {row['recorded']}; {row['licence']}")
+        print(f"{row['workload']}:")
+        for text in (row["what"], f"{row['recorded']}; {row['licence']}"):
+            print(textwrap.fill(text, PLAIN_WIDTH, initial_indent="    ", subsequent_indent="    "))
 
 
 def _show_costs(rows: list[dict[str, Any]]) -> None:

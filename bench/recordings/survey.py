@@ -15,7 +15,9 @@ from kvmarm.gic import FIRST_RESERVED
 PAGE = 16
 """Frames are told apart by 64 KiB pages."""
 _MOST_ADDRESSES = 1 << 17
-TYPER, IIDR, PIDR2_V3 = 0x4, 0x8, 0xFFE8
+TYPER, PIDR2_V3 = 0x4, 0xFFE8
+_SET_UP_FIRST, _SET_UP_END = 0x180, 0x800
+"""GICD_ICENABLER to GICD_IPRIORITYR."""
 _FIRST_V3_OFFSET = 0x1000
 _REDIST_ONLY = frozenset({0x14, PIDR2_V3})
 """GICR_WAKER and GICR_PIDR2."""
@@ -107,8 +109,7 @@ class Survey:
     def distributor(self, vmm: str | None, likely_qemu: bool) -> int:
         """Return the distributor's base address, -1 when no recorded access looks like one.
 
-        That of the VMM named; else a known VMM's that was accessed; else the page whose TYPER was read and whose CTLR
-        was written.
+        That of the VMM named; else a known VMM's where interrupts were set up; else any page where they were.
         """
         if vmm is not None:
             return KNOWN[vmm]
@@ -126,9 +127,12 @@ class Survey:
         return -1
 
     def _looks_like_distributor(self, base: int) -> bool:
+        # TYPER read, and interrupts set up: a serial port and a virtio device have registers at 0, 4 and 8 too, but
+        # nobody writes so far behind.
         read_type = (base + TYPER, 0) in self.addresses
-        identified = (base + IIDR, 0) in self.addresses or (base + PIDR2_V3, 0) in self.addresses
-        return read_type and ((base, 1) in self.addresses or identified)
+        return read_type and any(
+            written and _SET_UP_FIRST <= address - base < _SET_UP_END for address, written in self.addresses
+        )
 
     def redistributors(self, distributor: int, vcpus: int) -> int:
         """Return the first redistributor's base address, -1 when none was accessed.

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings that are damaged, mixed or none: one clear line, or a counted warning."""
+
+import gzip
+import lzma
+import re
+
+import pytest
+
+from bench.recordings.convert import open_recording
+from bench.recordings.options import Options, parse_address, parse_threads
+from kvmarm.errors import UsageError
+from tests.bench import recording_files as files
+
+NAME = "kut-gicv3-active-2vcpu.ftrace.txt"
+BOTH = "linux5.10-kut-gicv3-ipi-2vcpu.ftrace.txt"
+"""Both vCPUs of this one enter the guest."""
+
+
+def _refused(path, options: Options | None = None) -> str:
+    with pytest.raises(UsageError) as caught, open_recording(str(path), options) as recording:
+        for _ in recording.chunks():
+            pass
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (bytes(range(256)) * 64, "binary"),
+        (b"hello\nworld\n", "not a recording"),
+        (b"seq,cpu,kind,offset\n", "heading"),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"\x17\x08\x44tracing6\0", "not a complete trace.dat"),
+        (b"\x17\x08\x44tracing9\0" + b"\0" * 64, "big-endian or 32-bit"),
+        (b"# tracer: nop\n bash-1 [000] ..... 1.000001: sched_switch: x\n", "no kvm_entry"),
+    ],
+)
+def test_no_recording(tmp_path, content: bytes, says: str) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert says in _refused(tmp_path / "file")
+
+
+def test_missing_file_and_folder(tmp_path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        open_recording(str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="folder"):
+        open_recording(str(tmp_path))
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [("gz", gzip.compress), ("xz", lzma.compress)])
+def test_cut_off_compression(tmp_path, suffix: str, compress) -> None:
+    data = compress(files.text(NAME).encode())
+    (tmp_path / f"cut.{suffix}").write_bytes(data[: len(data) // 2])
+    assert "cut off" in _refused(tmp_path / f"cut.{suffix}")
+    (tmp_path / f"bad.{suffix}").write_bytes(data[:2000] + b"junk" * 50 + data[2200:])
+    assert "damaged" in _refused_any(tmp_path / f"bad.{suffix}")
+
+
+def _refused_any(path) -> str:
+    with pytest.raises(UsageError) as caught:
+        open_recording(str(path))
+    return str(caught.value)
+
+
+def test_junk_lines_are_counted_not_fatal(tmp_path) -> None:
+    lines = files.text(NAME).splitlines()
+    for number in range(50, len(lines), 50):
+        lines[number] += "\n<not a line>\n\xff\xfe [x] garbage: [001] kvm_entry"
+    (tmp_path / "junk.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    with open_recording(str(tmp_path / "junk.txt")) as recording:
+        converted = files.lines_of(recording)
+    assert recording.lines["unknown"] >= 2 * (len(lines) // 50 - 1)
+    with open_recording(files.path(NAME)) as original:
+        assert converted == files.lines_of(original)
+
+
+def test_lost_events_are_counted_and_repaired(tmp_path) -> None:
+    lines = files.text(NAME).splitlines()
+    exits = [number for number, line in enumerate(lines) if "kvm_exit:" in line]
+    lines[exits[10]] = "CPU:1 [LOST 3 EVENTS]"
+    lines[exits[20]] = "CPU:0 [LOST EVENTS]"
+    (tmp_path / "lost.txt").write_text("\n".join(lines) + "\n")
+    with open_recording(str(tmp_path / "lost.txt")) as recording:
+        converted = files.lines_of(recording)
+        assert recording.placed["repaired"] == 2
+    assert recording.lines["lost_markers"] == 2 and recording.lines["lost_events"] == 3
+    inside: dict[str, bool] = {}
+    for line in converted[1:]:
+        kind, *arguments = line.split()
+        if kind in ("flush", "sync"):
+            assert inside.get(arguments[0], False) == (kind == "sync")
+            inside[arguments[0]] = kind == "flush"
+
+
+def _two_machines(pids_apart: int) -> str:
+    """Two machines' lines taken in turn, by time."""
+    first = files.text(BOTH).splitlines()
+    second = [
+        re.sub(r"-(\d+)( +\[)", lambda match: f"-{int(match[1]) + pids_apart}{match[2]}", line)
+        for line in first
+        if not line.startswith("#")
+    ]
+    stamp = re.compile(r" (\d+\.\d+): ")
+    both = [(float(found[1]), line) for line in [*first, *second] if (found := stamp.search(line))]
+    return "\n".join(line for _, line in sorted(both, key=lambda pair: pair[0])) + "\n"
+
+
+def test_two_machines_must_be_told_apart(tmp_path) -> None:
+    (tmp_path / "two.txt").write_text(_two_machines(1000))
+    message = _refused(tmp_path / "two.txt")
+    assert "2 virtual machines" in message
+    chosen = [int(pid) for pid in re.findall(r"--vm (\d+)", message)]
+    assert len(chosen) == 2
+    with open_recording(files.path(BOTH)) as single:
+        expected = files.lines_of(single)
+    for pid in chosen:
+        with open_recording(str(tmp_path / "two.txt"), Options(vm=pid)) as recording:
+            assert files.lines_of(recording) == expected
+    assert "no machine" in _refused_any_option(tmp_path / "two.txt", Options(vm=1))
+
+
+def test_mixed_threads_are_refused(tmp_path) -> None:
+    # In the order of PIDs: vCPU 0, 0, 1, 1. Nothing tells which 1 goes with which 0.
+    text = _two_machines(1000)
+    pids = sorted({int(pid) for pid in re.findall(r"kvm-vcpu-\d-(\d+)", text)})
+    order = {pids[0]: 10, pids[2]: 11, pids[1]: 12, pids[3]: 13}
+    text = re.sub(r"(kvm-vcpu-\d)-(\d+)", lambda match: f"{match[1]}-{order[int(match[2])]}", text)
+    (tmp_path / "mixed.txt").write_text(text)
+    assert "mixed" in _refused(tmp_path / "mixed.txt")
+    with open_recording(str(tmp_path / "mixed.txt"), Options(vcpu_threads={10: 0, 12: 1})) as recording:
+        assert recording.config.vcpus == 2
+
+
+def _refused_any_option(path, options: Options) -> str:
+    with pytest.raises(UsageError) as caught:
+        open_recording(str(path), options)
+    return str(caught.value)
+
+
+def test_options_are_checked(tmp_path) -> None:
+    for bad in (
+        lambda: Options(vmm="xen"),
+        lambda: Options(start=2.0, stop=1.0),
+        lambda: Options(start=-1.0),
+        lambda: Options(first=-1),
+        lambda: Options(count=0),
+        lambda: parse_address("--gic-base", "here"),
+        lambda: parse_address("--gic-base", "0x123"),
+        lambda: parse_threads(["5"]),
+        lambda: parse_threads(["5=0", "6=0"]),
+    ):
+        with pytest.raises(UsageError, match=r"expected|twice"):
+            bad()
+    assert parse_address("--gic-base", "0x8000000") == 0x8000000
+    assert "--vcpu-thread 4" in _refused_any_option(files.path(NAME), Options(vcpu_threads={4: 0}))
