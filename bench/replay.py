@@ -28,9 +28,11 @@ from bench.replay_run import (
     S_SPURIOUS,
     Run,
 )  # fmt: skip
+from kvmarm.cycles import event_prices, switch_cost
 from kvmarm.design import get_design
 from kvmarm.events import event_names
 from kvmarm.files import atomic_write
+from kvmarm.platforms import Platform, load_platform
 from kvmarm.trace import (
     ACK,
     BPR,
@@ -49,6 +51,7 @@ from kvmarm.trace import (
     format_op,
 )  # fmt: skip
 
+DEFAULT_PLATFORM = "seattle"
 NO_VGIC_WORK = (ACK, EOI, DIR, PMR, CTLR, BPR, PHYS, MAP, UNMAP)
 """Kinds that are the guest's or the host's, not the VGIC's."""
 
@@ -59,16 +62,19 @@ def replay(
     designs: Sequence[str] = ("old", "new"),
     output: Path | None = None,
     progress: Progress | None = None,
+    platform: str = DEFAULT_PLATFORM,
 ) -> dict[str, Any]:
     """Replay one recording (`-`: standard input) and return the outcome; see `_outcome` for its keys.
 
-    output: file to write the converted trace to. Raises UsageError for anything that is no usable recording.
+    output: file to write the converted trace to. platform: whose prices turn events into cycles. Raises UsageError for
+    anything that is no usable recording.
     """
+    machine = load_platform(platform)
     with open_recording(path, options, progress) as recording:
         runs = []
         for name in designs:
             design = get_design(name)
-            prices = weights.weights_of(design)
+            prices = event_prices(machine, weights.weights_of(design))
             runs.append(Run(design, recording.config, prices, recording.lr_layout))
         compare = recording.kind != detect.TRACE
         with contextlib.ExitStack() as stack:
@@ -80,10 +86,10 @@ def replay(
                     file.write("".join(f"{format_op(op)}\n" for op in chunk.ops).encode())
                 for run in runs:
                     run.feed(chunk, compare)
-        return _outcome(recording, runs)
+        return _outcome(recording, runs, machine)
 
 
-def _outcome(recording: Recording, runs: list[Run]) -> dict[str, Any]:
+def _outcome(recording: Recording, runs: list[Run], platform: Platform) -> dict[str, Any]:
     placed = recording.placed
     groups: dict[str, dict[str, int]] = {"seen": {}, "inferred": {}, "dropped": {}}
     for group, name, _ in placing.COUNTERS:
@@ -101,8 +107,9 @@ def _outcome(recording: Recording, runs: list[Run]) -> dict[str, Any]:
         **groups,
         "totals": {name: sum(values.values()) for name, values in groups.items()},
         "epilogue": recording.epilogue,
+        "platform": platform.name,
         "designs": {run.design.name: design_outcome(run, recording.kind != detect.TRACE) for run in runs},
-        "switches": world_switches(runs),
+        "switches": world_switches(runs, platform),
     }
 
 
@@ -113,12 +120,14 @@ def design_outcome(run: Run, compared: bool) -> dict[str, Any]:
     for kind, name in enumerate(KIND_NAMES):
         if run.counts[kind]:
             kinds[name] = _row(int(run.counts[kind]), run.events[kind], prices)
+            kinds[name]["cycles"] = float(run.events[kind] @ run.prices)
     delivered, waits = int(run.s[S_DELIVERED]), int(run.s[S_LATENCIES])
     mmio = int(run.counts[MMIO_R] + run.counts[MMIO_W])
     work = int(run.counts.sum() - run.counts[list(NO_VGIC_WORK)].sum())
     total = _row(int(run.s[S_DONE]), run.events.sum(axis=0), prices)
     return {
         **total,
+        "cycles": float(run.cycles[0]),
         "kinds": kinds,
         "bug": run.bug,
         "entries": int(run.counts[FLUSH]),
@@ -137,19 +146,20 @@ def design_outcome(run: Run, compared: bool) -> dict[str, Any]:
             "operations_mean": int(run.s[S_LATENCY_OPS]) / waits if waits else None,
             "operations_most": int(run.s[S_LATENCY_MOST]) if waits else None,
             "operations_log2": run.latencies[: _last(run.latencies) + 1].tolist(),
-            "cost_mean": float(run.cycles[1]) / waits if waits and prices is not None else None,
-            "cost_most": float(run.cycles[2]) if waits and prices is not None else None,
+            "cycles_mean": float(run.cycles[1]) / waits if waits else None,
+            "cycles_most": float(run.cycles[2]) if waits else None,
         },
         "loads": replay_checks.loads(run) if compared else None,
         "list_registers": replay_checks.entries(run),
     }
 
 
-def world_switches(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return what the entries and exits cost on every world switch, by design: instructions executed, in all.
+def world_switches(runs: Sequence[Run], platform: Platform) -> list[dict[str, Any]]:
+    """Return what the entries and exits cost on every world switch, by design: instructions and cycles, in all.
 
     A round trip ends in an interrupt exit; how many list registers are in use at each entry is the design's. The
-    switches are AArch64 programs, so these instructions are Arm's, not the x86-64 ones of the VGIC.
+    switches are AArch64 programs, so these instructions are Arm's, not the x86-64 ones of the VGIC; cycles of both add
+    up (`total_cycles`).
     """
     from bench.switch import run as run_switch
     from bench.switch import variants
@@ -158,16 +168,27 @@ def world_switches(runs: Sequence[Run]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for run in runs:
         config = run.config
-        totals: dict[str, int] = {}
+        totals: dict[str, tuple[int, float]] = {}
         for live in np.flatnonzero(run.live).tolist():
             base = Configuration(gic=f"v{config.gic}", nr_lr=config.lrs, live_lrs=live, exit="irq")
             for title, variant in variants(base):
-                cost = sum(sum(phase.counts().values()) for phase in run_switch(variant).values())
-                totals[title] = totals.get(title, 0) + cost * int(run.live[live])
+                phases = run_switch(variant).values()
+                instructions, cycles = totals.get(title, (0, 0.0))
+                times = int(run.live[live])
+                instructions += times * sum(sum(phase.counts().values()) for phase in phases)
+                cycles += times * sum(switch_cost(platform, phase).total for phase in phases)
+                totals[title] = instructions, cycles
         entries = int(run.live.sum())
         rows += [
-            {"design": run.design.name, "switch": title, "round_trips": entries, "instructions": total}
-            for title, total in totals.items()
+            {
+                "design": run.design.name,
+                "switch": title,
+                "round_trips": entries,
+                "instructions": instructions,
+                "cycles": cycles,
+                "total_cycles": cycles + float(run.cycles[0]),
+            }
+            for title, (instructions, cycles) in totals.items()
         ]
     return rows
 

@@ -40,7 +40,7 @@ def show(outcome: dict[str, Any], details: bool = False) -> None:
     _verdict(designs)
     _kinds(designs)
     _life(designs)
-    _switches(outcome["switches"])
+    _switches(outcome["switches"], outcome["platform"])
     _checks(designs, details)
 
 
@@ -119,8 +119,8 @@ def _life(designs: dict[str, Any]) -> None:
     waits = [side["latency"] for side in sides]
     row("raised to ack, operations (mean)", *(_mean(wait["operations_mean"]) for wait in waits))
     row("raised to ack, operations (most)", *(_number(wait["operations_most"]) for wait in waits))
-    if any(wait["cost_mean"] is not None for wait in waits):
-        row("raised to ack, instructions (mean)", *(_mean(wait["cost_mean"]) for wait in waits))
+    row("raised to ack, VGIC cycles (mean)", *(_number(wait["cycles_mean"]) for wait in waits))
+    row("raised to ack, VGIC cycles (most)", *(_number(wait["cycles_most"]) for wait in waits))
     row("time of the model here, ms", *(_mean(side["time_ns"] and side["time_ns"] / 1e6) for side in sides))
     row("MMIO among VGIC operations", *(f"{side['mmio_share']:.1%}" for side in sides))
     for name, side in designs.items():
@@ -134,24 +134,26 @@ def _mean(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}"
 
 
-def _switches(rows: list[dict[str, Any]]) -> None:
+def _switches(rows: list[dict[str, Any]], platform: str) -> None:
     if not rows:
         return
     titles = list(dict.fromkeys(row["switch"] for row in rows))
     names = list(dict.fromkeys(row["design"] for row in rows))
     table = {(row["design"], row["switch"]): row for row in rows}
-    print()
+    print(f"\nVGIC and world switch together, cycles on {platform}:\n")
     print_table(
-        ["world switch, Arm instructions", *(f">{name}" for name in names), ">a round trip"],
+        ["world switch", *(f">{name}" for name in names), ">a round trip", ">instructions"],
         [
             [
                 title,
-                *(f"{table[name, title]['instructions']:,}" for name in names),
-                _mean(table[names[0], title]["instructions"] / max(1, table[names[0], title]["round_trips"])),
+                *(f"{table[name, title]['total_cycles']:,.0f}" for name in names),
+                _number(table[names[0], title]["cycles"] / max(1, table[names[0], title]["round_trips"])),
+                _number(table[names[0], title]["instructions"] / max(1, table[names[0], title]["round_trips"])),
             ]
             for title in titles
         ],
     )
+    print(f"(a round trip: entry and exit of the switch alone, with the list registers of {names[0]!r})\n")
 
 
 def _checks(designs: dict[str, Any], details: bool) -> None:

@@ -27,6 +27,9 @@ def replay(
     results: Annotated[
         Path | None, typer.Option("--results", help="Also keep the figures as a results folder.")
     ] = None,
+    platform: Annotated[
+        str, typer.Option("--platform", help="Whose prices turn events into cycles (vgic-bench platforms lists them).")
+    ] = "seattle",
     gic_base: Annotated[
         str | None, typer.Option("--gic-base", help="Address of the distributor (default: found out).")
     ] = None,
@@ -68,6 +71,7 @@ def replay(
     from bench.replay_warm import ensure_compiled
     from kvmarm.design import get_design
     from kvmarm.errors import UsageError
+    from kvmarm.platforms import load_platform
 
     names = [name for name in designs.split(",") if name]
     if not names:
@@ -90,12 +94,13 @@ def replay(
     )
     for name in names:
         get_design(name)
+    load_platform(platform)
     ensure_compiled(names)
     outcomes: list[dict[str, Any]] = []
     for number, path in enumerate(recordings):
         with _progress(path) as progress:
             target = _target(output, path, len(recordings))
-            outcome = run_replay(path, options, names, target, progress)
+            outcome = run_replay(path, options, names, target, progress, platform)
         outcomes.append(outcome)
         if as_json:
             print(json.dumps(outcome))
