@@ -22,10 +22,10 @@ distributions and the other tests are SciPy's.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 IMPROVED = "improved"
 UNCHANGED = "unchanged"
@@ -76,6 +76,23 @@ class Difference:
     paired: bool
 
 
+def _stats() -> Any:
+    # Loading it takes longer than most commands; those that only summarise a run never need it.
+    from scipy import stats
+
+    return stats
+
+
+def _coin_distribution(n: int) -> NDArray[np.float64]:
+    """Return P(at most k heads of n fair coins) for k = 0..n."""
+    whole = 0
+    result = []
+    for k in range(n + 1):
+        whole += math.comb(n, k)
+        result.append(whole / 2**n)
+    return np.array(result)
+
+
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
     """Return (median, low, high) of a 1-D sample: the interval lies between two order statistics and holds whatever
     the distribution is. With too few values for the confidence, it is (min, max). NaNs for an empty sample.
@@ -85,9 +102,10 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
     if n == 0:
         return math.nan, math.nan, math.nan
     # The k-th smallest and the k-th largest bracket the median unless fewer than k values lie on one side of it.
-    k = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
+    below = _coin_distribution(n)
+    k = int(np.searchsorted(below, (1 - confidence) / 2))
     k = max(min(k, (n - 1) // 2), 0)
-    if k > 0 and 2 * stats.binom.cdf(k - 1, n, 0.5) > 1 - confidence:
+    if k > 0 and 2 * below[k - 1] > 1 - confidence:
         k -= 1
     low = ordered[max(k - 1, 0)]
     high = ordered[n - max(k, 1)]
@@ -139,7 +157,7 @@ def _p(estimate: float, error: float, freedom: float, n: int) -> float:
     if error == 0:
         # Times on a coarse timer can all be equal; then the sign of n differences is all that there is.
         return 1.0 if estimate == 0 else 0.5 ** (n - 1)
-    return float(2 * stats.t.sf(abs(estimate) / error, freedom))
+    return float(2 * _stats().t.sf(abs(estimate) / error, freedom))
 
 
 def paired(baseline: ArrayLike, candidate: ArrayLike) -> Difference:
@@ -155,7 +173,7 @@ def paired(baseline: ArrayLike, candidate: ArrayLike) -> Difference:
     estimate, squared, left = _trimmed(logs)
     error, freedom = math.sqrt(squared), left - 1
     positive, moved = int(np.sum(logs > 0)), int(np.sum(logs != 0))
-    rank_p = float(stats.binomtest(positive, moved).pvalue) if moved else 1.0
+    rank_p = float(_stats().binomtest(positive, moved).pvalue) if moved else 1.0
     return _difference(estimate, error, freedom, rank_p, error * math.sqrt(n), n, True)
 
 
@@ -173,7 +191,7 @@ def unpaired(baseline: ArrayLike, candidate: ArrayLike, unseen_spread: float = 0
     seen = error_a + error_b
     parts = error_a**2 / (left_a - 1) + error_b**2 / (left_b - 1)
     freedom = seen**2 / parts if parts > 0 else float(left_a + left_b - 2)
-    rank_p = float(stats.mannwhitneyu(a, b).pvalue)
+    rank_p = float(_stats().mannwhitneyu(a, b).pvalue)
     error = math.sqrt(seen + 2 * unseen_spread**2)
     return _difference(mean_b - mean_a, error, freedom, rank_p, math.sqrt(seen * n), n, False)
 
@@ -182,7 +200,7 @@ def _difference(
     estimate: float, error: float, freedom: float, rank_p: float, spread: float, n: int, is_paired: bool
 ) -> Difference:
     # Beyond this a ratio says no more than "can't be told", and its exponential would overflow.
-    half = min(float(stats.t.ppf(0.975, freedom)) * error, 50.0)
+    half = min(float(_stats().t.ppf(0.975, freedom)) * error, 50.0)
     interval = math.exp(estimate - half), math.exp(estimate + half)
     return Difference(math.exp(estimate), *interval, _p(estimate, error, freedom, n), rank_p, spread, n, is_paired)
 
@@ -226,7 +244,7 @@ def processes_needed(difference: Difference, policy: Policy, rows: int = 1) -> i
     n = LEAST_PROCESSES
     for _ in range(50):
         freedom = n - 2 * int(TRIM * n) - 1
-        reach = float(stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(policy.power, freedom))
+        reach = float(_stats().t.ppf(1 - alpha / 2, freedom) + _stats().t.ppf(policy.power, freedom))
         needed = max(LEAST_PROCESSES, math.ceil((reach * difference.spread / effect) ** 2))
         if needed <= n:
             break
