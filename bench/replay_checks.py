@@ -72,7 +72,7 @@ def loads(run: Run) -> dict[str, Any]:
             run.config.gic, int(difference.region), int(difference.offset), run.design.name, recorded, model
         )
         groups[(*told, recorded, model)] += 1
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "register": register,
             "category": category,

@@ -8,6 +8,7 @@ construction and costs what such work costs. Time does not exist: the rate is in
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -71,14 +72,14 @@ class Knobs:
 
 def parse_knobs(items: list[str]) -> Knobs:
     """Return knobs from `name=value` items. Raises UsageError for unknown names and bad values."""
-    types = {item.name: type(item.default) for item in fields(Knobs)}
+    types: dict[str, Any] = {item.name: float if isinstance(item.default, float) else int for item in fields(Knobs)}
     given: dict[str, int | float] = {}
     for item in items:
         name, _, text = item.partition("=")
         if name not in types:
             raise UsageError(f"knob {item!r}: expected one of {', '.join(types)}")
         try:
-            given[name] = types[name](text)  # type: ignore[call-arg]
+            given[name] = types[name](text)
         except ValueError:
             raise UsageError(f"knob {item!r}: expected a number") from None
     return Knobs(**given)  # type: ignore[arg-type]
