@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two revisions built side by side, measured turn by turn, and judged.
+"""Two revisions built and measured side by side, and judged.
 
 Rules inside: each revision runs by its own sources in its own folder; a first run of each, which compiles its models,
 is not counted; what is measured is then as in `bench.interleave`. Temporary folders go away whatever happens.
@@ -18,8 +18,8 @@ from kvmarm.errors import UsageError
 
 Say = Callable[[str], None]
 
-ONE_PROCESS = ("--processes", "1", "--no-html")
-"""Options of `run` for a single process and no page: the turns are the repetition here."""
+ONE_PROCESS = ("--processes", "1", "--passes", "10", "--parts", "transitions,switch", "--no-html")
+"""Options of `run` for one process a turn and no page; what the user gives comes after them and so before them."""
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -
 def measure_trees(
     trees: Sequence[revisions.Tree], arguments: Sequence[str], processes: int, say: Say
 ) -> tuple[Results, Results]:
-    """Measure two trees in turns with `vgic-bench run ARGUMENTS` and return their runs.
+    """Measure two trees side by side with `vgic-bench run ARGUMENTS` and return their runs.
 
     Raises UsageError with status 5 when a run fails.
     """
@@ -55,5 +55,5 @@ def measure_trees(
         def measure(side: int, turn: int) -> Results:
             return revisions.run(trees[side], [*ONE_PROCESS, *arguments], scratch / f"{side}-{turn}")
 
-        first, second = interleave(measure, processes, lambda order: progress_over(order, "runs, in turns"))
+        first, second = interleave(measure, processes, lambda numbers: progress_over(numbers, "turns"))
     return first, second

@@ -4,9 +4,9 @@
 What is done, by real measurements of this machine:
 - Counts: a few transitions are counted in fresh processes, once more (must pass), and once with one lock more in every
   flush (must fail, naming the lock).
-- Time, silent: the same code is timed as both sides, turn by turn. Which process of a turn is called baseline and which
-  candidate makes no difference between equals, so the turns are dealt out anew at random, many times, and each deal is
-  judged by the whole gate: at most 1 in 100 may be called regressed.
+- Time, silent: the same code is timed as both sides, side by side in turns. Which process of a turn is called baseline
+  and which candidate makes no difference between equals, so the turns are dealt out anew at random, many times, and
+  each deal is judged by the whole gate: at most 1 in 100 may be called regressed.
 - Time, firing: the same deals with each time of the candidate 5 % longer, stretched after it was measured so that the
   noise stays this machine's own. Nearly all must be called regressed; where the noise hides 5 %, the answer is
   inconclusive, with the number of turns that would show it.
@@ -37,6 +37,8 @@ MOST_ALARMS = 0.01
 LEAST_POWER = 0.9
 """Share of the deals with a 5 % slowdown that must fire; below it the machine is too noisy for the turns taken."""
 GIC = 2
+PASSES = 40
+"""Over the transitions, in each process: about a second on an idle machine."""
 
 Measure = Callable[[int, int], Results]
 
@@ -92,7 +94,7 @@ def time_in_process(transitions: Sequence[str], designs: Sequence[str], turn: in
     catalogue = load_catalogue()
     place = [(VmConfig(gic=GIC, **SHAPE), 0)]
     order = list(designs) if turn % 2 == 0 else list(designs)[::-1]
-    rows = time_points(order, place, [catalogue[name] for name in transitions], 1, CALLS)
+    rows = time_points(order, place, [catalogue[name] for name in transitions], 1, CALLS, passes=PASSES)
     return Results(new_meta("run", complete=True, meters=["time"]), {"samples": frame("samples", rows)})
 
 
@@ -112,7 +114,7 @@ def check_counts(outcome: Outcome, count: Callable[[bool], Results], budget: Bud
 
 def check_times(outcome: Outcome, measure: Measure, turns: int, deals: int, budget: Budget) -> None:
     """Measure the same code as both sides `turns` times; judge `deals` deals of it, plain and with a slowdown."""
-    sides = interleave(measure, turns, lambda order: progress_over(order, "processes, in turns"))
+    sides = interleave(measure, turns, lambda numbers: progress_over(numbers, "turns"))
     outcome.turns, outcome.deals = turns, deals
     as_measured = judge(*sides, budget, ("time",))
     shifts = [abs(row.ratio - 1) for row in as_measured.comparison.rows if row.meter == "time"]

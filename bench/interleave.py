@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two things measured turn by turn, so that what the machine does meanwhile happens to both.
+"""Two things measured side by side, so that what the machine does meanwhile happens to both.
 
 Rules inside:
-- Turn k measures both sides once, each in a fresh process: A then B, in the next turn B then A (ABBA), so that a
-  drift within a turn favours neither side over two turns.
+- Turn k measures both sides at the same time, each in a fresh process. Timing processes stay on one core, the same for
+  all (bench.timing_worker); there the two take turns of a few milliseconds, so a neighbour on the core's other thread,
+  a change of clock rate or a stolen core slows both alike. Measured one after the other, on a busy machine such
+  things made two processes of the same code differ by a factor of two; side by side, by a percent.
+- The side that starts first changes from turn to turn (A B, B A), so that being first favours neither.
 - The parts of one side become one run: every process's samples under its turn's number, and the exact counts once,
   after a check that all processes counted the same. Counts that differ between two runs of the same code are a
   fault of the measurement, and nothing is judged then.
 """
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
@@ -23,25 +27,24 @@ Measure = Callable[[int, int], Results]
 """(side 0 or 1, turn) -> what one fresh process measured."""
 
 
-def turns(count: int) -> list[tuple[int, int]]:
-    """Return the (side, turn) pairs in the order to measure them: 0 1, 1 0, 0 1, …"""
-    return [(side, turn) for turn in range(count) for side in ((0, 1) if turn % 2 == 0 else (1, 0))]
-
-
 def interleave(
-    measure: Measure, count: int, order: Callable[[list[tuple[int, int]]], Iterable[tuple[int, int]]] = iter
+    measure: Measure, count: int, progress: Callable[[Sequence[int]], Iterable[int]] = iter
 ) -> tuple[Results, Results]:
-    """Measure both sides `count` times in turns and return their two runs, which `compare` then pairs.
+    """Measure both sides in `count` turns and return their two runs, which `compare` then pairs.
 
-    `order`: shown the list of (side, turn), yields it, and may show progress. Raises UsageError with status 5 when
-    one side's processes disagree about a count.
+    `progress`: given the turns' numbers, yields them, and may show how far it is. Raises UsageError with status 5 when
+    one side's processes disagree about a count, and what `measure` raises.
     """
     parts: tuple[list[Results], list[Results]] = ([], [])
-    for side, turn in order(turns(count)):
-        parts[side].append(measure(side, turn))
+    with ThreadPoolExecutor(2) as pool:
+        for turn in progress(range(count)):
+            first = turn % 2
+            started = {side: pool.submit(measure, side, turn) for side in (first, 1 - first)}
+            for side in (0, 1):
+                parts[side].append(started[side].result())
     session = uuid.uuid4().hex
-    first, second = (merge(own, session) for own in parts)
-    return first, second
+    baseline, candidate = (merge(own, session) for own in parts)
+    return baseline, candidate
 
 
 def merge(parts: list[Results], session: str) -> Results:

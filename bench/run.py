@@ -43,8 +43,9 @@ class Options:
 
     gics, vcpus, irqs, lrs, pending: the configuration, one for each GIC version. transitions: patterns, none for all.
     catalogue: TOML files with more transitions. meters, parts: what of METERS and PARTS. platforms: whose cycles, None
-    for all. processes: fresh processes of the time meter. quick: the transitions with known instruction counts,
-    overflow and migration, fewer calls a sample, the boots alone and not timed.
+    for all. processes: fresh processes of the time meter; passes: how often each goes over the transitions. quick: the
+    transitions with known instruction counts, overflow and migration, fewer calls a sample, the boots alone and not
+    timed.
     """
 
     designs: Sequence[str] = DEFAULT_DESIGNS
@@ -59,6 +60,7 @@ class Options:
     parts: Sequence[str] = PARTS
     platforms: Sequence[str] | None = None
     processes: int = 6
+    passes: int = 1
     quick: bool = False
 
     @property
@@ -117,8 +119,9 @@ def check(options: Options) -> None:
                 raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
     if "cycles" in options.meters:
         chosen_platforms(options.platforms)
-    if options.processes < 1:
-        raise UsageError(f"processes={options.processes}: expected 1 or more")
+    for word, number in (("processes", options.processes), ("passes", options.passes)):
+        if number < 1:
+            raise UsageError(f"{word}={number}: expected 1 or more")
     configurations = options.configurations()
     transitions = options.chosen()
     for config in configurations:
@@ -180,6 +183,7 @@ def _times(options: Options, transitions: Sequence[Transition], progress: Progre
         QUICK_CALLS if options.quick else CALLS,
         options.catalogue,
         lambda done, total: progress("time", done, total),
+        options.passes,
     )
 
 
@@ -202,7 +206,7 @@ def _transition_tables(options: Options, progress: Progress) -> tuple[dict[str, 
     chosen = set(options.chosen_switch())
     if chosen:
         progress("world switches", 0, 1)
-        own = transition_tables(options.gics, options.lrs, platforms, options.timed)
+        own = transition_tables(options.gics, options.lrs, platforms, options.timed and not options.quick)
         own = {name: [row for row in table if row["transition"] in chosen] for name, table in own.items()}
         tables["transitions"] = pd.concat([tables["transitions"], frame("transitions", own["transitions"])])
         event_rows += own["events"]
@@ -261,6 +265,7 @@ def describe(options: Options, compile_seconds: float) -> dict[str, Any]:
             "parts": list(options.parts),
             "quick": options.quick,
             "processes": options.processes,
+            "passes": options.passes,
         },
         "designs": [
             {"name": design.name, "title": design.title, "source": design.source, "family": FAMILY}

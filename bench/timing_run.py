@@ -50,17 +50,19 @@ def time_points(
     calls: int,
     catalogue: Iterable[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    passes: int = 1,
 ) -> list[dict[str, Any]]:
     """Return rows of the table `samples`: key columns, process, position, loops (calls a sample), ns.
 
-    places: (configuration, standing interrupts). catalogue: TOML files that the transitions may come from. progress is
-    called with (points done, points in all). Raises UsageError with status 5 when a process fails.
+    places: (configuration, standing interrupts). catalogue: TOML files that the transitions may come from. passes: how
+    often each process goes over all transitions. progress is called with (points done, points in all). Raises
+    UsageError with status 5 when a process fails.
     """
     by_name = {transition.name: transition for transition in transitions}
-    total = processes * len(places) * len(transitions)
+    total = processes * len(places) * len(transitions) * passes
     rows: list[dict[str, Any]] = []
     for process in range(processes):
-        base = process * len(places) * len(transitions)
+        base = process * len(places) * len(transitions) * passes
         job = {
             "process": process,
             "designs": list(designs),
@@ -71,6 +73,7 @@ def time_points(
             "transitions": list(by_name),
             "catalogue": [str(path) for path in catalogue],
             "calls": calls,
+            "passes": passes,
         }
         for place, name, design, position, loops, ns in _one_process(job, lambda n, b=base: progress(b + n, total)):  # type: ignore[misc]
             config, pending = places[place]
@@ -78,5 +81,5 @@ def time_points(
             assert effective is not None
             key = point_key(design, config, effective, name)
             rows.append(key | {"process": process, "position": position, "loops": loops, "ns": ns})
-        progress(base + len(places) * len(transitions), total)
+        progress(base + len(places) * len(transitions) * passes, total)
     return rows

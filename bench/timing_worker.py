@@ -2,12 +2,13 @@
 """One fresh process of the time meter: `python -m bench.timing_worker` reads a job and writes its samples.
 
 The job is a JSON object on standard input: process (int), designs (names), configurations (objects with gic, vcpus,
-irqs, lrs, pending), transitions (names), catalogue (TOML files), calls (per block). On standard output, one JSON object
-a line: {"prepared": seconds} once everything is loaded, {"done": n} as it goes, and at the end {"samples": [[row of
-configurations, transition, design, position, calls, ns], …], "empty_ns": …}.
+irqs, lrs, pending), transitions (names), catalogue (TOML files), calls (per block), passes (over all transitions). On
+standard output, one JSON object a line: {"prepared": seconds} once everything is loaded, {"done": n} as it goes, and at
+the end {"samples": [[row of configurations, transition, design, position, calls, ns], …]}.
 
 Within a transition the designs are measured in turn and then in reverse turn (ABBA), in every second process the other
-way round, so that a drift of the machine favours none.
+way round, so that a drift of the machine favours none. A pass measures all transitions once; several passes come back
+to each of them after a while, when what disturbed it may be gone.
 """
 
 import json
@@ -96,9 +97,9 @@ def run(job: dict[str, Any], output: TextIO) -> None:
             for transition in transitions[:1]:
                 measure(stages, transition, order, clock, job["calls"], pending)
             say(prepared=round(time.monotonic() - start, 3))
-        for transition in transitions:
+        for number, transition in [(n, t) for n in range(job["passes"]) for t in transitions]:
             for design, position, calls, ns in measure(stages, transition, order, clock, job["calls"], pending):
-                samples.append([row, transition.name, design, position, calls, round(ns, 3)])
+                samples.append([row, transition.name, design, number * len(order) + position, calls, round(ns, 3)])
             done += 1
             if done % _REPORT_EVERY == 0:
                 say(done=done)

@@ -55,11 +55,17 @@ def run(
     processes: Annotated[
         int | None, typer.Option(help="Fresh processes of the time meter [default: 6, with --quick 1].")
     ] = None,
+    passes: Annotated[int, typer.Option(help="How often each of these processes goes over all transitions.")] = 1,
     quick: Annotated[
         bool, typer.Option("--quick", help="The main transitions, one timing process, the boots alone.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON instead of tables.")] = False,
-    html: Annotated[bool, typer.Option("--html/--no-html", help="Also write the report page into the folder.")] = True,
+    html: Annotated[
+        bool | None,
+        typer.Option(
+            "--html/--no-html", help="Also write the report page into the folder [default: not with --quick]."
+        ),
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Results folder to write [default: a new one in results/].")
     ] = None,
@@ -81,6 +87,7 @@ def run(
         parts=_words(parts) if parts is not None else (["transitions", "switch"] if transitions else PARTS),
         platforms=_words(platforms) if platforms is not None else None,
         processes=processes if processes is not None else (1 if quick else 6),
+        passes=passes,
         quick=quick,
     )
     check(options)
@@ -90,7 +97,7 @@ def run(
     with ProgressLines() as progress:
         outcome = execute(options, progress)
     outcome.results.save(folder, replace=True)
-    page = _page(str(folder)) if html else None
+    page = _page(str(folder)) if html or (html is None and not quick) else None
     if as_json:
         from bench.run_summary import as_json as plain
 
@@ -133,8 +140,7 @@ def _print(outcome: Any, folder: Any, page: str | None) -> None:
     for note in results.meta["notes"]:
         print(f"note: {note}")
     print(f"results: {folder}")
-    if page:
-        print(f"report:  {page}")
+    print(f"report:  {page or f'vgic-bench report {folder}'}")
 
 
 def _heads(first: str, designs: list[str]) -> list[str]:
@@ -145,14 +151,19 @@ def _cells(row: Any) -> tuple[str, ...]:
     return (row.name, *(f"{figure:,.0f}" for figure in row.figures), *(f"{ratio:.2f}" for ratio in row.ratios))
 
 
+def _times(row: Any) -> str:
+    return "/".join("?" if time != time else f"{time:.0f}" for time in row.times)
+
+
 def _print_transitions(results: Any, gic: int, names: list[str] | None, family: str, title: str) -> None:
     from bench.console import print_table
     from bench.run_summary import designs_of, transition_rows
 
     unit, rows = transition_rows(results, gic, names, family)
+    timed = unit != "ns" and any(time == time for row in rows for time in row.times)
     print_table(
-        [*_heads("transition", designs_of(results, family)), "most of the difference"],
-        [(*_cells(row), row.because) for row in rows],
+        [*_heads("transition", designs_of(results, family)), *([">ns"] if timed else []), "mostly"],
+        [(*_cells(row), *([_times(row)] if timed else []), row.because) for row in rows],
         title=f"{title}, {unit}",
     )
     print()

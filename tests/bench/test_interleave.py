@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
+import threading
+
 import pytest
 
 from bench.compare import compare
-from bench.interleave import interleave, merge, turns
+from bench.interleave import interleave, merge
 from bench.statistics import REGRESSED, UNCHANGED
 from kvmarm.errors import UsageError
 
 from .sample_results import COUNTS, results
 
 
-def test_turns_are_abba():
-    assert turns(3) == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 2), (1, 2)]
-    assert turns(0) == []
-
-
-def test_the_parts_become_two_runs_that_pair():
+def test_both_sides_of_a_turn_are_measured_at_the_same_time_and_become_runs_that_pair():
+    meeting = threading.Barrier(2, timeout=30)
     asked = []
 
     def measure(side, turn):
         asked.append((side, turn))
+        meeting.wait()  # passes only when the other side is being measured too
         return results(seed=100 * side + turn, processes=1, slower=1.1 if side else 1.0)
 
     first, second = interleave(measure, 8)
-    assert asked == turns(8)
+    assert sorted(asked) == [(side, turn) for side in (0, 1) for turn in range(8)]
     samples = first.table("samples")
     assert sorted(samples["process"].unique()) == list(range(8)) and len(samples) == 8 * 25
     assert len(first.table("events")) == sum(map(len, COUNTS.values()))
@@ -33,6 +32,16 @@ def test_the_parts_become_two_runs_that_pair():
     assert found.paired
     assert {row.verdict for row in found.summaries} == {REGRESSED}
     assert {row.verdict for row in found.rows if row.meter == "events"} == {UNCHANGED}
+
+
+def test_what_one_side_raises_ends_it():
+    def measure(side, turn):
+        if side and turn:
+            raise UsageError("no", 5)
+        return results()
+
+    with pytest.raises(UsageError, match="no"):
+        interleave(measure, 3)
 
 
 def test_an_unfinished_part_makes_an_unfinished_run():
