@@ -24,12 +24,16 @@ MOST_ROWS = 48
 
 @dataclass(frozen=True)
 class Row:
-    """One transition (or workload): figures of each design in their order, ratio of each later one to the first."""
+    """One transition or workload: figures of each design in their order, ratio of each later one to the first, times.
+
+    times: nanoseconds of each design, NaN where there are none.
+    """
 
     name: str
     figures: tuple[float, ...]
     ratios: tuple[float, ...]
     because: str
+    times: tuple[float, ...] = ()
 
 
 def unit_of(table: pd.DataFrame) -> tuple[str, str]:
@@ -54,7 +58,10 @@ def _contributions(events: pd.DataFrame, design: str, weighted: bool) -> pd.Seri
 
 
 def because(first: pd.Series, second: pd.Series) -> str:
-    """Return the event whose contributions differ most between two designs, with both: `word_and 896 -> 0`."""
+    """Return the event whose contributions differ most between two designs, with both: `word_and 896 -> 0`.
+
+    first, second: event -> contribution.
+    """
     both = pd.DataFrame({"first": first, "second": second}).fillna(0.0)
     if both.empty:
         return "no work in either"
@@ -63,8 +70,7 @@ def because(first: pd.Series, second: pd.Series) -> str:
         return "the same steps"
     position = int(gap.to_numpy().argmax())
     first_figure, second_figure = both.to_numpy()[position]
-    share = gap.max() / gap.sum()
-    return f"{both.index[position]!s} {first_figure:,.0f} -> {second_figure:,.0f} ({share:.0%})"
+    return f"{both.index[position]!s} {first_figure:,.0f} -> {second_figure:,.0f}"
 
 
 def transition_rows(
@@ -94,7 +100,8 @@ def transition_rows(
         if len(designs) > 1:
             parts = [_contributions(by_point.get((name, design), empty), design, weighted) for design in designs[:2]]
             reason = because(*parts)
-        rows.append(Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason))
+        times = tuple(float(by_design["time_ns"][design]) for design in designs)
+        rows.append(Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason, times))
     return unit, rows
 
 
