@@ -110,9 +110,14 @@ def initialise(vm: Any) -> None:
 
 def reset(vm: Any) -> None:
     """Put a used VM record back into its reset state, keeping the configuration."""
-    gic, vcpus, irqs, lrs = int(vm.gic), int(vm.vcpus), int(vm.irqs), int(vm.lrs)
-    vm[()] = np.zeros((), VM)[()]
-    vm.gic, vm.vcpus, vm.irqs, vm.lrs = gic, vcpus, irqs, lrs
+    for name in VM.names or ():
+        if name in ("gic", "vcpus", "irqs", "lrs"):
+            continue
+        field = vm[name]
+        if isinstance(field, np.ndarray):
+            field[...] = np.zeros((), field.dtype)
+        else:
+            vm[name] = 0
     initialise(vm)
 
 
