@@ -5,6 +5,7 @@ The stream comes in chunks (bench.recordings.convert) and no chunk is kept. Wher
 did, the design is compared with it: list registers at entry, values that the guest's loads returned.
 """
 
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from bench.recordings.convert import Chunk
 from bench.recordings.place_kvm import EXPECTED, recorded_key
 from bench.result_text import RESULT
-from bench.runner import BUG, DONE, execute
+from bench.runner import BUG, DONE, execute, run_ops
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design, get_design
@@ -28,8 +29,6 @@ RING = 1 << 18
 TIMER = 27
 MOST_DIFFERENCES = 256
 LATENCY_BINS = 40
-TIMED = 1 << 17
-"""Operations that are run a second time, uncounted, for the time meter."""
 
 # Scalars of a run, in `Run.s`.
 (
@@ -273,29 +272,13 @@ def run_stretch(
     return ops.shape[0]
 
 
-@jit
-def run_timed(vm: Any, hardware: Any, ops: Any, first: Any, values: Any, result: Any) -> Any:
-    """Run `ops` without counting anything, to be timed from outside; return the index that stopped it."""
-    for index in range(ops.shape[0]):
-        op = ops[index]
-        number = first + index
-        value = op.value
-        if op.ref > 0 and number - op.ref < RING:
-            value = values[op.ref & (RING - 1)]
-        if execute(vm, hardware, op, value, result, None) != DONE:
-            return index
-        if op.kind == ACK or op.kind == MMIO_R:
-            values[number & (RING - 1)] = result.value
-    return ops.shape[0]
-
-
 class Run:
     """One design's run over a stream. `feed` takes chunks; the attributes below hold the outcome so far.
 
     counts: int64[KINDS]; events: int64[KINDS, EVENT_COUNT]; s: int64[SCALARS] (see S_…); cycles: float64[3], total cost
     in the unit of `prices`, sum and largest of the latencies; latencies: int64[LATENCY_BINS] by log2 of operations;
     live: int64[lrs + 1], entries by list registers in use; bug: the BUG_ON that ended the run, None while it lives;
-    seconds, timed_operations: host time of the first TIMED operations, run uncounted.
+    seconds, timed_operations: host time of the first chunk, run once more and uncounted.
     """
 
     def __init__(
@@ -310,15 +293,8 @@ class Run:
         self._result = np.zeros(1, RESULT).view(np.recarray)[0]
         self._values = np.zeros(RING, np.uint64)
         self._observer = new_observer()
-        self._timed = TIMED if timed else 0
+        self._timed = timed
         self.timed_operations = 0
-        if timed:
-            self._timed_vm = design.create(config)
-            self._timed_hardware = new_hardware(config.lrs)
-            self._timed_values = np.zeros(RING, np.uint64)
-            nothing = np.zeros(0, OP).view(np.recarray)
-            # Compiled (or loaded) here, so that no time has it in it.
-            run_timed(self._timed_vm, self._timed_hardware, nothing, 1, self._timed_values, self._result)
         self.s = np.zeros(SCALARS, np.int64)
         self.counts = np.zeros(KINDS, np.int64)
         self.events = np.zeros((KINDS, EVENT_COUNT), np.int64)
@@ -338,8 +314,6 @@ class Run:
         """Run a chunk's operations; nothing after a BUG_ON. Raises UsageError for an illegal operation."""
         if self.bug is not None:
             return
-        from time import perf_counter
-
         ops = np.ascontiguousarray(chunk.ops).view(np.recarray)
         expected = np.ascontiguousarray(chunk.expected).view(np.recarray)
         if not len(expected):
@@ -356,12 +330,19 @@ class Run:
                 name = KIND_NAMES[int(ops[stopped].kind)]
                 where = f"operation {chunk.first + int(stopped)}"
                 raise UsageError(f"{where}: {name}: the vCPU is on the wrong side of an entry for it")
-        if self.timed_operations < self._timed:
-            part = ops[: self._timed - self.timed_operations]
-            start = perf_counter()
-            run_timed(self._timed_vm, self._timed_hardware, part, chunk.first, self._timed_values, self._result)
-            self.seconds += perf_counter() - start
-            self.timed_operations += len(part)
+        if self._timed and chunk.first == 1:
+            self._time(ops)
+
+    def _time(self, ops: np.ndarray) -> None:
+        """Run the first operations once more, uncounted, on a machine of their own."""
+        vm, hardware = self.design.create(self.config), new_hardware(self.config.lrs)
+        values = np.zeros(len(ops) + 1, np.uint64)
+        # Compiled (or loaded) here, so that no time has it in it.
+        run_ops(vm, hardware, ops[:0], 0, values, self._result, None, None, None, None)
+        start = perf_counter()
+        done, _, _ = run_ops(vm, hardware, ops, 0, values, self._result, None, None, None, None)
+        self.seconds = perf_counter() - start
+        self.timed_operations = int(done)
 
     @property
     def entry_differences(self) -> np.ndarray:

@@ -250,7 +250,9 @@ def _kvm_events(
         position = 0
         while True:
             before = position
-            position, done = scan(buffer, words, position, last, threads, counters, out)
+            # Sums of 64 bits wrap; NumPy warns of it where there is no compiled code.
+            with np.errstate(over="ignore"):
+                position, done = scan(buffer, words, position, last, threads, counters, out)
             yield out[:done]
             if position >= len(data) or (position == before and done == 0):
                 break

@@ -276,6 +276,8 @@ def new_state(gic: int, vcpus: int, irqs: int, lrs: int) -> tuple[np.ndarray, np
     cpus["set_control"] = 1 if gic == 2 else 2
     cpus["set_bpr"] = 2 if gic == 2 else 3
     cpus["control"] = 0 if gic == 2 else 2
+    # SGIs are enabled at reset, in KVM and in QEMU's GICv2.
+    cpus["enabled"] = 0xFFFF
     return cpus, spis, g, np.zeros((vcpus, ACK_KEYS), np.int64)
 
 

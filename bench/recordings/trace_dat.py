@@ -187,8 +187,8 @@ def _read_version_7(container: Container) -> None:
     for section, reader in ((SECTION_EVENTS, _read_events), (SECTION_CMDLINES, _read_threads)):
         if section in sections:
             reader(_inside(container, _section(container, sections[section])))
-    if buffers:
-        _read_buffer_option(container, buffers[0])
+    for data in buffers:
+        _read_buffer_option(container, data)
 
 
 def _inside(container: Container, data: bytes) -> Container:

@@ -2,9 +2,12 @@
 """Reading and placing recordings: known conversions line for line, every printing of the same events alike."""
 
 import gzip
+import hashlib
 import io
 import lzma
+import os
 import re
+import subprocess
 import sys
 from importlib import resources
 
@@ -203,3 +206,23 @@ def test_numbers_are_64_bits() -> None:
     with open_recording(files.path("linux-boot-gicv3-4cpu.csv")) as recording:
         ops = np.concatenate([np.array(chunk.ops) for chunk in recording.chunks()])
     assert ops["value"].max() > 1 << 24
+
+
+def test_plain_python_converts_alike() -> None:
+    code = (
+        "import hashlib, sys; from bench.recordings.convert import open_recording; "
+        "from tests.bench import recording_files as files\n"
+        "for path in sys.argv[1:]:\n"
+        "    with open_recording(path) as recording:\n"
+        "        print(hashlib.sha256(repr(files.lines_of(recording)).encode()).hexdigest())"
+    )
+    paths = [files.path(UNPROBED), files.path("kut-gicv2-ipi.csv")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *paths],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = [hashlib.sha256(repr(_convert(path)).encode()).hexdigest() for path in paths]
+    assert done.stdout.split() == expected
