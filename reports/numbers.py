@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How numbers are written in a report, and the means they are summed up by.
 
-A figure carries its full value in `data-v` beside the rounded text, so that sorting and checking use what was measured.
+A rounded figure carries six significant figures in `data-v`, so that sorting uses what was measured.
 Ratios are always the candidate design's cost over the reference design's: below 1 the candidate is cheaper.
 """
 
@@ -25,11 +25,17 @@ def is_number(value: Any) -> bool:
 
 
 def plain(value: Any) -> str:
-    """Return a number in full, as it stands in the results, without a trailing `.0`; `` when there is none."""
+    """Return a number to six significant figures, whole numbers in full; `` when there is none."""
     if not is_number(value):
         return ""
     number = float(value)
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.6g}"
+
+
+def hidden(value: Any, text: str) -> str | None:
+    """Return what `data-v` has to hold beside a text: `plain` of the value, None when the text says it already."""
+    exact = plain(value)
+    return exact if exact and exact != text.replace(",", "").replace("−", "-") else None
 
 
 def shown(value: Any, digits: int = 3) -> str:
@@ -76,8 +82,9 @@ def percent(share: Any) -> str:
 
 
 def cell(value: Any, digits: int = 3, **attributes: Any) -> Markup:
-    """Return a table cell with a number: full value in `data-v`, rounded text inside."""
-    return tag("td", shown(value, digits), data_v=plain(value) or None, **attributes)
+    """Return a table cell with a number, in `data-v` more exactly where the text is rounded."""
+    text = shown(value, digits)
+    return tag("td", text, data_v=hidden(value, text), **attributes)
 
 
 def ratio_cell(ratio: Any, **attributes: Any) -> Markup:

@@ -13,8 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.data import Report
-from reports.numbers import is_number, shown
-from reports.svg import HATCHES, PALETTE, PARTS, drawing, margins, text_inches
+from reports.figures.bars import stacked
+from reports.numbers import is_number
+from reports.svg import drawing, margins, text_inches
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def draw(report: Report) -> Figure | None:
     with drawing(*size) as figure:
         left = text_inches((f"{design} + {switch}" for design, switch in pairings), 9)
         margins(figure, size, (lines, columns), left, top=0.3, bottom=0.8, across=0.2, between=0.42)
-        grid = np.atleast_1d(figure.subplots(lines, columns, sharex=True)).ravel()
+        grid = np.atleast_1d(figure.subplots(lines, columns)).ravel()
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         for position, (axes, (scenario, gic)) in enumerate(zip(grid, panels, strict=False)):
@@ -115,6 +116,10 @@ def draw(report: Report) -> Figure | None:
             axes.set_title(f"{scenario}, GICv{gic}")
             if position >= len(panels) - columns:
                 axes.set_xlabel(f"{unit}{f' on {platform}' if platform else ''}")
+        # One scale for all panels: they are there to be compared.
+        widest = max(axes.get_xlim()[1] for axes in grid[: len(panels)])
+        for axes in grid[: len(panels)]:
+            axes.set_xlim(0, widest)
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="lower center", ncols=min(len(phases), 8), handlelength=1.6)
         return figure
@@ -122,32 +127,7 @@ def draw(report: Report) -> Figure | None:
 
 def _panel(axes: Any, rows: pd.DataFrame, pairings: list[tuple[str, str]], phases: list[str], named: bool) -> None:
     table = rows.pivot_table(index=["design", "switch"], columns="phase", values="cost", aggfunc="sum")
-    left = np.zeros(len(pairings))
-    for number, phase in enumerate(phases):
-        widths = np.array([float(table[phase].get(pair, 0) or 0) if phase in table else 0.0 for pair in pairings])
-        widths = np.nan_to_num(widths)
-        axes.barh(
-            range(len(pairings)),
-            widths,
-            left=left,
-            height=0.68,
-            label=phase,
-            color=PALETTE[PARTS[number % len(PARTS)]],
-            hatch=HATCHES[number % len(HATCHES)],
-            clip_on=False,
-            edgecolor=PALETTE["surface"],
-            linewidth=0.6,
-        )
-        left += widths
-    for place, total in enumerate(left):
-        if total:
-            axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
-    axes.set_yticks(
-        range(len(pairings)), [f"{design} + {switch}" for design, switch in pairings] if named else [""] * len(pairings)
-    )
-    axes.invert_yaxis()
-    axes.margins(x=0.14)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
+    table = table.reindex(index=pd.MultiIndex.from_tuples(pairings), columns=phases)
+    stacked(axes, range(len(pairings)), [(phase, table[phase].to_numpy(float)) for phase in phases], 0.68)
+    names = [f"{design} + {switch}" if named else "" for design, switch in pairings]
+    axes.set_yticks(range(len(pairings)), names)

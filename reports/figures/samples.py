@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every time sample: a row a transition, a tick a sample, one line of ticks a design, the median as a dot.
 
-The samples of a design and row are one path, so that thousands of them stay small. With several scenarios only the base
-scenario is drawn; the downloadable table has all.
+The samples of a design and row are one path, so that thousands of them stay small. Of a full run the transitions
+outside the catalogue's matrix are drawn, of a sweep those of the base scenario; the results folder has all.
 """
 
 import numpy as np
@@ -11,10 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from reports import matrix
 from reports.data import SCENARIO, Report
 from reports.svg import MARKERS, PALETTE, SERIES, drawing, margins, text_inches
 
-FEW_SCENARIOS = 2
+FEW_SCENARIOS = 8
+"""Scenarios whose samples are all drawn: those of a run."""
+MOST_ROWS = 400
+"""Rows beyond which the matrix of edges is left out of the drawing."""
 
 
 def drawn_samples(report: Report) -> pd.DataFrame:
@@ -28,6 +32,10 @@ def drawn_samples(report: Report) -> pd.DataFrame:
         for column, value in report.base_scenario().items():
             if column in present:
                 frame = frame[frame[column] == value]
+    if len(frame[["transition", *present]].drop_duplicates()) > MOST_ROWS:
+        names = set(matrix.outside(frame["transition"]))
+        chosen = frame[frame["transition"].isin(names)]
+        frame = chosen if len(chosen) else frame
     return frame
 
 
@@ -48,7 +56,9 @@ def draw(report: Report) -> Figure | None:
         labels = []
         for place, (key, group) in enumerate(rows.items()):
             values = dict(zip(index, key if isinstance(key, tuple) else (key,), strict=True))
-            suffix = ", ".join(f"GICv{values[name]}" if name == "gic" else f"{name} {values[name]}" for name in varying)
+            suffix = ", ".join(
+                f"GICv{values[name]}" if name == "gic" else f"{name} {values[name]}" for name in varying if values[name]
+            )
             labels.append(f"{values['transition']}{f'  {suffix}' if suffix else ''}")
             for number, design in enumerate(designs):
                 ns = group.loc[group["design"] == design, "ns"].to_numpy(float)

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.data import Report
+from reports.figures.bars import stacked, tidy
 from reports.numbers import shown
 from reports.published import PublishedTable, published
-from reports.svg import HATCHES, PALETTE, PARTS, drawing, margins, text_inches
+from reports.svg import PALETTE, drawing, margins, text_inches
 
 TABLE = "isca16-table3"
 
@@ -63,27 +64,9 @@ def draw(report: Report) -> Figure | None:
 
 
 def _steps(axes: Any, table: pd.DataFrame, gic: int) -> None:
-    left = np.zeros(len(table))
-    for number, group in enumerate(table.columns):
-        widths = table[group].to_numpy(float)
-        axes.barh(
-            range(len(table)),
-            widths,
-            left=left,
-            height=0.7,
-            label=group,
-            color=PALETTE[PARTS[number % len(PARTS)]],
-            hatch=HATCHES[number % len(HATCHES)],
-            clip_on=False,
-            edgecolor=PALETTE["surface"],
-            linewidth=0.6,
-        )
-        left += widths
-    for place, total in enumerate(left):
-        axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
+    stacked(axes, range(len(table)), [(group, table[group].to_numpy(float)) for group in table.columns], 0.7)
     axes.set_yticks(range(len(table)), [f"{implementation}, {phase}" for implementation, phase in table.index])
     axes.set_title(f"Modelled, GICv{gic}: instructions executed")
-    _finish(axes)
 
 
 def _paper(axes: Any, paper: PublishedTable) -> None:
@@ -111,13 +94,6 @@ def _paper(axes: Any, paper: PublishedTable) -> None:
             )
     axes.set_yticks(places, [row.group for row in paper.rows])
     axes.set_title(f"Published: {paper.title}, {paper.unit} (* recalled, not seen again in the source)")
-    _finish(axes)
-
-
-def _finish(axes: Any) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.1)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
+    tidy(axes)

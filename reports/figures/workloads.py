@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Real workloads: what each design spends on them, by kind of operation."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.data import Report
-from reports.numbers import shown
-from reports.svg import HATCHES, PALETTE, PARTS, drawing, margins, text_inches
+from reports.figures.bars import stacked
+from reports.svg import drawing, margins, text_inches
 
 TOTAL = "total"
 
@@ -45,41 +43,21 @@ def draw(report: Report) -> Figure | None:
         axes = figure.add_subplot()
         operations = frame[frame["kind"] != TOTAL].groupby(["workload", "design"])["operations"].sum()
         table = frame.pivot_table(index=["workload", "design"], columns="kind", values=column, aggfunc="sum")
-        left = np.zeros(len(bars))
         scale = np.array([1000 / max(float(operations.get(bar, 0)), 1) for bar in bars])
-        for number, kind in enumerate([*kept, "the rest"] if rest else kept):
+        parts = []
+        for kind in [*kept, "the rest"] if rest else kept:
             columns = [kind] if kind in kept else rest
-            widths = (
-                np.array(
-                    [
-                        float(np.nansum([table.loc[bar, one] if bar in table.index else 0 for one in columns]))
-                        for bar in bars
-                    ]
-                )
-                * scale
-            )
-            axes.barh(
-                places,
-                widths,
-                left=left,
-                height=0.8,
-                label=kind,
-                color=PALETTE[PARTS[number % len(PARTS)]],
-                hatch=HATCHES[number % len(HATCHES)],
-                clip_on=False,
-                edgecolor=PALETTE["surface"],
-                linewidth=0.6,
-            )
-            left += widths
-        for place, total in zip(places, left, strict=True):
-            axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
+            sums = [float(np.nansum(table.loc[bar, columns])) if bar in table.index else 0.0 for bar in bars]
+            parts.append((kind, np.array(sums) * scale))
+        stacked(axes, places.tolist(), parts, 0.8)
         axes.set_yticks(
             places,
             [f"{name}  {design}" if not place else design for name, place, design in _labels(names, designs)],
             fontsize=8,
         )
         axes.set_xlabel(f"{unit} per 1,000 operations")
-        _finish(figure, axes)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="lower center", ncols=8, fontsize=8, handlelength=1.6)
         return figure
 
 
@@ -89,14 +67,3 @@ def _labels(names: list[str], designs: list[str]) -> list[tuple[str, int, str]]:
 
 def _places(names: int, designs: int) -> np.ndarray:
     return np.array([name * (designs + 0.8) + design for name in range(names) for design in range(designs)])
-
-
-def _finish(figure: Figure, axes: Any) -> None:
-    axes.invert_yaxis()
-    axes.margins(x=0.08, y=0.01)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=8, fontsize=8, handlelength=1.6)

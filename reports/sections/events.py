@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The events behind every row of the transition table, each block behind a disclosure.
 
-A block is one edge of the catalogue's matrix for one kind of interrupt, a column a state and design, or one transition
-outside the matrix. Scenarios that count the same share a table. As in the large table, the cells are written by hand.
+A block is one edge of the catalogue's matrix for one kind of interrupt, a column a state, or one transition outside
+the matrix; a table is a design. Scenarios share the cells in which they count the same. As in the large table, the
+cells are written by hand.
 """
 
 from functools import cache, lru_cache
@@ -92,8 +93,8 @@ def section(report: Report) -> Section | None:
     how = tag(
         "p",
         tag("b", "How to read it. "),
-        "Open a block; a column is the state that the transition starts from and a design, a row an event. "
-        "A dot means none.",
+        "Open a block; a table is a design, a column the interrupt's state before and after, a row an event. A dot "
+        "means none; where scenarios differ, a cell has their counts in the order that the caption names.",
         class_="how",
     )
     return Section("events", "Why: the events behind each row", "Events", join(intro, how, Markup("".join(made))))
@@ -109,39 +110,34 @@ def _block(report: Report, name: str, keys: list[tuple[Any, ...]], counts: Count
     by_scenario: dict[tuple[Any, ...], dict[str, dict[str, dict[str, int]]]] = {}
     for key in keys:
         by_scenario.setdefault(key[:-1], {})[str(key[-1])] = counts.get(key, {})
-    # Scenarios that count the same share a table.
-    tables: list[tuple[list[str], dict[str, dict[str, dict[str, int]]]]] = []
-    for scenario, own in by_scenario.items():
-        label = report.scenario_text(scenario)
-        for labels, known in tables:
-            if known == own:
-                labels.append(label)
-                break
-        else:
-            tables.append(([label], own))
-    parts = [_table(labels if len(tables) > 1 else [], own, designs, states) for labels, own in tables]
+    labels = [report.scenario_text(scenario) for scenario in by_scenario]
+    differ = any(own != next(iter(by_scenario.values())) for own in by_scenario.values())
+    caption = " | ".join(labels) if differ else ""
+    parts = [_table(caption, list(by_scenario.values()), design, states) for design in designs]
     about = f"<p>{text(title)}" if title else ""
     return (
         f"<details class=e><summary>{breakable(name)}</summary>"
-        f"<div id={slug('e', name)}>{about}{''.join(parts)}</div></details>"
+        f"<div id={slug('e', name)}>{about}<div class=columns>{''.join(parts)}</div></div></details>"
     )
 
 
 def _table(
-    labels: list[str], own: dict[str, dict[str, dict[str, int]]], designs: list[str], states: dict[str, str]
+    caption: str, scenarios: list[dict[str, dict[str, dict[str, int]]]], design: str, states: dict[str, str]
 ) -> str:
-    caption = f"<caption>{text(', '.join(labels) if len(labels) < 4 else f'{len(labels)} scenarios')}" if labels else ""
-    heads = "".join(
-        f"<th>{text(f'{states[name]}, {design}' if not number else design)}"
-        for name in own
-        for number, design in enumerate(designs)
-    )
+    """Return one design's counts: a row an event, a column a transition; where scenarios differ, `a | b` in a cell."""
+    counted: dict[str, list[list[int]]] = {}
+    for number, name in enumerate(states):
+        for place, own in enumerate(scenarios):
+            for event, by_design in own.get(name, {}).items():
+                if design in by_design:
+                    cells = counted.setdefault(event, [[0] * len(scenarios) for _ in states])
+                    cells[number][place] = by_design[design]
+    if not counted:
+        return f"<p>{text(design)}: no event counted."
     lines = []
-    for event in dict.fromkeys(event for counted in own.values() for event in counted):
-        cells = "".join(
-            f"<td>{counted.get(event, {}).get(design, 0) or ''}" for counted in own.values() for design in designs
-        )
-        lines.append(f"<tr><th>{text(event)}{cells}")
-    if not lines:
-        return "<p>No event counted."
-    return f"<table>{caption}<thead><tr><th>Event{heads}</thead><tbody>{''.join(lines)}</tbody></table>"
+    for event, cells in counted.items():
+        shown = (str(own[0] or "") if len(set(own)) == 1 else " | ".join(map(str, own)) for own in cells)
+        lines.append(f"<tr><th>{text(event)}<td>{'<td>'.join(shown)}")
+    heads = "<th>".join(text(state) for state in states.values())
+    title = f"<caption>{text(caption)}" if caption else ""
+    return f"<table>{title}<thead><tr><th>{text(design)}<th>{heads}</thead><tbody>{''.join(lines)}</tbody></table>"

@@ -62,16 +62,7 @@ def section(report: Report) -> Section | None:
         "Compare bars of the same panel.",
     )
     first = [square for square in found if square.platform == found[0].platform]
-    others = [square for square in found if square.platform != found[0].platform]
     blocks: list[Markup] = [tag("div", [_square(square) for square in first], class_="squares")] if first else []
-    if others:
-        blocks.append(
-            tag(
-                "details",
-                tag("summary", "The same on other platforms"),
-                tag("div", [_square(square) for square in others], class_="squares"),
-            )
-        )
     intro = None
     if found:
         intro = join(

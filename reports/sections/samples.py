@@ -13,7 +13,7 @@ def section(report: Report) -> Section | None:
     everything, shown = report.table("samples"), drawn_samples(report)
     if shown.empty:
         return None
-    which = "" if len(shown) == len(everything) else " (the base scenario's; the others are in the results folder)"
+    which = "" if len(shown) == len(everything) else f" of {len(everything):,} (all are in the results folder)"
     drawn = figure(
         "samples",
         report,

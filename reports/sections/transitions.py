@@ -7,14 +7,27 @@ script's. The rows are written by hand and not by `tag`: there are thousands of 
 
 from typing import Any
 
-from reports.data import SCENARIO, Report
+from reports.data import SCENARIO, Meter, Report
 from reports.html import Markup, join, slug, tag, text
 from reports.numbers import glyph, ratio_text, shown
 from reports.sections import Section, scroll
 from reports.sections.events import entry_anchor, linked
 
+MANY = 500
+"""Rows beyond which only so many platforms as PLATFORMS have columns; the download has all."""
+PLATFORMS = 2
 CLASSES = {"▼": "l", "▲": "m", "≈": "s", "·": "n"}
 """One letter each: the style sheet adds the glyph, and thousands of cells stay small."""
+
+
+def shown_meters(report: Report, family: str) -> list[Meter]:
+    """Return the meters that have columns: all, or of many rows two platforms only, those priced for most rows."""
+    meters, costs = report.meters(family), report.costs(family)
+    priced = [meter for meter in meters if meter.key.startswith("cycles:")]
+    if len(costs) <= MANY or len(priced) <= PLATFORMS:
+        return meters
+    kept = sorted(priced, key=lambda meter: -int(costs[meter.key].notna().to_numpy().sum()))[:PLATFORMS]
+    return [meter for meter in meters if meter in kept or meter not in priced]
 
 
 def _ratio(value: Any) -> str:
@@ -24,7 +37,7 @@ def _ratio(value: Any) -> str:
 
 def rows(report: Report, family: str = "vgic") -> list[str]:
     """Return the table's rows: transition, group, scenario, then for each meter the designs' costs and the ratio."""
-    costs, designs, meters = report.costs(family), report.designs(family), report.meters(family)
+    costs, designs, meters = report.costs(family), report.designs(family), shown_meters(report, family)
     columns: list[tuple[list[list[Any]], list[Any]]] = []
     for meter in meters:
         values = [
@@ -34,13 +47,15 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         own_ratios = report.ratios(meter.key, family)
         columns.append((values, own_ratios.tolist() if len(own_ratios) else [None] * len(costs)))
     result = []
+    known: set[str] = set()
     listed = linked(report) if family == "vgic" else frozenset()
-    varying = [SCENARIO.index(name) for name in report.varying]
     for row, key in enumerate(costs.index):
         name = str(key[-1])
-        anchor = slug("t", name, *(key[place] for place in varying))
+        # The first row of a transition is what a link to it means; an id for each would be most of the page.
+        anchor = "" if name in known else f" id={slug('t', name)}"
+        known.add(name)
         link = f"<a href=#{entry_anchor(name)}>{text(name)}</a>" if name in listed else text(name)
-        cells = [f"<tr id={anchor}><th>{link}<td>{text(report.group(name))}<td>{text(report.scenario_text(key[:-1]))}"]
+        cells = [f"<tr{anchor}><th>{link}<td>{text(report.group(name))}<td>{text(report.scenario_text(key[:-1]))}"]
         for values, ratios in columns:
             cells += [f"<td>{shown(own[row])}" for own in values]
             if len(designs) > 1:
@@ -51,7 +66,7 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
 
 def _selector(report: Report, family: str, first: int) -> tuple[Markup, str]:
     """Return the radio buttons and the style rules that show one meter's columns; `first` is the first meter column."""
-    meters = report.meters(family)
+    meters = shown_meters(report, family)
     width = len(report.designs(family)) + (1 if len(report.designs(family)) > 1 else 0)
     name = f"meter-{family}"
     buttons, styles = [], [f"@supports selector(:has(a)){{.{name} :is(td,th):nth-child(n+{first}){{display:none}}"]
@@ -81,7 +96,7 @@ def table(report: Report, family: str = "vgic") -> tuple[Markup, str]:
     designs = report.designs(family)
     selector, styles = _selector(report, family, 4)
     heads = ["Transition", "Group", "Scenario"]
-    for meter in report.meters(family):
+    for meter in shown_meters(report, family):
         heads += [f"{design.name}, {meter.title.lower()}" for design in designs] + (
             ["ratio"] if len(designs) > 1 else []
         )
@@ -96,7 +111,7 @@ def section(report: Report) -> Section | None:
     if not report.meters() or not report.designs():
         return None
     made, styles = table(report)
-    units = [tag("li", tag("b", meter.title), f": {meter.unit}") for meter in report.meters()]
+    units = [tag("li", tag("b", meter.title), f": {meter.unit}") for meter in shown_meters(report, "vgic")]
     intro = tag(
         "p",
         "Each row is one transition in one scenario. What does not differ between rows: ",
@@ -107,7 +122,7 @@ def section(report: Report) -> Section | None:
         "p",
         tag("b", "How to read it. "),
         "Choose a meter; the ratio is redesign ÷ legacy, ▼ cheaper, ▲ dearer, ≈ the same within 2 %. ",
-        "Figures are rounded for reading; the download has them in full.",
+        "Figures are rounded for reading; the download has them in full, and for all platforms.",
         class_="how",
     )
     body = join(intro, tag("ul", units, class_="units"), made, how)
