@@ -156,7 +156,7 @@ def run(
 
 @gate_app.command("self-test")
 def self_test(
-    processes: Annotated[int, typer.Option("--processes", help="Turns that times are measured in.")] = 20,
+    processes: Annotated[int, typer.Option("--processes", help="Turns that times are measured in.")] = 12,
     deals: Annotated[int, typer.Option("--deals", help="How often the turns are dealt to two sides and judged.")] = 200,
     transitions: Annotated[
         str, typer.Option("--transitions", help="Transitions to use, separated by commas.")
