@@ -212,7 +212,7 @@ def break_even(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | Non
 
     The cost of an average MMIO operation and of an average other VGIC operation is kept, their share changed. Returns
     mmio and other cost of each, the share now and the share at which both cost the same (None: at no share), and which
-    wins above it. None when instructions are not known or there is no MMIO.
+    wins above it, "first" or "second". None when instructions are not known or there is no MMIO.
     """
     sides = []
     for side in (old, new):
@@ -236,8 +236,8 @@ def break_even(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | Non
         "old_other": old_rest,
         "new_other": new_rest,
         "break_even": share if inside else None,
-        "wins_above": ("new" if slope > 0 else "old") if inside else None,
-        "wins_always": None if inside else ("old" if old_mmio < new_mmio else "new"),
+        "wins_above": ("second" if slope > 0 else "first") if inside else None,
+        "wins_always": None if inside else ("first" if old_mmio < new_mmio else "second"),
     }
 
 

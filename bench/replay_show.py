@@ -75,10 +75,10 @@ def _verdict(designs: dict[str, Any]) -> None:
     if even is not None:
         share = f"MMIO is {even['share']:.1%} of the VGIC's operations"
         if even["break_even"] is not None:
-            winner = old_name if even["wins_above"] == "old" else new_name
+            winner = old_name if even["wins_above"] == "first" else new_name
             print(f"{share}; above {even['break_even']:.1%} {winner!r} would be cheaper")
         else:
-            winner = old_name if even["wins_always"] == "old" else new_name
+            winner = old_name if even["wins_always"] == "first" else new_name
             print(f"{share}; {winner!r} is cheaper at any share")
 
 

@@ -164,8 +164,8 @@ def _even(even: dict[str, Any] | None, names: list[str]) -> str:
     if even is None:
         return "–"
     if even["break_even"] is None:
-        return f"{names[0] if even['wins_always'] == 'old' else names[1]} at any"
-    return f"{even['break_even']:.1%}" if even["wins_above"] == "old" else f"below {even['break_even']:.1%}"
+        return f"{names[0] if even['wins_always'] == 'first' else names[1]} at any"
+    return f"{even['break_even']:.1%}" if even["wins_above"] == "first" else f"below {even['break_even']:.1%}"
 
 
 __all__ = ["Entry", "Knobs", "chosen", "costed", "described", "show", "write_traces"]

@@ -116,9 +116,9 @@ def test_break_even() -> None:
     share = even["break_even"]
     # At that share of MMIO both cost the same.
     assert share * 100 + (1 - share) * 300 == pytest.approx(share * 200 + (1 - share) * 100)
-    assert even["wins_above"] == "old" and even["share"] == 0.1
+    assert even["wins_above"] == "first" and even["share"] == 0.1
     never = break_even(side(300, 300), side(200, 100))
-    assert never is not None and never["break_even"] is None and never["wins_always"] == "new"
+    assert never is not None and never["break_even"] is None and never["wins_always"] == "second"
     assert break_even(side(1, 1) | {"mmio": 0}, side(1, 1)) is None
 
 
