@@ -272,15 +272,16 @@ def results_tables(outcomes: Sequence[dict[str, Any]]) -> dict[str, list[dict[st
 
 def save_results(outcomes: Sequence[dict[str, Any]], folder: Path, designs: Sequence[str]) -> Path:
     """Keep outcomes as a results folder of kind `replay`. Raises UsageError when it cannot be written."""
-    import sys
-
+    from bench import environment
     from bench.results import Results, frame, new_meta, utc_now
 
     tables = {name: frame(name, rows) for name, rows in results_tables(outcomes).items()}
     chosen = [get_design(name) for name in designs]
     meta = new_meta(
         "replay",
-        command=sys.argv,
+        tool=environment.tool(),
+        environment=environment.environment(),
+        command=environment.command(),
         designs=[{"name": design.name, "title": design.title, "source": design.source} for design in chosen],
         replays=list(outcomes),
     )
