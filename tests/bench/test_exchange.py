@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import pyperf
 import pytest
 
 from bench import exchange
@@ -116,7 +117,6 @@ def test_real_pytest_benchmark_files_are_read(tmp_path):
 
 
 def test_pyperf_reads_what_we_write(tmp_path):
-    pyperf = pytest.importorskip("pyperf")
     run = results(seed=1)
     exchange.write_pyperf(run, tmp_path / "p.json")
     suite = pyperf.BenchmarkSuite.load(str(tmp_path / "p.json"))
