@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fit a design's event weights to instructions counted in the real code.
 
-Rows are cost points (bench.cost_points) with the instructions of the real code; a design's model yields the events of
-each point's measured operation. Weights are the non-negative least-squares solution of the *relative* error: each row
+Rows are points of the catalogue (bench.transitions) with the instructions of the real code; a design's model yields the
+events of each point's operation. Weights are the non-negative least-squares solution of the *relative* error: each row
 is divided by its instructions, so that a cheap operation counts as much as a dear one.
 
 So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
@@ -19,22 +19,18 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.cost_points import cost_point
-from bench.runner import TraceRun
+from bench.predict import count_grid, read_grid
 from bench.weights import WEIGHTS_FILE, package_of, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
 from kvmarm.files import atomic_write
-from kvmarm.trace import parse_trace
 
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
-DEFAULT_LRS = 4
 PRIOR_FILE = "prior.toml"
 AXES = ("irqs", "vcpus", "lrs", "pending")
 LEAST_INCREMENT = 0.05
@@ -45,36 +41,22 @@ PRIOR_STRENGTH = 3e-3
 
 def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     """Return the rows of a cost table (CSV with COLUMNS, `lrs` optional) for one design. Raises UsageError."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read as CSV: {error}") from error
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise UsageError(f"{path}: expected the columns {', '.join(COLUMNS)}, without {', '.join(missing)}")
-    rows = table[table["design"] == design_name].reset_index(drop=True)
+    table = read_grid(path)
+    if "instructions" not in table.columns:
+        raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
+    figures = pd.to_numeric(table["instructions"], errors="coerce")
+    for row in np.flatnonzero(~(figures > 0)):
+        text = table["instructions"].iloc[row]
+        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: expected a number above 0")
+    rows = table.assign(instructions=figures)[table["design"] == design_name].reset_index(drop=True)
     if rows.empty:
         raise UsageError(f"{path}: no rows of design {design_name!r}")
-    if "lrs" not in rows.columns:
-        rows["lrs"] = DEFAULT_LRS
     return rows
 
 
-def point_events(design: Design, row: Any) -> np.ndarray:
-    """Return the events (int64[EVENT_COUNT]) that the design counts in the measured operation of a cost point."""
-    config, lines, measured = cost_point(
-        int(row.gic), int(row.irqs), int(row.vcpus), int(row.lrs), int(row.pending), str(row.transition)
-    )
-    trace = parse_trace("\n".join([f"config {config}", *lines]).encode(), name=str(row.transition))
-    run = TraceRun(trace, design, count=True)
-    run.run()
-    assert run.counts is not None
-    return run.counts[measured].astype(np.int64)
-
-
 def event_matrix(design: Design, rows: pd.DataFrame) -> np.ndarray:
-    """Return events (int64[rows, EVENT_COUNT]) of the cost points in `rows`, in their order."""
-    return np.array([point_events(design, row) for row in rows.itertuples()])
+    """Return events (int64[rows, EVENT_COUNT]) that a design counts at the points in `rows`, in their order."""
+    return count_grid(rows.assign(design=design.name).reset_index(drop=True), "costs")
 
 
 def prior_of(design: Design) -> np.ndarray | None:
