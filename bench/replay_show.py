@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A replay's outcome for people: tables of at most 80 columns, the verdict first."""
 
+import textwrap
 from typing import Any
 
-from bench.console import print_table
+from bench.console import PLAIN_WIDTH, print_table
 from bench.recordings import placing
 from bench.replay import break_even
 
 _TEXTS = {name: text for _, name, text in placing.COUNTERS}
 _DIFFERENCES = 8
+
+
+def _say(text: str, indent: int = 0) -> None:
+    """Print text within the width of a page; lines after the first are set in further."""
+    lead = " " * indent
+    print(textwrap.fill(text, PLAIN_WIDTH, initial_indent=lead, subsequent_indent=lead + "    "))
 
 
 def _number(value: float | None) -> str:
@@ -32,9 +39,9 @@ def show(outcome: dict[str, Any], details: bool = False) -> None:
     lines = outcome["lines"]
     print(f"{outcome['recording']}: {outcome['kind']}, {lines.get('lines', 0):,} lines")
     size = f"{config['irqs']} INTIDs, {config['vcpus']} vCPUs, {config['lrs']} list registers"
-    print(f"  a GICv{config['gic']} with {size}")
+    _say(f"a GICv{config['gic']} with {size}", 2)
     for name, fact in outcome["facts"].items():
-        print(f"  {name}: {fact}")
+        _say(f"{name}: {fact}", 2)
     _provenance(outcome, details)
     designs = outcome["designs"]
     _verdict(designs)
@@ -48,16 +55,16 @@ def _provenance(outcome: dict[str, Any], details: bool) -> None:
     lines = outcome["lines"]
     if lines.get("unknown") or lines.get("malformed"):
         bad = lines.get("unknown", 0) + lines.get("malformed", 0)
-        print(f"  {bad:,} lines not understood, skipped")
+        _say(f"{bad:,} lines not understood, skipped", 2)
     if lines.get("lost_markers"):
         lost = f"{lines['lost_events']:,}" if lines.get("lost_events") else "some"
-        print(f"  warning: the recorder lost {lost} events ({lines['lost_markers']} markers): figures are too low")
+        _say(f"warning: the recorder lost {lost} events ({lines['lost_markers']} markers): figures are too low", 2)
     totals = outcome["totals"]
     print(f"  seen {totals['seen']:,}, inferred {totals['inferred']:,}, dropped {totals['dropped']:,}")
     for group in ("seen", "inferred", "dropped"):
         for name, count in outcome[group].items():
             if details or (group != "seen" and count > 0):
-                print(f"    {group:<8} {count:>9,}  {_TEXTS.get(name, name)}")
+                _say(f"{group:<8} {count:>9,}  {_TEXTS.get(name, name)}", 4)
 
 
 def _verdict(designs: dict[str, Any]) -> None:
@@ -70,16 +77,17 @@ def _verdict(designs: dict[str, Any]) -> None:
         return
     cheaper, factor = (new_name, before / after) if after < before else (old_name, after / before)
     figures = f"{old_name} {before:,.0f}, {new_name} {after:,.0f}"
-    print(f"\n{cheaper!r} needs 1/{factor:.2f} of the other's VGIC {unit}: {figures}")
+    print()
+    _say(f"{cheaper!r} needs 1/{factor:.2f} of the other's VGIC {unit}: {figures}")
     even = break_even(old, new)
     if even is not None:
         share = f"MMIO is {even['share']:.1%} of the VGIC's operations"
         if even["break_even"] is not None:
             winner = old_name if even["wins_above"] == "first" else new_name
-            print(f"{share}; above {even['break_even']:.1%} {winner!r} would be cheaper")
+            _say(f"{share}; above {even['break_even']:.1%} {winner!r} would be cheaper")
         else:
             winner = old_name if even["wins_always"] == "first" else new_name
-            print(f"{share}; {winner!r} is cheaper at any share")
+            _say(f"{share}; {winner!r} is cheaper at any share")
 
 
 def _kinds(designs: dict[str, Any]) -> None:
@@ -160,17 +168,17 @@ def _checks(designs: dict[str, Any], details: bool) -> None:
     for name, side in designs.items():
         check = side["list_registers"]
         if check:
-            print(
+            _say(
                 f"{name}: {check['equal']:,} of {check['entries']:,} entries hold the SGIs and timers recorded "
                 f"({check['mismatch_rate']:.2%} differ)"
             )
             for reason, count in check["reasons"].items():
-                print(f"    {count:>6,}  {reason}")
+                _say(f"{count:>6,}  {reason}", 4)
             for first in check["first"][: None if details else 2]:
-                print(f"      first: operation {first['operation']}, vCPU {first['vcpu']}, INTID {first['intid']}")
+                _say(f"first: operation {first['operation']}, vCPU {first['vcpu']}, INTID {first['intid']}", 6)
         loads = side["loads"]
         if loads and loads["loads"]:
-            print(
+            _say(
                 f"{name}: {loads['equal']:,} of {loads['loads']:,} register loads returned what was recorded, "
                 f"{loads['unexplained']:,} differences unexplained"
             )
@@ -180,6 +188,6 @@ def _checks(designs: dict[str, Any], details: bool) -> None:
                 grouped[key] = grouped.get(key, 0) + row["count"]
             shown = list(grouped.items())
             for (register, category, reason), count in shown if details else shown[:_DIFFERENCES]:
-                print(f"    {count:>6,}  {register}: {category}: {reason}")
+                _say(f"{count:>6,}  {register}: {category}: {reason}", 4)
             if not details and len(shown) > _DIFFERENCES:
                 print(f"    … {len(shown) - _DIFFERENCES} more registers with --details")
