@@ -27,7 +27,8 @@ def stacked(axes: Any, places: Sequence[float], parts: Iterable[tuple[str, np.nd
             PathPatch(
                 Path(corners or [(0, places[0])], codes or [Path.MOVETO]),
                 facecolor=PALETTE[PARTS[number % len(PARTS)]],
-                hatch=HATCHES[number % len(HATCHES)],
+                # The second round of colours has other hatches than the first.
+                hatch=HATCHES[(number + number // len(PARTS)) % len(HATCHES)],
                 edgecolor=PALETTE["surface"],
                 linewidth=0.6,
                 clip_on=False,

@@ -106,13 +106,13 @@ def _by_scenario(report: Report, ratios: pd.Series) -> Figure:
     kinds = [kind for kind in matrix.kinds() if any(kind == own_kind for own in means.values() for _, own_kind in own)]
     blocks = 3 if len(names) > 24 else 2 if len(names) > 8 else 1
     rows = -(-len(names) // blocks)
-    heights = [0.175 * len(edges) + 0.55] if edges else []
+    heights = [0.175 * len(edges) + 0.8] if edges else []
     heights += [0.175 * rows + 0.45] if names else []
     with drawing(9.6, sum(heights) + 0.1) as figure:
         parts: Any = np.atleast_1d(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights)))
         if edges:
             left = text_inches(edges, 7)
-            margins(parts[0], (9.6, heights[0]), (1, len(means)), left, 0.05, 0.55, 0.05, across=0.1)
+            margins(parts[0], (9.6, heights[0]), (1, len(means)), left, 0.05, 0.78, 0.05, across=0.1)
             grid = np.atleast_1d(parts[0].subplots(1, len(means), sharey=True))
             for axes, (gic, own) in zip(grid, means.items(), strict=True):
                 _matrix(axes, gic, own, edges, kinds)
@@ -176,8 +176,8 @@ def _by_group(report: Report, ratios: pd.Series) -> Figure:
             table = facet(frame[frame["facet"] == group].set_index([*SCENARIO, "transition"])["ratio"], across, down)
             axes.set_xlim(0, table.shape[1])
             axes.set_ylim(table.shape[0], 0)
-            lines = table.to_numpy(float).tolist()
-            _cells(axes, {(x, y): ratio for y, line in enumerate(lines) for x, ratio in enumerate(line)}, 7.5)
+            ratios_of = table.to_numpy(float).tolist()
+            _cells(axes, {(x, y): ratio for y, line in enumerate(ratios_of) for x, ratio in enumerate(line)}, 7.5)
             axes.set_title(group)
             axes.set_xticks([column + 0.5 for column in range(table.shape[1])], [str(value) for value in table.columns])
             axes.set_yticks([row + 0.5 for row in range(table.shape[0])], [str(value) for value in table.index])

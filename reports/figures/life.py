@@ -46,7 +46,8 @@ class Square:
     def interaction(self) -> float:
         """Return by how much the second switch's effect differs between the designs, halved as in a 2×2 design."""
         (a, b), (c, d) = self.totals
-        return ((d - c) - (b - a)) / 2
+        # Sums of equal terms in another order differ in their last bit: that is no interaction.
+        return round(((d - c) - (b - a)) / 2, 6) + 0.0
 
 
 def costs(report: Report) -> tuple[pd.DataFrame, str, str]:

@@ -89,7 +89,7 @@ def section(report: Report) -> Section | None:
                 tag("td", percent(share), data_v=plain(share) or None),
                 [cell(cost) for cost in costs],
                 ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
-                tag("td", first["source"], class_="text quiet"),
+                tag("td", first["source"], class_="text quiet wide"),
             )
         )
     heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])

@@ -2,7 +2,7 @@
 """The page in a real browser: no error, no request, sorting, filtering, permalinks, keys, no script, accessibility.
 
 Needs playwright, a chromium executable (VGIC_BENCH_CHROMIUM names another than the one on PATH), and for the
-accessibility test axe-core (the package axe-playwright-python, or VGIC_BENCH_AXE naming axe.min.js).
+accessibility test axe-core (the package axe-playwright-python, or AXE_CORE naming axe.min.js).
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ FLAGS = [
 
 
 def _axe() -> str | None:
-    named = os.environ.get("VGIC_BENCH_AXE")
+    named = os.environ.get("AXE_CORE")
     if named:
         return named
     found = importlib.util.find_spec("axe_playwright_python")
@@ -230,7 +230,7 @@ def test_nothing_in_a_results_file_runs(tab: Tab, tmp_path: Path) -> None:
 def test_no_serious_accessibility_fault(browser: Any, run_page: Path, scheme: str, width: int) -> None:
     axe = _axe()
     if axe is None or not Path(axe).is_file():
-        pytest.skip("axe-core is not installed: pip install axe-playwright-python, or set VGIC_BENCH_AXE")
+        pytest.skip("axe-core is not installed: pip install axe-playwright-python, or set AXE_CORE")
     # Its script is no part of the page: the policy has to be set aside for it to be put in.
     context = browser.new_context(bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 900})
     page = context.new_page()
