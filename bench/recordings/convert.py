@@ -6,6 +6,7 @@
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -195,12 +196,20 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
         try:
             if kind in (detect.QEMU_CSV, detect.QEMU_LOG):
                 return _emulator(everything, source.name, kind, options, spool)
-            return _kvm(everything, path, source.name, kind, options, spool)
+            recording = _kvm(everything, path, source.name, kind, options, spool)
+            recording.lines["overwritten"] = _overwritten(first[: 1 << 16])
+            return recording
         except BaseException:
             spool.close()
             raise
     finally:
         source.close()
+
+
+def _overwritten(head: bytes) -> int:
+    """Return how many entries the kernel's ring buffer had overwritten, as the heading of its text says."""
+    found = re.search(rb"^# entries-in-buffer/entries-written: (\d+)/(\d+)", head, re.MULTILINE)
+    return int(found[2]) - int(found[1]) if found else 0
 
 
 def _trace(chunks: Iterator[bytes], name: str) -> Recording:

@@ -157,3 +157,12 @@ def test_options_are_checked(tmp_path) -> None:
             bad()
     assert parse_address("--gic-base", "0x8000000") == 0x8000000
     assert "--vcpu-thread 4" in _refused_any_option(files.path(NAME), Options(vcpu_threads={4: 0}))
+
+
+def test_an_overwritten_buffer_is_counted(tmp_path) -> None:
+    text = re.sub(r"entries-written: (\d+)/\d+", r"entries-written: \g<1>/9999999", files.text(NAME))
+    (tmp_path / "over.txt").write_text(text)
+    with open_recording(str(tmp_path / "over.txt")) as recording:
+        assert recording.lines["overwritten"] > 9000000
+    with open_recording(files.path(NAME)) as recording:
+        assert recording.lines["overwritten"] == 0
