@@ -211,6 +211,9 @@ def right_claim(report: Report) -> Claim:
     if len(report.designs()) < 2 or not (frame["after"] != "").any():
         return Claim(4, statement, OPEN, [], rule)
     different = disagreements(report)
+    if different.empty and not any(map(matrix.designs_differ, frame["transition"].unique())):
+        words = "none in this run: its transitions are among those in which the designs agree"
+        return Claim(4, statement, OPEN, [("transitions in which designs differ", words)], rule)
     wrong: list[set[str]] = [set(), set()]
     for (name, _), states in rows_of(different):
         right = matrix.right_state(str(name))

@@ -56,12 +56,28 @@ def _right() -> dict[str, str]:
         return {}
 
 
+@cache
+def _differing() -> frozenset[str]:
+    from bench.transitions.catalogue import load_catalogue
+    from kvmarm.errors import UsageError
+
+    try:
+        return frozenset(name for name, entry in load_catalogue().items() if len(set(entry.after.values())) > 1)
+    except UsageError:
+        return frozenset()
+
+
 def right_state(transition: str) -> str:
     """Return the state that the catalogue expects of a design it does not name, `` when it says none.
 
     Where designs differ, the catalogue states the difference by design and the architecture's state as the default.
     """
     return _right().get(transition, "")
+
+
+def designs_differ(transition: str) -> bool:
+    """Return whether the catalogue says that designs leave an interrupt in different states after a transition."""
+    return transition in _differing()
 
 
 def outside(transitions: Iterable[str]) -> list[str]:

@@ -323,6 +323,20 @@ def test_verdicts_follow_the_data(tmp_path: Path) -> None:
     assert verdicts(only, "only")[1] == claims.OPEN and verdicts(only, "only2")[4] == claims.OPEN
 
 
+def test_right_claim_compares_with_the_architecture(tmp_path: Path) -> None:
+    results = synthetic.results()
+    assert claims.right_claim(Report(results.save(tmp_path / "agree"))).verdict == claims.OPEN
+    table = results.tables["transitions"]
+    new = (table["design"] == "new") & (table["transition"] == "flush_p")
+    table["transition"] = table["transition"].replace("flush_p", "overflow_flush_urgent")
+    table.loc[new, "after"] = "pending in LR"
+    claim = claims.right_claim(Report(results.save(tmp_path / "legacy")))
+    assert claim.verdict == claims.HOLDS, "the legacy design leaves the most urgent interrupt out"
+    swapped = table.assign(design=table["design"].map({"old": "new", "new": "old"}))
+    folder = Results(results.meta, {"transitions": swapped}).save(tmp_path / "redesign")
+    assert claims.right_claim(Report(folder)).verdict == claims.FAILS
+
+
 def test_mmio_claim_needs_reads_and_writes(tmp_path: Path) -> None:
     results = synthetic.results()
     table = results.tables["transitions"]
