@@ -17,6 +17,7 @@ Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE
 `~/.cache/vgic-bench`).
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -33,6 +34,7 @@ from typing import Any, TypeVar
 _PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
 _UNUSED_DAYS = 14
+_CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -116,19 +118,30 @@ def cache_root() -> Path:
     return Path(base) / "vgic-bench"
 
 
+def _remove_unused(folder: Path) -> None:
+    """Remove what nothing used for two weeks, of compiled code only: the user may keep other things beside it."""
+    oldest = time.time() - _UNUSED_DAYS * 86400
+    for stale in [*folder.parent.iterdir(), *folder.iterdir()]:
+        if stale != folder and _CACHE_NAME.fullmatch(stale.name):
+            with contextlib.suppress(FileNotFoundError):  # another process may be removing the same
+                if stale.stat().st_mtime < oldest:
+                    shutil.rmtree(stale, ignore_errors=True)
+
+
 def _prepare_cache() -> Path:
     folder = cache_root() / _environment_hash()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        oldest = time.time() - _UNUSED_DAYS * 86400
-        for stale in [*folder.parent.iterdir(), *folder.iterdir()]:
-            if stale != folder and stale.stat().st_mtime < oldest:
-                shutil.rmtree(stale, ignore_errors=True)
+        _remove_unused(folder)
         os.utime(folder)
     except OSError:
-        # No writable home: compile anew in a folder of this process's user.
-        folder = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}" / folder.name
-        folder.mkdir(parents=True, exist_ok=True)
+        # No writable home: compile anew in a folder of this user, and of nobody else, for code is run from it.
+        own = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}"
+        own.mkdir(mode=0o700, exist_ok=True)
+        if own.is_symlink() or own.stat().st_uid != os.getuid():
+            own = Path(tempfile.mkdtemp(prefix="vgic-bench-"))
+        folder = own / folder.name
+        folder.mkdir(exist_ok=True)
     return folder
 
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The public surface of the ground and of the models, and that a `diff -r` of two models shows the redesign.
+
+Read from the sources with `ast`, so that a decorator hides nothing. Public: without a leading underscore.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kvmarm import design, interface
+from kvmarm.design import get_design
+from kvmarm.el2 import switch
+from kvmarm.el2.switch import get_switch
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = (*design.BUILT_IN.values(), *switch.BUILT_IN.values())
+FILES = sorted(path for layer in ("kvmarm", *MODELS) for path in (ROOT / layer).rglob("*.py"))
+
+# Files that only one of the two VGICs has: what its state makes necessary.
+OWN_FILES = {
+    "vgic_old": {"bitmap", "lr", "mmio_common", "update"},  # bitmaps, list register words, caches to recompute
+    "vgic_new": {"aplist", "mmio_irq", "queue", "regions", "sort"},  # a list per vCPU, its order, who gets it
+}
+# Functions of a file that both have, in one alone. The legacy VGIC decodes each guest's registers in the module of that
+# guest and keeps forwarded interrupts on lists of their own; the redesign dispatches through a table of registers and
+# finds and locks one interrupt at a time.
+OWN_FUNCTIONS = {
+    "vgic_old": {
+        "forward": {"search"},
+        "mmio_v2": {"read_distributor", "write_distributor"},
+        "mmio_v3": {"read_distributor", "write_distributor", "read_redistributor"},
+        "sgi": {"dispatch_sgir"},
+    },
+    "vgic_new": {
+        "mmio_v2": {"read", "write", "set_distributor_enable"},
+        "mmio_v3": {"read", "write"},
+        "sgi": {"write_sgir"},
+        "state": {
+            "find_irq",
+            "is_reserved",
+            "lock_ap_list",
+            "lock_irq",
+            "lock_irq_to_write",
+            "unlock_ap_list",
+            "unlock_irq",
+            "update_level",
+        },
+    },
+}
+# The two switches: C has what is patched at boot and what the compiler adds in files of their own.
+OWN_SWITCH_FILES = {"switch_asm_model": set(), "switch_c_model": {"alternatives", "compiler"}}
+
+
+def functions(path: Path) -> set[str]:
+    """Return the names of a file's public functions."""
+    body = ast.parse(path.read_text()).body
+    return {node.name for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+
+
+def modules(package: str) -> dict[str, set[str]]:
+    """Return the public functions of each module of a model, by the module's name."""
+    return {path.stem: functions(path) for path in (ROOT / package).glob("*.py")}
+
+
+def public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """Yield the public functions and classes of a module, and the public methods of the latter."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node.body)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_its_licence_and_what_it_is(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert text.startswith("# SPDX-License-Identifier: GPL-2.0-only\n")
+    assert ast.get_docstring(tree), "no docstring at the head"
+    assert [f"{node.name}, line {node.lineno}" for node in public(tree.body) if not ast.get_docstring(node)] == []
+
+
+def test_the_operations_are_the_stubs_of_the_interface() -> None:
+    stubs = functions(ROOT / "kvmarm" / "interface.py")
+    assert set(interface.OPERATIONS) == stubs and len(interface.OPERATIONS) == len(stubs)
+    head = inspect.getdoc(interface) or ""
+    for name in interface.OPERATIONS:
+        parameters = ", ".join(inspect.signature(getattr(interface, name)).parameters)
+        assert f"{name}({parameters})" in head, "the signature is not among those at the module's head"
+
+
+@pytest.mark.parametrize("name", design.BUILT_IN)
+def test_a_design_has_every_operation_and_no_other(name: str) -> None:
+    loaded = get_design(name)
+    assert loaded.name == name
+    assert set(loaded.functions) == set(interface.OPERATIONS)
+    for operation, function in loaded.functions.items():
+        plain = getattr(function, "py_func", function)
+        own = list(inspect.signature(plain).parameters)
+        assert own == list(inspect.signature(getattr(interface, operation)).parameters), operation
+        assert plain.__name__ == operation
+
+
+@pytest.mark.parametrize("name", switch.BUILT_IN)
+def test_a_switch_goes_by_its_name(name: str) -> None:
+    assert get_switch(name).name == name
+
+
+def test_the_two_vgics_have_the_same_files_but_for_their_own() -> None:
+    old, new = (set(modules(package)) for package in design.BUILT_IN.values())
+    assert {"vgic_old": old - new, "vgic_new": new - old} == OWN_FILES
+
+
+def test_the_two_vgics_do_the_same_job_in_the_same_place() -> None:
+    old, new = (modules(package) for package in design.BUILT_IN.values())
+    for operation in (*interface.OPERATIONS, "initialise", "snapshot"):
+        # Operations are defined once; a name that a module of its own uses again (is_active of a word) does not count.
+        files = [{file for file in side if operation in side[file]} for side in (old, new)]
+        assert files[0] & files[1], f"{operation}: {files[0]}, {files[1]}"
+
+
+@pytest.mark.parametrize("package", design.BUILT_IN.values())
+def test_what_only_one_vgic_has_in_a_common_file_is_known(package: str) -> None:
+    other = next(each for each in design.BUILT_IN.values() if each != package)
+    own, others = modules(package), modules(other)
+    extra = {file: own[file] - others[file] for file in own if file in others}
+    assert {file: names for file, names in extra.items() if names} == OWN_FUNCTIONS[package]
+
+
+def test_the_two_switches_have_the_same_files_but_for_their_own() -> None:
+    asm, c = (set(modules(package)) for package in switch.BUILT_IN.values())
+    assert {"switch_asm_model": asm - c, "switch_c_model": c - asm} == OWN_SWITCH_FILES
