@@ -23,7 +23,7 @@ def section(report: Report) -> Section | None:
             number(len(shown)),
             f" samples{which}: the time of the model on the measuring host, not of the kernel.",
         ),
-        "A tick is one sample, the dot the median; designs stand above each other in their row. Ticks far from "
+        "A tick is one sample, the bold one the median; designs stand above each other in their row. Ticks far from "
         "the rest are noise of the host, and the reason to look at more than a mean.",
     )
     return (
