@@ -13,6 +13,7 @@ from bench.compare import Row
 from bench.compare_table import COLUMNS, cells, sorted_rows, summary_line, varying
 from bench.gate import FAIL, MEASUREMENT_FAILED, NO_BASELINE, PASS, UNDECIDED, Judgement, describe
 from bench.statistics import INCONCLUSIVE, NOT_COMPARABLE, UNCHANGED
+from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 
 SYMBOLS = {PASS: "✅", FAIL: "❌", UNDECIDED: "❔", NO_BASELINE: "🚫", MEASUREMENT_FAILED: "💥"}
@@ -100,9 +101,15 @@ def _md(text: str) -> str:
 
 
 def append_summary(judgement: Judgement, path: str | os.PathLike[str]) -> None:
-    """Append the job summary to a file, as `$GITHUB_STEP_SUMMARY` is meant to be written."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(markdown(judgement))
+    """Append the job summary to a file, as `$GITHUB_STEP_SUMMARY` is meant to be written.
+
+    Raises UsageError when it cannot be written.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(markdown(judgement))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def annotations(judgement: Judgement) -> list[str]:

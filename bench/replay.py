@@ -286,4 +286,4 @@ def save_results(outcomes: Sequence[dict[str, Any]], folder: Path, designs: Sequ
         replays=list(outcomes),
     )
     meta |= {"complete": True, "finished": utc_now()}
-    return Results(meta, tables).save(folder)
+    return Results(meta, tables).save(folder, replace=True)

@@ -23,6 +23,7 @@ from typing import Any
 import pandas as pd
 
 from kvmarm.errors import UsageError
+from kvmarm.files import check_file, check_folder
 
 SCHEMA = 1
 KEY = ("design", "family", "gic", "irqs", "vcpus", "lrs", "pending", "live", "transition")
@@ -273,6 +274,18 @@ def new_folder(kind: str, root: str | os.PathLike[str] = "results") -> Path:
         path = Path(root) / f"{stem}-{number}"
         number += 1
     return path
+
+
+def check_new_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise UsageError when a run could not be saved there: say so before it is measured. Empty folders will do."""
+    path = Path(folder)
+    if path.exists() and any_entry(path):
+        raise UsageError(f"{path}: already exists, expected a new results folder")
+    # It is written beside and then renamed, as a file is.
+    if path.exists():
+        check_folder(path.parent)
+    else:
+        check_file(path)
 
 
 def any_entry(folder: Path) -> bool:

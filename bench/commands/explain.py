@@ -53,7 +53,10 @@ def explain(
     from kvmarm.config import VmConfig
     from kvmarm.design import get_design
     from kvmarm.errors import UsageError
+    from kvmarm.files import check_file
 
+    for path in filter(None, (html, perfetto)):
+        check_file(path)
     trace, first, transition = resolve(target, VmConfig(gic, vcpus, irqs, lrs), pending)
     names = [name for name in designs.split(",") if name]
     if transition is not None and op:

@@ -37,7 +37,10 @@ def fit(
     from bench.warm import ensure_compiled
     from bench.weights import WEIGHTS_FILE, package_of
     from kvmarm.design import get_design
+    from kvmarm.files import check_folder
 
+    if output:
+        check_folder(output)
     path = Path(costs) if costs else Path(str(importlib.resources.files("bench") / "data" / "kernel-cost.csv"))
     chosen = [get_design(name) for name in designs.split(",") if name]
     ensure_compiled([design.name for design in chosen], ["counting"])

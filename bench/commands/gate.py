@@ -137,12 +137,14 @@ def run(
     from bench.budget import load_budget
     from bench.gate import judge
     from bench.gate_run import measure_trees, two_trees
-    from kvmarm.errors import UsageError
+    from bench.results import check_new_folder
+    from kvmarm.files import check_file
 
     limits, wanted = load_budget(budget), _meters(meters)
-    for name in ("baseline", "candidate"):
-        if output and (output / name).exists():
-            raise UsageError(f"{output / name}: already exists; expected a new results folder")
+    for path in filter(None, (junit, summary)):
+        check_file(path)
+    for folder in (output / "baseline", output / "candidate") if output else ():
+        check_new_folder(folder)
     # Times only: more turns would count the same again, and one turn shows everything about counts.
     turns = processes if "time" in wanted else 1
     arguments = ["--meters", ",".join(wanted), *(run_options or ["--quick"])]
@@ -150,7 +152,7 @@ def run(
         runs = measure_trees(trees, arguments, turns, lambda text: print(f"gate: {text}", file=sys.stderr))
     for name, results in zip(("baseline", "candidate"), runs, strict=True):
         if output:
-            results.save(output / name)
+            results.save(output / name, replace=True)
     _report(judge(*runs, limits, wanted), as_json, junit, summary, annotate)
 
 

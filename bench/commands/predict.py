@@ -23,7 +23,9 @@ def predict(
     from bench.progress_lines import ProgressLines
     from bench.warm import ensure_compiled
     from kvmarm.design import get_design
+    from kvmarm.files import check_file
 
+    check_file(output)
     designs = [get_design(str(name)).name for name in read_grid(grid)["design"].unique()]
     ensure_compiled(designs, ["counting"])
     with ProgressLines() as progress:

@@ -72,8 +72,10 @@ def replay(
     from bench.replay import save_results
     from bench.replay_show import show
     from bench.replay_warm import ensure_compiled
+    from bench.results import check_new_folder
     from kvmarm.design import get_design
     from kvmarm.errors import UsageError
+    from kvmarm.files import check_file
     from kvmarm.platforms import load_platform
 
     names = [name for name in designs.split(",") if name]
@@ -98,11 +100,17 @@ def replay(
     for name in names:
         get_design(name)
     load_platform(platform)
+    targets = [_target(output, path, len(recordings)) for path in recordings]
+    for target in filter(None, targets):
+        if targets.count(target) > 1:
+            raise UsageError(f"{target}: two recordings would be written there, expected different file names")
+        check_file(target)
+    if results is not None:
+        check_new_folder(results)
     ensure_compiled(names)
     outcomes: list[dict[str, Any]] = []
-    for number, path in enumerate(recordings):
+    for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
         with _progress(path) as progress:
-            target = _target(output, path, len(recordings))
             outcome = run_replay(path, options, names, target, progress, platform)
         outcomes.append(outcome)
         if as_json:

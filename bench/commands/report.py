@@ -22,8 +22,10 @@ def report(
 
     import reports
     from bench.console import print_table
+    from kvmarm.files import check_file
     from reports.summary import verdicts
 
+    check_file(output)
     path = reports.build(results, output, baseline=baseline)
     found = verdicts(results)
     if as_json:

@@ -72,6 +72,7 @@ def run(
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
     from bench.progress_lines import ProgressLines
+    from bench.results import check_new_folder
     from bench.run import PARTS, Options, check, default_output, execute
 
     options = Options(
@@ -92,8 +93,7 @@ def run(
     )
     check(options)
     folder = default_output(output, "run")
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        raise UsageError(f"{folder}: already exists, expected a new results folder")
+    check_new_folder(folder)
     with ProgressLines() as progress:
         outcome = execute(options, progress)
     outcome.results.save(folder, replace=True)

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from kvmarm.errors import UsageError
-
 _LIST = "Numbers separated by commas, LOW..HIGH, or LOW..HIGH*FACTOR."
 
 
@@ -51,6 +49,7 @@ def sweep(
     from bench.console import print_table
     from bench.crossover import summary, summary_columns
     from bench.progress_lines import ProgressLines
+    from bench.results import check_new_folder
     from bench.run import default_output
     from bench.sweep import Plan, check, cores, numbers, remove
     from bench.sweep import sweep as run_sweep
@@ -70,8 +69,7 @@ def sweep(
     )
     check(plan)
     folder = default_output(output, "sweep")
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        raise UsageError(f"{folder}: already exists, expected a new results folder")
+    check_new_folder(folder)
     ensure_compiled(plan.designs, ["counting"])
     work = Path(folder).parent
     try:

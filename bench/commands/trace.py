@@ -36,9 +36,11 @@ def run(
     from bench.progress import announce_compilation, progress_over
     from bench.trace_run import check_names, run_file
     from kvmarm.design import get_design
+    from kvmarm.files import check_folder
 
     chosen = get_design(design)
     check_names(traces)
+    check_folder(output)
     outcomes = []
     announce_compilation()
     for path in progress_over(traces, "traces"):
@@ -98,7 +100,9 @@ def cost(
     Columns: trace, design, kind, operations, instructions (predicted for the real code), then the events.
     """
     from bench.trace_cost import write_trace_costs
+    from kvmarm.files import check_file
 
+    check_file(output)
     write_trace_costs(traces, output, [name for name in designs.split(",") if name])
 
 
