@@ -96,25 +96,21 @@ def _of_family(table: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(table: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Return printable rows (transition, pair of designs, a text an axis) with the other axes at their least value."""
-    axes = [axis for axis in AXES if (table["axis"] == axis).any()]
-    rows = []
-    keys = ["gic", "transition", "design", "against"]
-    for (gic, transition, design, against), group in table.groupby(keys, sort=False):
-        texts = []
-        for axis in axes:
-            line = group[group["axis"] == axis].sort_values([name for name in AXES if name != axis])
-            texts.append(_text(line.iloc[0]) if len(line) else "")
-        rows.append((f"v{gic} {transition}", f"{design}/{against}", *texts))
-    return rows
+def summary(table: pd.DataFrame) -> list[tuple[str, list[str], list[tuple[str, ...]]]]:
+    """Return (title, headings, rows) of a printable table for each family's pair of designs and GIC version.
 
-
-def summary_columns(table: pd.DataFrame) -> list[str]:
-    """Return the headings of `summary`."""
-    return ["GIC, transition", "pair", *(axis for axis in AXES if (table["axis"] == axis).any())]
+    A row is a transition and a verdict an axis, with the other axes at their least value.
+    """
+    tables = []
+    for (gic, design, against), pair in table.groupby(["gic", "design", "against"], sort=False):
+        axes = [axis for axis in AXES if (pair["axis"] == axis).any()]
+        rows = []
+        for transition, group in pair.groupby("transition", sort=False):
+            lines = [group[group["axis"] == axis].sort_values([a for a in AXES if a != axis]) for axis in axes]
+            rows.append((str(transition), *(_text(line.iloc[0]) if len(line) else "" for line in lines)))
+        tables.append((f"GICv{gic}: where {design} costs less than {against}", ["transition", *axes], rows))
+    return tables
 
 
 def _text(row: Any) -> str:
-    start = f" {row['from_value']}" if row["verdict"] in ("from", "until") else ""
-    return f"{row['verdict']}{start} {row['first_ratio']:.2f}..{row['last_ratio']:.2f}"
+    return f"{row['verdict']} {row['from_value']}" if row["verdict"] in ("from", "until") else str(row["verdict"])

@@ -14,6 +14,7 @@ the next entry changes the VM, so it is done last, or on a VM that is put back a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,15 @@ import numpy as np
 from bench.result_text import RESULT
 from bench.runner import BUG, DONE, run_ops
 from bench.transitions.catalogue import Transition
-from bench.transitions.language import compile_lines, rows_to_ops
+from bench.transitions.language import compile_lines
 from bench.transitions.standard import standard_set_up
+from kvmarm import gic as arch
 from kvmarm.config import VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, event_names, new_observer
-from kvmarm.gic import lr_intid, lr_state
-from kvmarm.trace import FLUSH
+from kvmarm.gic import FIRST_SPI
 
 FAMILY = "vgic"
 KEY = ("design", "family", "gic", "irqs", "vcpus", "lrs", "pending", "live", "transition")
@@ -94,6 +95,18 @@ def point_key(design: str, config: VmConfig, pending: int, transition: str) -> d
     return dict(zip(KEY, values, strict=True))
 
 
+class _Views(dict[int, Any]):
+    """The records of an array, each made at its first use."""
+
+    def __init__(self, array: Any) -> None:
+        super().__init__()
+        self._array = array
+
+    def __missing__(self, index: int) -> Any:
+        self[index] = self._array[index]
+        return self[index]
+
+
 class Stage:
     """One VM of `design` in `config` with `pending` standing interrupts, ready for one transition after another."""
 
@@ -110,6 +123,9 @@ class Stage:
             raise UsageError(f"design {design.name!r}: the standard set-up fails in configuration {config}")
         self._vm_words, self._hardware_words = words_of(self.vm), words_of(self.hardware)
         self._vm_base, self._hardware_base = self._vm_words.copy(), self._hardware_words.copy()
+        # Views of the records, made once: each access to a field of a record makes a new one.
+        self._cpus = _Views(self.hardware.cpu)
+        self._images = _Views(self.vm.image)
 
     def reset(self) -> None:
         """Put VM and hardware back to what they were after the standard set-up."""
@@ -198,32 +214,37 @@ class Stage:
 
     def _see(self, intid: int, vcpu: int) -> str:
         """Return the state of an interrupt in words. The VM is not the same afterwards."""
-        config = self.config
-        pending_bit, active_bit = self._distributor_bits(intid, vcpu)
         held = waiting = 0
-        for index in {vcpu} if intid < 32 else {0, vcpu, config.vcpus - 1}:
-            if self.hardware.cpu[index].in_guest:
-                held |= self._states(self.hardware.cpu[index], intid)
-                if self._states(self.vm.image[index], intid):
-                    active_bit = 0
-            elif self.play(rows_to_ops([(FLUSH, index, 0, 0, 0, 0, 0)]))[0] == DONE:
-                waiting |= self._states(self.hardware.cpu[index], intid)
+        completed = False
+        outside = []
+        for index in sorted({vcpu} if intid < FIRST_SPI else {0, vcpu, self.config.vcpus - 1}):
+            if self._cpus[index].in_guest:
+                held |= self._states(self._cpus[index], intid)
+                completed |= bool(self._states(self._images[index], intid))
+            else:
+                outside.append(index)
+        pending_bit, active_bit = self._look(intid, vcpu, tuple(outside))
+        for index in outside:
+            if self._cpus[index].in_guest:
+                waiting |= self._states(self._cpus[index], intid)
         seen = held | waiting
-        pending, active = bool(pending_bit or seen & 1), bool(active_bit or seen & 2)
+        pending, active = bool(pending_bit or seen & 1), bool((active_bit and not completed) or seen & 2)
         name = "active+pending" if pending and active else "active" if active else "pending" if pending else "inactive"
         return name + " in LR" if held else name
 
-    def _distributor_bits(self, intid: int, vcpu: int) -> tuple[int, int]:
-        """Return the pending and active bit as loads by `vcpu` show them; a debugger's loads, so in the guest too."""
-        ops = compile_lines(
-            [f"get {name} {intid} by {vcpu}" for name in ("ISPENDR", "ISACTIVER")], self.config, "state"
-        )
-        cpu = self.hardware.cpu[vcpu]
+    def _look(self, intid: int, vcpu: int, outside: tuple[int, ...]) -> tuple[int, int]:
+        """Return the pending and active bit as loads by `vcpu` show them; then enter the vCPUs outside the guest.
+
+        The loads are a debugger's: they are made with the vCPU in the guest too. A flush that kills the host ends it.
+        """
+        ops = _looking(self.config, intid, vcpu, outside)
+        cpu = self._cpus[vcpu]
         in_guest = int(cpu.in_guest)
         cpu.in_guest = 0
         values = np.zeros(len(ops) + 1, np.uint64)
         self._run(ops, np.zeros((len(ops), EVENT_COUNT), np.int32), values)
-        cpu.in_guest = in_guest
+        if in_guest:
+            cpu.in_guest = 1
         bit = intid & 31
         return int(values[1]) >> bit & 1, int(values[2]) >> bit & 1
 
@@ -232,11 +253,25 @@ class Stage:
 
         interface: a vCPU's hardware (kvmarm.cpuif.CPUIF) or its software image (kvmarm.state.IMAGE).
         """
-        gic, states = self.config.gic, 0
-        for lr in interface.lr[: self.config.lrs]:
-            if lr_intid(gic, lr) == intid:
-                states |= int(lr_state(gic, lr))
+        mask, shift = _LR_FIELDS[self.config.gic]
+        states = 0
+        for lr in interface.lr[: self.config.lrs].tolist():
+            if lr & mask == intid:
+                states |= lr >> shift & 3
         return states
+
+
+_LR_FIELDS = {
+    2: (arch.V2_LR_INTID_MASK, arch.V2_LR_STATE_SHIFT),
+    3: (arch.V3_LR_INTID_MASK, arch.V3_LR_STATE_SHIFT),
+}
+
+
+@lru_cache(maxsize=1024)
+def _looking(config: VmConfig, intid: int, vcpu: int, outside: tuple[int, ...]) -> np.ndarray:
+    """Return the operations that show an interrupt's state: loads of its pending and active bit, then entries."""
+    loads = [f"get {name} {intid} by {vcpu}" for name in ("ISPENDR", "ISACTIVER")]
+    return compile_lines([*loads, *(f"flush {index}" for index in outside)], config, "state")
 
 
 def measure_all(design: Design, config: VmConfig, pending: int, transitions: Iterable[Transition]) -> list[Counted]:

@@ -47,7 +47,7 @@ def sweep(
     An interrupted sweep goes on where it was when the same command is given again.
     """
     from bench.console import print_table
-    from bench.crossover import summary, summary_columns
+    from bench.crossover import summary
     from bench.progress_lines import ProgressLines
     from bench.results import check_new_folder
     from bench.run import default_output
@@ -86,8 +86,9 @@ def sweep(
     if as_json:
         print(table.to_json(orient="records", indent=1))
     else:
-        title = "Where the first of a pair costs less: ratio at the axis's ends, the other axes at their least"
-        print_table(summary_columns(table), summary(table), title=title)
+        for title, heads, rows in summary(table):
+            print_table(heads, rows, title=title)
+            print()
         if found:
             print(f"{found} of {len(plan.blocks())} blocks had been done before")
         transitions_table = results.tables["transitions"]
