@@ -48,7 +48,10 @@ def csv_of(frame: pd.DataFrame) -> bytes:
 
 
 def with_cycles(report: Report) -> pd.DataFrame:
-    """Return the table of transitions, without its longest texts, with a column `cycles_PLATFORM` for each platform, the sum of its terms."""
+    """Return the table of transitions without its longest texts, with the cycles of each platform.
+
+    A column `cycles_PLATFORM` is the sum of that platform's terms.
+    """
     # What a transition does stands in the page; here it would be most of the bytes.
     frame = report.table("transitions").drop(columns=["title", "why", "expected"], errors="ignore")
     if frame.empty or report.cycles.empty:
