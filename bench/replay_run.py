@@ -124,7 +124,7 @@ def _compare_entry(
             difference.region = R_UNKNOWN
             if state == 1 and (taken >> intid) & 1 != 0:
                 difference.region = R_TAKEN
-            elif state >= 2 and (swapped or (taken & 0xFFFFFFFF != 0 and (taken >> intid) & 1 == 0)):
+            elif state >= 2 and (swapped or taken & 0xFFFFFFFF != 0):
                 # It stays so at every entry until the guest completes what it holds there.
                 difference.region = R_SWAPPED
                 marks |= 1 << (32 + intid)

@@ -77,10 +77,9 @@ def _verdict(designs: dict[str, Any]) -> None:
     before, after = _measure(old), _measure(new)
     if not before or not after:
         return
-    cheaper, factor = (new_name, before / after) if after < before else (old_name, after / before)
-    figures = f"{old_name} {before:,.0f}, {new_name} {after:,.0f}"
     print()
-    _say(f"{cheaper!r} needs 1/{factor:.2f} of the other's VGIC {unit}: {figures}")
+    figures = f"{old_name} {before:,.0f}, {new_name} {after:,.0f}"
+    _say(f"In VGIC {unit} {new_name!r} costs {after / before:.2f} times what {old_name!r} does: {figures}")
     even = break_even(old, new)
     if even is not None:
         share = f"MMIO is {even['share']:.1%} of the VGIC's operations"
