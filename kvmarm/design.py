@@ -97,9 +97,15 @@ def get_design(name: str) -> Design:
     raise UsageError(f"unknown design {name!r}{hint} (known: {', '.join(design_names())})")
 
 
+def _by_its_marker(marker: str) -> Design:
+    if marker not in _by_marker:
+        get_design(marker.removeprefix("design_"))
+    return _by_marker[marker]
+
+
 def design_of(vm: Any) -> Design:
     """Return the design a VM record belongs to."""
-    return _by_marker[_marker(vm.dtype.names)]
+    return _by_its_marker(_marker(vm.dtype.names))
 
 
 def implementation(vm: Any, operation: str) -> Callable[..., Any]:
@@ -109,7 +115,4 @@ def implementation(vm: Any, operation: str) -> Callable[..., Any]:
 
 def implementation_for_type(vm_type: Any, operation: str) -> Callable[..., Any]:
     """Return the jitted function of `operation` for a numba Record type; for the interface stubs while compiling."""
-    marker = _marker(vm_type.fields)
-    if marker not in _by_marker:
-        get_design(marker.removeprefix("design_"))
-    return _by_marker[marker].functions[operation]
+    return _by_its_marker(_marker(vm_type.fields)).functions[operation]
