@@ -3,11 +3,14 @@
 
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from kvmarm.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.gate import Judgement
@@ -18,6 +21,9 @@ class _CheckByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
+            near = get_close_matches(args[0], self.commands, 1)
+            if near and not os.path.exists(args[0]):
+                raise UsageError(f"gate {args[0]!r}: no such command or baseline; did you mean {near[0]!r}?")
             args = ["check", *args]
         return super().parse_args(ctx, args)
 

@@ -119,4 +119,5 @@ def test_gate_statuses_and_outputs(vgic_bench, runs, tmp_path):
     assert allowed.returncode == 0 and "known" in allowed.stdout
     assert_refused(vgic_bench("gate", tmp_path / "none", runs / "one"), "no baseline", status=4)
     assert_refused(vgic_bench("gate", runs / "one", tmp_path / "none"), "does not exist")
+    assert_refused(vgic_bench("gate", "runn", "--against", "HEAD"), "no such command or baseline; did you mean 'run'?")
     assert vgic_bench("gate", runs / "one").returncode == 2
