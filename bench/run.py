@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bench import environment, warm, weights, yardstick
+from bench.designs import check_designs
 from bench.interleave import with_times
 from bench.life import life_rows
 from bench.measure import FAMILY, Counted, differences, measure_all
@@ -111,9 +112,10 @@ def silent(what: str, done: int, total: int) -> None:
 
 def check(options: Options) -> None:
     """Raise UsageError for options that no run can satisfy, before anything is compiled or measured."""
-    for name in options.designs:
-        get_design(name)
+    check_designs(options.designs)
     for word, given, known in (("meter", options.meters, METERS), ("part", options.parts, PARTS)):
+        if not given:
+            raise UsageError(f"--{word}s: expected at least one of {', '.join(known)}")
         for name in given:
             if name not in known:
                 raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
@@ -122,6 +124,8 @@ def check(options: Options) -> None:
     for word, number in (("processes", options.processes), ("passes", options.passes)):
         if number < 1:
             raise UsageError(f"{word}={number}: expected 1 or more")
+    if options.pending < 0:
+        raise UsageError(f"pending={options.pending}: expected 0 or more")
     configurations = options.configurations()
     transitions = options.chosen()
     for config in configurations:

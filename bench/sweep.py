@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from bench import environment, weights
+from bench.designs import check_designs
 from bench.measure import KEY, measure_all
 from bench.results import Results, frame, new_meta, utc_now
 from bench.switch_tables import transition_tables
@@ -90,8 +91,9 @@ class Plan:
 
 def check(plan: Plan) -> None:
     """Raise UsageError when a plan names what is not there, or when nothing is left of it."""
-    for name in plan.designs:
-        get_design(name)
+    check_designs(plan.designs)
+    if min(plan.pending) < 0:
+        raise UsageError(f"pending={min(plan.pending)}: expected 0 or more")
     select(load_catalogue(plan.catalogue), plan.transitions)
     found, impossible = plan.combinations()
     if not found:
@@ -302,6 +304,8 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
 
 
 def _span(low: int, high: int, factor: int) -> Iterable[int]:
+    if high < low:
+        raise ValueError
     if not factor:
         return range(low, high + 1)
     if factor < 2 or low < 1:

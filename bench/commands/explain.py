@@ -47,6 +47,7 @@ def explain(
     import json
     from dataclasses import asdict
 
+    from bench.designs import named_designs
     from bench.explain import explain_trace
     from bench.explain_target import resolve
     from bench.progress import announce_compilation
@@ -58,7 +59,7 @@ def explain(
     for path in filter(None, (html, perfetto)):
         check_file(path)
     trace, first, transition = resolve(target, VmConfig(gic, vcpus, irqs, lrs), pending)
-    names = [name for name in designs.split(",") if name]
+    names = named_designs(designs)
     if transition is not None and op:
         raise UsageError("--op: expected with a trace file only")
     loaded = [get_design(name) for name in names]

@@ -32,6 +32,7 @@ def fit(
     from pathlib import Path
 
     from bench.console import print_table
+    from bench.designs import named_designs
     from bench.fit import fit as fit_design
     from bench.fit import geometric_mean_error, save_weights
     from bench.warm import ensure_compiled
@@ -42,7 +43,7 @@ def fit(
     if output:
         check_folder(output)
     path = Path(costs) if costs else Path(str(importlib.resources.files("bench") / "data" / "kernel-cost.csv"))
-    chosen = [get_design(name) for name in designs.split(",") if name]
+    chosen = [get_design(name) for name in named_designs(designs)]
     ensure_compiled([design.name for design in chosen], ["counting"])
     documents = {}
     for design in chosen:

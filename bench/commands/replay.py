@@ -67,20 +67,18 @@ def replay(
     """
     import json
 
+    from bench.designs import named_designs
     from bench.recordings.options import Options, parse_address, parse_threads
     from bench.replay import replay as run_replay
     from bench.replay import save_results
     from bench.replay_show import show
     from bench.replay_warm import ensure_compiled
     from bench.results import check_new_folder
-    from kvmarm.design import get_design
     from kvmarm.errors import UsageError
     from kvmarm.files import check_file
     from kvmarm.platforms import load_platform
 
-    names = [name for name in designs.split(",") if name]
-    if not names:
-        raise UsageError("--designs: expected at least one design")
+    names = named_designs(designs)
     if recordings.count("-") > 1:
         raise UsageError("standard input can be read once only")
     options = Options(
@@ -97,8 +95,6 @@ def replay(
         first=first,
         count=count,
     )
-    for name in names:
-        get_design(name)
     load_platform(platform)
     targets = [_target(output, path, len(recordings)) for path in recordings]
     for target in filter(None, targets):

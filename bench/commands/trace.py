@@ -84,9 +84,10 @@ def explain(
 
     What changed in the state, what was locked, visited, queued and loaded, and what it counted.
     """
+    from bench.designs import named_designs
     from bench.explain import print_explanation
 
-    print_explanation(trace, op, [name for name in designs.split(",") if name], as_json)
+    print_explanation(trace, op, named_designs(designs), as_json)
 
 
 @trace_app.command("cost")
@@ -99,11 +100,12 @@ def cost(
 
     Columns: trace, design, kind, operations, instructions (predicted for the real code), then the events.
     """
+    from bench.designs import named_designs
     from bench.trace_cost import write_trace_costs
     from kvmarm.files import check_file
 
     check_file(output)
-    write_trace_costs(traces, output, [name for name in designs.split(",") if name])
+    write_trace_costs(traces, output, named_designs(designs))
 
 
 def register(app: typer.Typer) -> None:

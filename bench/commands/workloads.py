@@ -30,8 +30,13 @@ def workloads(
     """
     import json
 
+    from bench.designs import named_designs
     from bench.workload_list import chosen, costed, described, show, write_traces
+    from kvmarm.errors import UsageError
 
+    pair = named_designs(designs) if costs else []
+    if costs and len(pair) != 2:
+        raise UsageError(f"--designs {designs}: expected two designs")
     rows: list[dict[str, Any]] = []
     entries = chosen(names or [], synthetic)
     for entry in entries:
@@ -42,7 +47,6 @@ def workloads(
         from bench.progress import announce_compilation, progress_over
 
         announce_compilation()
-        pair = [name for name in designs.split(",") if name]
         for entry, row in progress_over(list(zip(entries, rows, strict=True)), "workloads"):
             row["costs"] = costed(entry, pair)
     if as_json:
