@@ -23,7 +23,19 @@ from bench.results import KEY, Results
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED, Policy
 from kvmarm.errors import UsageError
 
-SAME_MACHINE = ("hostname_hash", "machine", "cpu_model", "cores", "governor", "turbo", "python", "numpy", "numba")
+SAME_MACHINE = (
+    "hostname_hash",
+    "machine",
+    "cpu_model",
+    "cores",
+    "governor",
+    "turbo",
+    "smt",
+    "aslr",
+    "python",
+    "numpy",
+    "numba",
+)
 """Environment fields that must agree (where both runs state them) before times of separate runs are compared."""
 METERS = ("events", "time")
 NEW = "new"
@@ -315,6 +327,11 @@ def _compare_times(result: Comparison, baseline: Results, candidate: Results, co
                 row.needed = 2 * difference.n
     result.rows += [row for row, _ in judged]
     result.summaries += [row for row, _ in summaries]
+    for run in (baseline, candidate):
+        environment = run.meta.get("environment") or {}
+        load, cores = environment.get("load_1m"), environment.get("cores")
+        if load and cores and load > cores:
+            result.notes.append(f"the machine was busy when {run.name} was measured: load {load} on {cores} cores")
     if not paired:
         why = "one of the runs was measured in a single process" if result.paired else "the runs were not interleaved"
         spread = f"{statistics.UNSEEN_SPREAD:.0%}"

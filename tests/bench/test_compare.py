@@ -189,3 +189,10 @@ def test_a_table_names_only_what_differs_between_configurations():
     wide.fields |= {"gic": 3, "vcpus": 64}
     assert varying([*found.rows, wide]) == ("gic", "vcpus")
     assert cells(wide, ("gic", "vcpus"))[0] == "new flush_empty (gic=3 vcpus=64)"
+
+
+def test_a_busy_machine_is_noted():
+    busy = results(seed=2, session="s", environment=ENVIRONMENT | {"load_1m": 9.3})
+    assert compare(results(seed=1, session="s"), busy).notes == [
+        "the machine was busy when run was measured: load 9.3 on 2 cores"
+    ]
