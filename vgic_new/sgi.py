@@ -84,7 +84,10 @@ def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         events.count(observer, events.VCPU_STEP, 1)
         events.count(observer, events.AFFINITY_MATCH, 1)
         affinity = vcpu_affinity(target)
+        if affinity >> 8 != cluster:
+            continue
+        events.count(observer, events.BIT_TEST, 1)
         bit = 1 << (affinity & 0xF)
-        if affinity >> 8 == cluster and wanted & bit:
+        if wanted & bit:
             wanted &= ~bit
             _make_pending(vm, target, intid, np.int64(0), observer)

@@ -89,6 +89,7 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 @jit
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Sort the ap_list of `vcpu` in place; its lock is held."""
+    events.count(observer, events.SORT, 1)
     waiting = np.zeros(_MAX_RUNS, np.int64)
     slot = np.int64(vm.cpu[vcpu].head)
     while slot != NO_SLOT:
