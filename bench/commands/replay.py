@@ -119,22 +119,11 @@ def replay(
                 print(f"converted trace: {target}")
     if results is not None:
         save_results(outcomes, results, names)
-        page = _page(results) if html else None
+        from bench.report_page import write_report_page
+
+        page = write_report_page(results) if html else None
         if not as_json:
             print(f"results: {results}" + (f", report: {page}" if page else ""))
-
-
-def _page(folder: Path) -> str | None:
-    """Write the report page into a results folder and return its path; a replay without a page is still a replay."""
-    import importlib
-    import sys
-
-    try:
-        # The reports stand above this layer: they are looked up by name, never imported.
-        return str(importlib.import_module("reports").build(folder, folder / "report.html"))
-    except Exception as error:
-        print(f"vgic-bench: no report page: {error}", file=sys.stderr)
-        return None
 
 
 def _target(output: Path | None, path: str, recordings: int) -> Path | None:

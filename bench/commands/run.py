@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench run`: the transitions and real workloads on every design, as tables, a results folder and a page."""
 
-import importlib
 import json
 import sys
 from typing import Annotated, Any
@@ -72,6 +71,7 @@ def run(
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
     from bench.progress_lines import ProgressLines
+    from bench.report_page import write_report_page
     from bench.results import check_new_folder
     from bench.run import PARTS, Options, check, default_output, execute
 
@@ -97,7 +97,7 @@ def run(
     with ProgressLines() as progress:
         outcome = execute(options, progress)
     outcome.results.save(folder, replace=True)
-    page = _page(str(folder)) if html or (html is None and not quick) else None
+    page = write_report_page(folder) if html or (html is None and not quick) else None
     if as_json:
         from bench.run_summary import as_json as plain
 
@@ -107,16 +107,6 @@ def run(
         _print(outcome, folder, page)
     if outcome.unexpected:
         raise typer.Exit(5)
-
-
-def _page(folder: str) -> str | None:
-    """Write the report page and return its path; a run whose page cannot be made is still a run."""
-    # The reports stand above this layer: they are looked up by name when they are there, never imported.
-    try:
-        return str(importlib.import_module("reports").build(folder, f"{folder}/report.html"))
-    except Exception as error:
-        print(f"vgic-bench: no report page: {error}", file=sys.stderr)
-        return None
 
 
 def _print(outcome: Any, folder: Any, page: str | None) -> None:

@@ -38,6 +38,7 @@ def sweep(
     ] = None,
     jobs: Annotated[int, typer.Option(help="Worker processes on this machine; 0 for one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the crossover table as JSON.")] = False,
+    html: Annotated[bool, typer.Option("--html/--no-html", help="Also write the report page into the folder.")] = True,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Results folder to write [default: a new one in results/].")
     ] = None,
@@ -49,6 +50,7 @@ def sweep(
     from bench.console import print_table
     from bench.crossover import summary
     from bench.progress_lines import ProgressLines
+    from bench.report_page import write_report_page
     from bench.results import check_new_folder
     from bench.run import default_output
     from bench.sweep import Plan, check, cores, numbers, remove
@@ -82,6 +84,7 @@ def sweep(
         raise typer.Exit(130) from None
     results.save(folder, replace=True)
     remove(shards)
+    page = write_report_page(folder) if html else None
     table = results.tables["crossover"]
     if as_json:
         print(table.to_json(orient="records", indent=1))
@@ -95,6 +98,8 @@ def sweep(
         wrong = int((~transitions_table["ok"]).sum())
         print(f"{len(transitions_table)} points, {wrong} not in the expected states")
         print(f"results: {folder}")
+        if page:
+            print(f"report:  {page}")
 
 
 def register(app: typer.Typer) -> None:
