@@ -18,7 +18,7 @@ from kvmarm.errors import UsageError
 
 Say = Callable[[str], None]
 
-ONE_PROCESS = ("--processes", "1", "--passes", "10", "--parts", "transitions,switch", "--no-html")
+ONE_PROCESS = ("--processes", "1", "--passes", "10", "--parts", "transitions", "--no-html")
 """Options of `run` for one process a turn and no page; what the user gives comes after them and so before them."""
 
 
