@@ -15,7 +15,6 @@ What is done, by real measurements of this machine:
 import json
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from bench import warm
 from bench.budget import Budget
 from bench.gate import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED, judge
 from bench.interleave import interleave
+from bench.processes import module_command
 from bench.progress import progress_over
 from bench.results import Results, frame, new_meta
 from kvmarm.errors import UsageError
@@ -70,7 +70,7 @@ def count_in_process(transitions: Sequence[str], designs: Sequence[str], lock_mo
     """Count transitions in a fresh process. Raises UsageError with status 5 when it fails."""
     job = {"transitions": list(transitions), "designs": list(designs), "gic": GIC, "lock_more": lock_more}
     done = subprocess.run(
-        [sys.executable, "-m", "bench.gate_selftest_worker"],
+        module_command("bench.gate_selftest_worker"),
         input=json.dumps(job),
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,

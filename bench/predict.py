@@ -6,8 +6,10 @@ The output adds `instructions` and one column an event. Each point is a measurem
 design and configuration share a VM.
 """
 
+import lzma
 import math
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
         grid = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, pd.errors.ParserError) as error:
+    except (ValueError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise UsageError(f"{path}: not a CSV table: {error}") from error
     missing = [name for name in COLUMNS if name not in grid.columns]
     if missing:

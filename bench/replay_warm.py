@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.processes import module_command
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED, module_cache
 
@@ -54,7 +55,7 @@ def ensure_compiled(designs: Iterable[str]) -> None:
         while parts or running:
             while parts and len(running) < cores:
                 part = parts.pop(0)
-                running.append((part, subprocess.Popen([sys.executable, "-m", "bench.replay_warm", part])))
+                running.append((part, subprocess.Popen(module_command("bench.replay_warm", part))))
             part, process = running.pop(0)
             if process.wait():
                 raise UsageError(f"compiling {part} failed", 5)

@@ -5,32 +5,39 @@ Processes do not run side by side: two timed processes would share caches, memor
 not in any sample: the caller has had the code compiled before (bench.warm), and each process loads it first.
 """
 
+import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bench.measure import point_key
+from bench.processes import module_command
 from bench.transitions.catalogue import Transition
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 
 MEASUREMENT_FAILED = 5
+WORKER = "bench.timing_worker"
 QUICK_CALLS = 64
 CALLS = 256
 
 
 def _one_process(job: dict[str, Any], progress: Callable[[int], None]) -> list[list[Any]]:
-    command = [sys.executable, "-m", "bench.timing_worker"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(module_command(WORKER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
+        samples: list[list[Any]] | None = None
         try:
-            process.stdin.write(json.dumps(job))
-            process.stdin.close()
-            samples: list[list[Any]] | None = None
+            # A process that ends early leaves a closed pipe or half a line; its status tells of it below.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(job))
+                process.stdin.close()
             for line in process.stdout:
-                message = json.loads(line)
+                try:
+                    message = json.loads(line)
+                except json.JSONDecodeError:
+                    process.kill()
+                    break
                 progress(message.get("done", 0))
                 samples = message.get("samples", samples)
             status = process.wait()

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.processes import module_command
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
@@ -80,7 +81,7 @@ def ensure_compiled(designs: Iterable[str], parts: Iterable[str] = PARTS) -> flo
         while waiting or running:
             while waiting and len(running) < cores:
                 task = waiting.pop(0)
-                running[task] = subprocess.Popen([sys.executable, "-m", "bench.warm", *task])
+                running[task] = subprocess.Popen(module_command("bench.warm", *task))
             time.sleep(0.1)
             for task in [task for task, process in running.items() if process.poll() is not None]:
                 if running.pop(task).returncode:
