@@ -58,7 +58,7 @@ def _contributions(events: pd.DataFrame, design: str, weighted: bool) -> pd.Seri
 
 
 def because(first: pd.Series, second: pd.Series) -> str:
-    """Return the event whose contributions differ most between two designs, with both: `word_and 896 -> 0`.
+    """Return the event whose contributions differ most between two designs, with both: `word_and 896->0`.
 
     first, second: event -> contribution.
     """
@@ -70,7 +70,7 @@ def because(first: pd.Series, second: pd.Series) -> str:
         return "the same steps"
     position = int(gap.to_numpy().argmax())
     first_figure, second_figure = both.to_numpy()[position]
-    return f"{both.index[position]!s} {first_figure:,.0f} -> {second_figure:,.0f}"
+    return f"{both.index[position]!s} {first_figure:,.0f}->{second_figure:,.0f}"
 
 
 def transition_rows(
@@ -166,7 +166,7 @@ def _dearest(table: pd.DataFrame, workload: str) -> str:
     gap = wide.iloc[:, 1] - wide.iloc[:, 0]
     position = int(gap.abs().to_numpy().argmax())
     first, second = wide.to_numpy()[position][:2]
-    return f"{wide.index[position]!s} {first / 1000:,.0f} -> {second / 1000:,.0f}"
+    return f"{wide.index[position]!s} {first / 1000:,.0f}->{second / 1000:,.0f}"
 
 
 def headline(results: Results, preferred: Iterable[str]) -> list[str] | None:

@@ -31,7 +31,7 @@ def test_the_suite_writes_what_compare_and_gate_read(tmp_path: Path) -> None:
         assert set(benchmark["extra_info"]["key"]) == set(KEY)
         assert all(0 < time < 1e-3 for time in benchmark["stats"]["data"])
     results = load(output)
-    found = set(results.table("transitions")["design"])
+    found = set(results.table("samples")["design"])
     assert found == {"old", "new", "asm", "c", "c-vhe"}
     events = results.table("events")
     assert (events[events["design"] == "new"]["event"] == "call_flush").any()
