@@ -168,7 +168,8 @@ def run_ops(
     Returns (next operation's index, bytes of text used, status); at BUG or an illegal operation the index is that of
     the operation itself, whose line is not written.
     """
-    used = 0
+    # Typed at once: a bare literal would have everything it is passed to compiled a second time.
+    used = np.int64(0)
     for index in range(start, ops.shape[0]):
         if text is not None and used + MAX_LINE > text.shape[0]:
             return index, used, NO_ROOM

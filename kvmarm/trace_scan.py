@@ -268,7 +268,8 @@ def scan_into(data: Any, position: Any, line: Any, limits: Any, ops: Any) -> Any
     starts = np.zeros(_MAX_TOKENS + 1, np.int64)
     ends = np.zeros(_MAX_TOKENS + 1, np.int64)
     size = data.shape[0]
-    done = 0
+    # Typed at once: a bare literal would have everything it is passed to compiled a second time.
+    done = np.int64(0)
     while position < size:
         line += 1
         begin = position
