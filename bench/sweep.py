@@ -85,7 +85,9 @@ class Plan:
     def identity(self) -> str:
         """Return 16 hex digits that change with anything that changes the result."""
         files = [Path(path).read_text("utf-8") for path in self.catalogue]
-        text = json.dumps([repr(self), files, environment.tool()["source_hash"]])
+        # The record's type has the hash of a design's sources in it, of one from elsewhere too.
+        types = [str(get_design(name).dtype.descr) for name in self.designs]
+        text = json.dumps([repr(self), files, types, environment.tool()["source_hash"]])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -94,12 +96,14 @@ def check(plan: Plan) -> None:
     check_designs(plan.designs)
     if min(plan.pending) < 0:
         raise UsageError(f"pending={min(plan.pending)}: expected 0 or more")
-    select(load_catalogue(plan.catalogue), plan.transitions)
+    chosen = select(load_catalogue(plan.catalogue), plan.transitions)
     found, impossible = plan.combinations()
     if not found:
         raise UsageError(
             f"no VM can have any of the {impossible} combinations: see the ranges of gic, irqs, vcpus, lrs"
         )
+    if not any(one.effective_pending(config, pending) == pending for config, pending in found for one in chosen):
+        raise UsageError(f"none of the transitions applies to any of the {len(found)} configurations")
 
 
 def measure_block(places: Sequence[Place], transitions: Sequence[str], catalogue: Sequence[str]) -> pd.DataFrame:

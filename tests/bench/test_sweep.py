@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from bench import sweep as module
 from bench.crossover import crossovers, summary, verdict_of
 from bench.sweep import Plan, check, numbers, sweep
+from kvmarm.design import get_design
 from kvmarm.errors import UsageError
+from kvmarm.state import vm_dtype
 
 PLAN = Plan(
     designs=("old", "new"),
@@ -140,6 +144,21 @@ def test_live_list_registers_are_an_axis_of_the_world_switches(tmp_path: Path) -
     rows = crossover[(crossover["axis"] == "live") & (crossover["design"] == "c") & (crossover["against"] == "asm")]
     # All list registers always against the live ones only: the C switch loses as they fill up.
     assert (rows["first_ratio"] < rows["last_ratio"]).all() and len(rows) == 2
+
+
+def test_a_sweep_of_transitions_that_apply_nowhere_is_refused() -> None:
+    # An interrupt needs another vCPU to migrate to.
+    with pytest.raises(UsageError, match="none of the transitions applies"):
+        check(replace(PLAN, vcpus=(1,), transitions=("migrate_sync",)))
+    check(replace(PLAN, vcpus=(1, 2), transitions=("migrate_sync",)))
+
+
+def test_other_code_of_a_foreign_design_is_another_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = PLAN.identity()
+    assert PLAN.identity() == first
+    changed = vm_dtype("old", [("more", np.int64)])
+    monkeypatch.setattr(module, "get_design", lambda name: replace(get_design(name), dtype=changed))
+    assert PLAN.identity() != first
 
 
 def test_an_unreachable_scheduler_is_one_line(tmp_path: Path) -> None:
