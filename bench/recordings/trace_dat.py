@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from bench.recordings.detect import TRACE_DAT_MAGIC
+from bench.recordings.source import CHUNK
 from kvmarm.errors import UsageError
 
 OPTION_DONE, OPTION_BUFFER = 0, 3
 SECTION_EVENTS, SECTION_CMDLINES = 18, 21
 _COMPRESSED = 1
 _MOST_CHUNK = 1 << 30
+_LEAST_PAGE, _MOST_PAGE = 1 << 10, 1 << 20
+"""Bytes of a ring buffer page: the kernel's own, up to 64 KiB, or larger where its sub-buffers were made so."""
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Container:
 
     def pages(self, offset: int, size: int) -> Iterator[bytes]:
         """Yield the ring buffer pages of one CPU, a whole number of pages at a time."""
-        self.file.seek(offset)
+        self._seek(offset)
         position = offset
         if self.compression == "none":
             while size > 0:
@@ -66,7 +69,20 @@ class Container:
             yield data
             self.file.seek(end)
 
+    def _seek(self, offset: int) -> None:
+        end = self.file.seek(0, os.SEEK_END)
+        if offset > end:
+            raise UsageError(f"{self.name}: damaged or incomplete trace.dat: it refers to byte {offset} of {end}")
+        self.file.seek(offset)
+
     def _read(self, size: int) -> bytes:
+        if size > CHUNK:
+            # A damaged length must not take memory for what the file does not have.
+            here = self.file.tell()
+            end = self.file.seek(0, os.SEEK_END)
+            self.file.seek(here)
+            if size > end - here:
+                raise UsageError(f"{self.name}: not a complete trace.dat: it ends at byte {end}")
         data = self.file.read(size)
         if len(data) != size:
             raise UsageError(f"{self.name}: not a complete trace.dat: it ends at byte {self.file.tell()}")
@@ -119,6 +135,7 @@ def open_container(chunks: Iterator[bytes], path: str, name: str) -> Container:
     endian, long_size, container.page_size = container._unpack("<BBI")
     if endian != 0 or long_size != 8:
         raise UsageError(f"{name}: trace.dat of a big-endian or 32-bit host, expected little-endian 64-bit")
+    _check_page_size(container)
     if version == "6":
         _read_version_6(container)
     elif version == "7":
@@ -128,6 +145,12 @@ def open_container(chunks: Iterator[bytes], path: str, name: str) -> Container:
     if not container.cpus:
         raise UsageError(f"{name}: trace.dat without CPU data")
     return container
+
+
+def _check_page_size(container: Container) -> None:
+    if not _LEAST_PAGE <= container.page_size <= _MOST_PAGE:
+        expected = f"expected {_LEAST_PAGE} to {_MOST_PAGE}"
+        raise UsageError(f"{container.name}: damaged trace.dat: pages of {container.page_size} bytes, {expected}")
 
 
 def _starts_plain(path: str) -> bool:
@@ -200,7 +223,7 @@ def _inside(container: Container, data: bytes) -> Container:
 
 
 def _section(container: Container, offset: int) -> bytes:
-    container.file.seek(offset)
+    container._seek(offset)
     _, flags, _, size = container._unpack("<HHIQ")
     if flags & _COMPRESSED:
         return container._chunk()
@@ -209,11 +232,15 @@ def _section(container: Container, offset: int) -> bytes:
 
 def _read_buffer_option(container: Container, data: bytes) -> None:
     # Offset of the buffer's section, its name, its clock, page size, CPUs.
-    name_end = data.index(b"\0", 8)
-    clock_end = data.index(b"\0", name_end + 1)
-    container.page_size, cpus = struct.unpack_from("<II", data, clock_end + 1)
-    for index in range(cpus):
-        container.cpus.append(struct.unpack_from("<IQQ", data, clock_end + 9 + 20 * index))
+    try:
+        name_end = data.index(b"\0", 8)
+        clock_end = data.index(b"\0", name_end + 1)
+        container.page_size, cpus = struct.unpack_from("<II", data, clock_end + 1)
+        for index in range(cpus):
+            container.cpus.append(struct.unpack_from("<IQQ", data, clock_end + 9 + 20 * index))
+    except (ValueError, struct.error) as error:
+        raise UsageError(f"{container.name}: damaged trace.dat: the description of a ring buffer is cut off") from error
+    _check_page_size(container)
 
 
 _FIELD = re.compile(r"field:([^;]*);\s*offset:(\d+);\s*size:(\d+);(?:\s*signed:(\d);)?")
