@@ -162,7 +162,8 @@ def _switches(rows: list[dict[str, Any]], platform: str) -> None:
             for title in titles
         ],
     )
-    print(f"(a round trip: entry and exit of the switch alone, with the list registers of {names[0]!r})\n")
+    _say(f"(a round trip: entry and exit of the switch alone, with the list registers of {names[0]!r})")
+    print()
 
 
 def _checks(designs: dict[str, Any], details: bool) -> None:
