@@ -164,15 +164,13 @@ def _parse(text: str, where: str) -> Platform:
     clock = _number(document, "clock_ghz", where)
     if clock == 0:
         raise UsageError(f"{where}: clock_ghz: expected more than 0")
-    checks = document.get("checks", [])
-    if not isinstance(checks, list):
-        raise UsageError(f"{where}: checks: expected an array of tables")
+    checks = _optional(document, "checks", list, where)
     return Platform(
         name=_field(document, "name", str, where),
         title=_field(document, "title", str, where),
         gic=gic,
         clock_ghz=clock,
-        summary=document.get("summary", ""),
+        summary=_optional(document, "summary", str, where),
         prices=_price_table(document, "prices", PRICES, where),
         terms=_price_table(document, "terms", TERMS, where),
         checks=tuple(_check(entry, f"{where}: checks[{number}]") for number, entry in enumerate(checks)),
@@ -197,7 +195,8 @@ def _price_table(document: Mapping[str, Any], key: str, names: Mapping[str, str]
         if certainty not in CERTAINTIES:
             raise UsageError(f"{place}: certainty: {certainty!r} is not one of {', '.join(CERTAINTIES)}")
         source = _field(entry, "source", str, place)
-        found[name] = Price(name, _number(entry, "cycles", place), certainty, source, entry.get("derivation", ""))
+        derivation = _optional(entry, "derivation", str, place)
+        found[name] = Price(name, _number(entry, "cycles", place), certainty, source, derivation)
     return {name: found[name] for name in names}
 
 
@@ -210,10 +209,11 @@ def _check(entry: Any, where: str) -> Check:
     certainty = _field(entry, "certainty", str, where)
     if certainty not in FIGURE_CERTAINTIES:
         raise UsageError(f"{where}: certainty: {certainty!r} is not one of {', '.join(FIGURE_CERTAINTIES)}")
-    terms = tuple(entry.get("terms", ()))
+    terms = tuple(_optional(entry, "terms", list, where))
     for term in terms:
         if term not in TERMS:
             raise UsageError(f"{where}: terms: {term!r} is not one of {', '.join(TERMS)}")
+    instructions = _optional(entry, "instructions", dict, where)
     published = _number(entry, "published", where)
     if published == 0:
         raise UsageError(f"{where}: published: expected more than 0")
@@ -223,10 +223,13 @@ def _check(entry: Any, where: str) -> Check:
         source=_field(entry, "source", str, where),
         certainty=certainty,
         use=use,
-        parts=tuple(_part(part, f"{where}: parts[{number}]") for number, part in enumerate(entry.get("parts", []))),
+        parts=tuple(
+            _part(part, f"{where}: parts[{number}]")
+            for number, part in enumerate(_optional(entry, "parts", list, where))
+        ),
         terms=terms,
-        instructions={name: float(value) for name, value in entry.get("instructions", {}).items()},
-        note=entry.get("note", ""),
+        instructions={name: _number(instructions, name, f"{where}: instructions") for name in instructions},
+        note=_optional(entry, "note", str, where),
     )
 
 
@@ -242,12 +245,12 @@ def _part(entry: Any, where: str) -> Part:
         raise UsageError(f"{where}: direction: {direction!r} is not save, restore or both")
     return Part(
         switch=_field(entry, "switch", str, where),
-        options=entry.get("options", {}),
-        phases=tuple(entry.get("phases", ("entry", "exit"))),
-        groups=tuple(entry.get("groups", ())),
-        without=tuple(entry.get("without", ())),
+        options=_optional(entry, "options", dict, where),
+        phases=tuple(_optional(entry, "phases", list, where)) or ("entry", "exit"),
+        groups=tuple(_optional(entry, "groups", list, where)),
+        without=tuple(_optional(entry, "without", list, where)),
         direction=direction,
-        times=int(entry.get("times", 1)),
+        times=_field({"times": 1, **entry}, "times", int, where),
     )
 
 
@@ -260,7 +263,12 @@ def _field(entry: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
     return value
 
 
-_KINDS: dict[type, str] = {str: "text", int: "a number", dict: "a table"}
+def _optional(entry: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
+    """Return a field that may be left out, and is empty then."""
+    return _field(entry, key, kind, where) if key in entry else kind()
+
+
+_KINDS: dict[type, str] = {str: "text", int: "a whole number", dict: "a table", list: "an array"}
 
 
 def _number(entry: Mapping[str, Any], key: str, where: str) -> float:

@@ -60,6 +60,29 @@ def test_bad_files_are_refused_with_file_and_field(tmp_path: Path, old: str, new
     assert str(caught.value).startswith(str(path))
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("terms = 5", "terms: expected an array"),
+        ("parts = 3", "parts: expected an array"),
+        ("instructions = 4", "instructions: expected a table"),
+        ('instructions = {flush_empty = "x"}', "instructions: flush_empty: expected a number"),
+        ("note = 3", "note: expected text"),
+        ('parts = [{switch = "c", times = "x"}]', r"parts\[0\]: times: expected a whole number"),
+        ('parts = [{switch = "c", phases = 3}]', r"parts\[0\]: phases: expected an array"),
+        ('parts = [{switch = "c", groups = "all"}]', r"parts\[0\]: groups: expected an array"),
+        ('parts = [{switch = "c", options = 3}]', r"parts\[0\]: options: expected a table"),
+    ],
+)
+def test_a_check_of_the_wrong_form_is_refused(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    check = ["[[checks]]", 'name = "x"', "published = 1", 'source = "s"', 'certainty = "read"', 'use = "prediction"']
+    text = (SHIPPED / "xgene.toml").read_text()
+    path.write_text("\n".join([text, *check, line, ""]))
+    with pytest.raises(UsageError, match=message):
+        load_platform(str(path))
+
+
 def test_a_missing_price_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     text = (SHIPPED / "xgene.toml").read_text()
