@@ -63,6 +63,7 @@ def _in_series(transitions: pd.DataFrame) -> pd.DataFrame:
 def _of_family(table: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     designs = list(dict.fromkeys(table["design"]))
     rows: list[dict[str, Any]] = []
+    place_of = {name: place for place, name in enumerate(dict.fromkeys(table["transition"]))}
     index = ["gic", "transition", *AXES]
     wide = table.pivot_table(index=index, columns="design", values=column, aggfunc="first").reset_index()
     for design in designs[1:]:
@@ -93,7 +94,8 @@ def _of_family(table: pd.DataFrame, column: str) -> list[dict[str, Any]]:
                         "last_ratio": ratios[-1],
                     }
                 )
-    return rows
+    # In the catalogue's order, whatever the grouping made of it.
+    return sorted(rows, key=lambda row: (row["gic"], place_of[row["transition"]]))
 
 
 def summary(table: pd.DataFrame) -> list[tuple[str, list[str], list[tuple[str, ...]]]]:

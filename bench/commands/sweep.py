@@ -80,8 +80,8 @@ def sweep(
                 plan, work, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
             )
     except KeyboardInterrupt:
-        print("vgic-bench: interrupted; what is done is kept, the same command goes on from there", file=sys.stderr)
-        raise typer.Exit(130) from None
+        print("vgic-bench: what is done is kept, the same command goes on from there", file=sys.stderr)
+        raise
     results.save(folder, replace=True)
     remove(shards)
     page = write_report_page(folder) if html else None
