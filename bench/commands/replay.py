@@ -73,7 +73,6 @@ def replay(
     from bench.replay import save_results
     from bench.replay_show import show
     from bench.replay_warm import ensure_compiled
-    from bench.results import check_new_folder
     from kvmarm.errors import UsageError
     from kvmarm.files import check_file
     from kvmarm.platforms import load_platform
@@ -102,6 +101,9 @@ def replay(
             raise UsageError(f"{target}: two recordings would be written there, expected different file names")
         check_file(target)
     if results is not None:
+        # Loads pandas, which costs time and memory: only when it is needed.
+        from bench.results import check_new_folder
+
         check_new_folder(results)
     ensure_compiled(names)
     outcomes: list[dict[str, Any]] = []
