@@ -129,6 +129,9 @@ def check(options: Options) -> None:
     configurations = options.configurations()
     transitions = options.chosen()
     for config in configurations:
+        for transition in transitions:
+            if transition.source in map(str, options.catalogue):
+                transition.check(config)
         if transitions and all(
             transition.effective_pending(config, options.pending) is None for transition in transitions
         ):

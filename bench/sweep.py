@@ -102,6 +102,10 @@ def check(plan: Plan) -> None:
         raise UsageError(
             f"no VM can have any of the {impossible} combinations: see the ranges of gic, irqs, vcpus, lrs"
         )
+    for config in {config for config, _ in found}:
+        for one in chosen:
+            if one.source in plan.catalogue:
+                one.check(config)
     if not any(one.effective_pending(config, pending) == pending for config, pending in found for one in chosen):
         raise UsageError(f"none of the transitions applies to any of the {len(found)} configurations")
 

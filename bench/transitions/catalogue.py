@@ -90,10 +90,20 @@ class Transition:
     def watched(self, config: VmConfig) -> tuple[int, int]:
         """Return (INTID, vCPU) of the watched interrupt in a configuration."""
         names = {"last": config.vcpus - 1, "top": usable_irqs(config) - 1}
+        where = f"{self.source}: {self.name}: watch"
         try:
-            return int(self.watch_intid.format(**names)), int(self.watch_vcpu.format(**names))
+            intid, vcpu = int(self.watch_intid.format(**names)), int(self.watch_vcpu.format(**names))
         except (ValueError, KeyError, IndexError):
-            raise UsageError(f"{self.source}: {self.name}: watch: expected INTID or INTID@VCPU") from None
+            raise UsageError(f"{where}: expected INTID or INTID@VCPU") from None
+        if not 0 <= intid < usable_irqs(config) or not 0 <= vcpu < config.vcpus:
+            raise UsageError(f"{where}: {config} has no INTID {intid} of vCPU {vcpu}")
+        return intid, vcpu
+
+    def check(self, config: VmConfig) -> None:
+        """Raise UsageError when the lines or the watched interrupt are none in a configuration it applies to."""
+        if self.effective_pending(config, 0) is not None:
+            self.operations(config)
+            self.watched(config)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -123,10 +133,30 @@ def _operations(lines: tuple[str, ...], config: VmConfig, where: str) -> np.ndar
 
 def _states(value: Any, where: str) -> dict[str, str]:
     table = value if isinstance(value, dict) else {"default": value}
+    if not table:
+        raise UsageError(f"{where}: expected a state, or a table of them by design")
     for state in table.values():
         if not isinstance(state, str) or state.removesuffix(_IN_LR) not in STATES:
             raise UsageError(f"{where}: state {state!r}: expected one of {', '.join(STATES)}, with or without ` in LR`")
     return table
+
+
+def _check_forms(entry: Mapping[str, Any], where: str) -> None:
+    for key in ("name", "group", "title", "operation", "why"):
+        if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
+            raise UsageError(f"{where}: {key} {entry[key]!r}: expected text")
+    if set(entry["name"]) & set(",*?"):
+        raise UsageError(f"{where}: a name with a comma, * or ? could not be chosen")
+    if not isinstance(entry["watch"], str | int) or isinstance(entry["watch"], bool):
+        raise UsageError(f"{where}: watch {entry['watch']!r}: expected INTID or INTID@VCPU")
+    lines = entry.get("set_up", [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise UsageError(f"{where}: set_up {lines!r}: expected a list of lines")
+    for key in ("vcpus", "lrs"):
+        if type(entry.get(key, 1)) is not int or entry.get(key, 1) < 1:
+            raise UsageError(f"{where}: {key} {entry[key]!r}: expected a whole number from 1 on")
+    if entry.get("gic", 2) not in (2, 3, [2], [3], [2, 3]):
+        raise UsageError(f"{where}: gic {entry['gic']!r}: expected 2, 3 or [2, 3]")
 
 
 def _transition(entry: Mapping[str, Any], source: str) -> Transition:
@@ -138,6 +168,7 @@ def _transition(entry: Mapping[str, Any], source: str) -> Transition:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1)
             raise UsageError(f"{where}: unknown key {key!r}{f', did you mean {near[0]!r}?' if near else ''}")
+    _check_forms(entry, where)
     standing = entry.get("standing", "any")
     if standing not in ("any", "none", "overflow"):
         raise UsageError(f"{where}: standing {standing!r}: expected any, none or overflow")
@@ -214,12 +245,19 @@ def parse_catalogue(text: str, source: str) -> list[Transition]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source}: not TOML: {error}") from error
+    for key in ("transition", "edge"):
+        entries = document.get(key, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UsageError(f"{source}: {key}: expected tables [[{key}]]")
     result = [_transition(entry, source) for entry in document.get("transition", ())]
     for edge in document.get("edge", ()):
+        where = f"{source}: edge {edge.get('name', '(no name)')}"
         try:
             result.extend(_expand(edge, document, source))
         except KeyError as error:
-            raise UsageError(f"{source}: edge {edge.get('name', '(no name)')}: {error} is missing") from None
+            raise UsageError(f"{where}: {error} is missing") from None
+        except (TypeError, AttributeError) as error:
+            raise UsageError(f"{where}: a key has the wrong form ({error})") from error
     if not result:
         raise UsageError(f"{source}: no [[transition]] and no [[edge]] in it")
     return result

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import run
 from bench.transitions.catalogue import STATES, cost_transitions, load_catalogue, parse_catalogue, select
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
@@ -110,3 +111,56 @@ def test_what_an_entry_needs() -> None:
     assert catalogue["overflow_flush"].effective_pending(small, 0) == 5
     assert catalogue["migrate_sync"].effective_pending(small, 0) is None
     assert catalogue["sgi_active_again"].effective_pending(VmConfig(3, 4, 64, 4), 0) is None
+
+
+ENTRY = {
+    "name": '"mine"',
+    "group": '"own"',
+    "title": '"t"',
+    "operation": '"flush 0"',
+    "watch": '"34"',
+    "before": '"inactive"',
+    "after": '"inactive"',
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("name", "3", "name 3: expected text"),
+        ("name", '"a,b"', "could not be chosen"),
+        ("title", '""', "title '': expected text"),
+        ("operation", "[]", "operation .*: expected text"),
+        ("set_up", "3", "set_up 3: expected a list"),
+        ("set_up", '"flush 0"', "set_up 'flush 0': expected a list"),
+        ("watch", "[34]", "watch .*: expected INTID"),
+        ("vcpus", '"2"', "vcpus '2': expected a whole number"),
+        ("lrs", "0", "lrs 0: expected a whole number"),
+        ("gic", "4", "gic 4: expected 2, 3"),
+        ("after", "{}", "after: expected a state"),
+    ],
+)
+def test_a_key_of_the_wrong_form_is_named(key: str, value: str, reason: str) -> None:
+    text = "[[transition]]\n" + "".join(f"{name} = {ENTRY[name]}\n" for name in ENTRY if name != key)
+    parse_catalogue(text + (f"{key} = {ENTRY[key]}\n" if key in ENTRY else ""), "mine.toml")
+    with pytest.raises(UsageError, match=rf"mine\.toml: transition .*{reason}"):
+        parse_catalogue(f"{text}{key} = {value}\n", "mine.toml")
+
+
+@pytest.mark.parametrize("text", ["transition = 3", "[transition]\nname = 'x'", "edge = [1]", "[[edge]]\nkinds = 3"])
+def test_what_is_no_table_of_entries_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"mine\.toml: "):
+        parse_catalogue(text, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [("operation", '"bogus 0"', "bogus"), ("watch", '"99999"', "no INTID 99999"), ("watch", '"27@4"', "of vCPU 4")],
+)
+def test_lines_of_ones_own_are_checked_before_anything_is_compiled(
+    key: str, value: str, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[[transition]]\n" + "".join(f"{k} = {v}\n" for k, v in (ENTRY | {key: value}).items()))
+    with pytest.raises(UsageError, match=reason):
+        run.check(run.Options(catalogue=[str(path)], transitions=["mine"]))
