@@ -161,7 +161,7 @@ def _design(step: DesignStep, title: str) -> Markup:
             )
             for name, count in step.counts.items()
         ]
-        parts.append(tag("table", head("Event", "Count", ("", "text")), tag("tbody", rows)))
+        parts.append(tag("table", head("Event", "Count", ("What it is", "text")), tag("tbody", rows)))
     return tag("div", parts)
 
 

@@ -176,11 +176,9 @@ def inline(figure: Figure, name: str, title: str, description: str, linked: bool
     )
 
 
-def figure_element(svg: Markup, caption: Any, how: str) -> Markup:
+def figure_element(svg: Markup, title: str, caption: Any, how: str) -> Markup:
     """Return a `<figure>` that scrolls sideways when narrow, with its caption and how to read it."""
-    frame = tag(
-        "div", svg, class_="scroll", tabindex="0", role="region", aria_label="figure, scrolls sideways when narrow"
-    )
+    frame = tag("div", svg, class_="scroll", tabindex="0", role="region", aria_label=f"Figure: {title}")
     reading = tag("p", tag("b", "How to read it. "), how, class_="how")
     return tag("figure", frame, tag("figcaption", caption, reading))
 

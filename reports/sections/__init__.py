@@ -31,7 +31,7 @@ def figure(name: str, report: Any, title: str, caption: Any, how: str, linked: b
     drawn = draw(name, report)
     if drawn is None:
         return None
-    return svg.figure_element(svg.inline(drawn, name, title, how, linked), caption, how)
+    return svg.figure_element(svg.inline(drawn, name, title, how, linked), title, caption, how)
 
 
 def scroll(table: Any, label: str, tall: bool = False) -> Markup:

@@ -16,7 +16,7 @@ def _square(square: Square) -> Markup:
             "caption",
             f"{square.scenario}, GICv{square.gic}{f', {square.platform}' if square.platform else ''}, {square.unit}",
         ),
-        head("", *square.switches),
+        head("VGIC", *square.switches),
         tag(
             "tbody",
             [

@@ -26,7 +26,7 @@ def _paper(paper: PublishedTable) -> Markup:
     table = tag(
         "table",
         tag("caption", f"Published: {paper.title}, {paper.unit}"),
-        head("Register group", "Save", ("", "text"), "Restore", ("", "text")),
+        head("Register group", "Save", ("certainty", "text"), "Restore", ("certainty", "text")),
         tag("tbody", rows),
     )
     source = tag(

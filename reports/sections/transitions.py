@@ -95,12 +95,12 @@ def table(report: Report, family: str = "vgic") -> tuple[Markup, str]:
     """Return selector and table, and their style rules."""
     designs = report.designs(family)
     selector, styles = _selector(report, family, 4)
-    heads = ["Transition", "Group", "Scenario"]
+    heads: list[Any] = ["Transition", "Group", "Scenario"]
     for meter in shown_meters(report, family):
-        heads += [f"{design.name}, {meter.title.lower()}" for design in designs] + (
-            ["ratio"] if len(designs) > 1 else []
-        )
-    header = tag("thead", tag("tr", [tag("th", text, scope="col") for text in heads]))
+        # The meter chosen is named above the table; a narrow screen needs the room.
+        unit = tag("span", f", {meter.title.lower()}", class_="unit")
+        heads += [join(design.name, unit) for design in designs] + (["ratio"] if len(designs) > 1 else [])
+    header = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
     body = Markup("<tbody>" + "".join(rows(report, family)) + "</tbody>")
     made = tag("table", header, body, class_=f"big meter-{family}", id=f"table-{family}")
     return join(selector, scroll(made, "Table of transitions", tall=True)), styles
