@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from bench.processes import module_command
 from kvmarm.config import VmConfig
-from kvmarm.design import get_design
+from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED, module_cache
 
@@ -27,8 +28,10 @@ _CONFIG = VmConfig(gic=2, vcpus=1, irqs=64, lrs=1)
 
 
 def _stamp(design: str, part: str) -> Path:
-    # The record type carries a hash of the design's sources.
-    sources = hashlib.sha256(str(get_design(design).dtype.descr).encode()).hexdigest()[:12]
+    # The record type carries a hash of the design's sources. Numba keeps compiled code by the path of its source, so a
+    # second copy of the same sources has everything still to compile.
+    described = f"{get_design(design).dtype.descr} {Path(__file__).resolve()}"
+    sources = hashlib.sha256(described.encode()).hexdigest()[:12]
     return module_cache("bench.timing") / f"ready-{design}-{part}-{sources}"
 
 
@@ -56,9 +59,14 @@ def compile_part(name: str, part: str) -> None:
 
 
 def missing(designs: Iterable[str], parts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the (design, part) pairs that are yet to be compiled, the longest-lasting first."""
+    """Return the (design, part) pairs that are yet to be compiled by processes of their own.
+
+    A design that only this process has registered is left out: another process could not find it.
+    """
     if not JIT_ENABLED:
         return []
+    found = {*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))}
+    designs = [design for design in designs if design in found]
     return [(design, part) for part in parts for design in designs if not _stamp(design, part).exists()]
 
 

@@ -11,6 +11,7 @@ from bench.environment import environment, tool
 from bench.results import KEY, Results
 from bench.run import Options, check, execute
 from bench.run_summary import because, group_rows, transition_rows, workload_rows
+from bench.warm import missing
 from bench.yardstick import lock_pair_ns
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
@@ -150,3 +151,8 @@ def test_the_yardstick_is_the_same_in_c_and_jitted(monkeypatch: pytest.MonkeyPat
     second, other = lock_pair_ns()
     assert other == "jitted" and kind in ("C", "jitted")
     assert 0.1 < first / second < 10
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_a_design_of_this_process_alone_is_not_sought_by_another() -> None:
+    assert missing(["only-here"], ["counting"]) == []
