@@ -24,14 +24,20 @@ ONE_PROCESS = ("--processes", "1", "--passes", "10", "--parts", "transitions", "
 
 @contextmanager
 def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -> Iterator[list[revisions.Tree]]:
-    """Yield the trees of baseline and candidate (None: the working tree); temporary ones are removed at the end."""
+    """Yield the trees of baseline and candidate (None: the working tree).
+
+    Revisions are put beside the compiled code and go like it, when nothing used them for two weeks; environments of
+    their own (`isolated`) are removed at the end.
+    """
+    from kvmarm.jit import cache_root
+
     with tempfile.TemporaryDirectory(prefix="vgic-bench-gate-") as name:
         scratch = Path(name)
-        trees = [revisions.export(root, against, scratch / "baseline")]
+        trees = [revisions.export(root, against, cache_root())]
         if candidate is None:
             trees.append(revisions.working_tree(root))
         else:
-            trees.append(revisions.export(root, candidate, scratch / "candidate"))
+            trees.append(revisions.export(root, candidate, cache_root()))
         if isolated:
             trees = [revisions.isolate(tree, scratch / f"venv-{side}") for side, tree in enumerate(trees)]
         yield trees

@@ -5,11 +5,13 @@ Rules inside: the repository is only read (git archive), never checked out or ch
 whatever is installed, because it is put first on the module path; with `isolated`, also by its own dependencies.
 """
 
+import contextlib
 import io
 import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,16 +51,26 @@ def working_tree(root: Path) -> Tree:
     return Tree("working tree", commit + ("+" if changed.strip() else ""), root)
 
 
-def export(root: Path, revision: str, folder: Path) -> Tree:
-    """Write the sources of a revision to `folder`, which is made. Raises UsageError when git knows no such revision."""
+def export(root: Path, revision: str, parent: Path) -> Tree:
+    """Write the sources of a revision to a folder in `parent` named by its commit, unless they are there already.
+
+    Numba keeps compiled code by the path of its source, so the same commit must come to the same place for its models
+    to be compiled once. Raises UsageError when git knows no such revision.
+    """
     unknown = f"revision {revision!r} is unknown in {root}"
     # "--end-of-options" keeps a revision that starts with a dash from being read as an option.
     name = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     commit = _git(root, *name, what=unknown).decode().strip()
-    archive = _git(root, "archive", "--format=tar", commit, what=f"{root}: git archive of {revision} failed")
-    folder.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
+    folder = parent / f"revision-{commit[:16]}"
+    if not folder.is_dir():
+        archive = _git(root, "archive", "--format=tar", commit, what=f"{root}: git archive of {revision} failed")
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".revision-", dir=parent) as scratch:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(Path(scratch, "tree"), filter="data")
+            with contextlib.suppress(OSError):  # another process was first
+                Path(scratch, "tree").rename(folder)
+    os.utime(folder)
     if not (folder / "bench" / "cli.py").is_file():
         raise UsageError(f"revision {revision!r} has no bench/cli.py: it can't be run")
     return Tree(revision, commit, folder)

@@ -41,8 +41,9 @@ def git(folder, *arguments):
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path, monkeypatch):
     """A checkout with the commits `first`, `slow` (10 % more time), `dear` (a lock more), `first`, which it is at."""
+    monkeypatch.setenv("VGIC_BENCH_CACHE", str(tmp_path / "cache"))
     root = tmp_path / "checkout"
     (root / "bench").mkdir(parents=True)
     (root / "bench" / "__init__.py").touch()
@@ -58,8 +59,7 @@ def repository(tmp_path):
 def measured(repository, against, candidate=None, processes=5, arguments=()):
     with two_trees(repository, against, candidate, isolated=False) as trees:
         runs = measure_trees(trees, arguments, processes, said.append)
-        assert trees[0].folder.exists()
-    assert not trees[0].folder.exists()
+        assert trees[0].folder.parent == repository.parent / "cache"
     return runs
 
 
@@ -71,6 +71,8 @@ def test_the_same_code_passes_and_dearer_code_fails(repository):
     assert judge(first, second, meters=("events",)).status == 0
     assert first.table("samples")["process"].nunique() == 2
     assert first.meta["tool"]["commit"] == second.meta["tool"]["commit"] == git(repository, "rev-parse", "HEAD").strip()
+    kept = list((repository.parent / "cache").glob("revision-*"))
+    assert len(kept) == 1 and not list((repository.parent / "cache").glob(".revision-*"))
     assert "first (" in said[0] and "working tree" in said[1]
     slow = judge(*measured(repository, "first", "slow"))
     assert slow.status == 1 and "new inject_edge" in slow.reasons[0] and "time" in slow.reasons[0]
