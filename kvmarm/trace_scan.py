@@ -132,10 +132,10 @@ def _number(data: Any, start: Any, end: Any) -> Any:
         character = np.int64(data[position])
         if character < 48 or character > 57:
             return 0, U64(0)
-        digit = U64(character - 48)
-        if value > U64(1844674407370955161) or (value == U64(1844674407370955161) and digit > U64(5)):
+        unit = U64(character - 48)
+        if value > U64(1844674407370955161) or (value == U64(1844674407370955161) and unit > U64(5)):
             return 0, U64(0)
-        value = value * U64(10) + digit
+        value = value * U64(10) + unit
     return 1, value
 
 

@@ -96,10 +96,10 @@ def replay(
     )
     load_platform(platform)
     targets = [_target(output, path, len(recordings)) for path in recordings]
-    for target in filter(None, targets):
-        if targets.count(target) > 1:
-            raise UsageError(f"{target}: two recordings would be written there, expected different file names")
-        check_file(target)
+    for file in filter(None, targets):
+        if targets.count(file) > 1:
+            raise UsageError(f"{file}: two recordings would be written there, expected different file names")
+        check_file(file)
     if results is not None:
         # Loads pandas, which costs time and memory: only when it is needed.
         from bench.results import check_new_folder
