@@ -45,9 +45,7 @@ def test_names_are_escaped_everywhere(tmp_path):
 def test_markdown_says_what_the_gate_says(tmp_path):
     text = markdown(failing())
     assert text.startswith("## ❌ vgic-bench gate: regressed\n")
-    assert (
-        "| new inject\\_edge | lock | 2 | 3 | +1 | regressed |" in text
-    )
+    assert "| new inject\\_edge | lock | 2 | 3 | +1 | regressed |" in text
     assert "| transition | meter | baseline |" in text
     append_summary(judge(results(), results()), tmp_path / "summary.md")
     append_summary(failing(), tmp_path / "summary.md")
