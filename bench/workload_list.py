@@ -130,8 +130,13 @@ def show(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
-    print("\nMMIO: share of distributor and redistributor accesses among the VGIC's operations.")
-    print("On GICv2 an SGI is one; most others are what the guest's driver writes as it starts.\n")
+    print()
+    note = (
+        "MMIO: share of distributor and redistributor accesses among the VGIC's operations. On GICv2 an SGI is one; "
+        "most others are what the guest's driver writes as it starts."
+    )
+    print(textwrap.fill(note, PLAIN_WIDTH))
+    print()
     if any("costs" in row for row in rows):
         _show_costs(rows)
     for row in rows:
