@@ -7,7 +7,7 @@ sections leave out what they cannot show. The first design of the results is the
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ class Report:
             frame[column] = frame[column].astype(str)
         return frame
 
+    @lru_cache(maxsize=8)  # noqa: B019 - a report lives as long as its page is made
     def designs(self, family: str = "vgic") -> list[Choice]:
         """Return the designs of a family in the order of the results' metadata, those it does not name last."""
         frame = self.transitions
@@ -105,6 +106,7 @@ class Report:
         """Names of the platforms that cycles were priced for."""
         return [] if self.cycles.empty else sorted(self.cycles["platform"].astype(str).unique())
 
+    @lru_cache(maxsize=8)  # noqa: B019
     def meters(self, family: str = "vgic") -> list[Meter]:
         """Return the meters that this run has at least one value of, the preferred one first."""
         frame = self.transitions[self.transitions["family"] == family]
@@ -151,6 +153,7 @@ class Report:
         )
         return wide.iloc[np.argsort([order[key] for key in wide.index], kind="stable")]
 
+    @lru_cache(maxsize=32)  # noqa: B019
     def ratios(self, meter: str, family: str = "vgic") -> pd.Series:
         """Return candidate over reference for a meter, indexed like `costs`; empty without a second design."""
         wide, designs = self.costs(family), self.designs(family)

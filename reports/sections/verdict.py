@@ -111,19 +111,19 @@ def _groups(report: Report) -> Markup | None:
     meters = report.meters()
     if not meters or len(report.designs()) < 2:
         return None
+    by_group: list[dict[str, list[float]]] = []
+    for meter in meters:
+        ratios = report.ratios(meter.key)
+        found: dict[str, list[float]] = {}
+        for index, ratio in zip(ratios.index, ratios.tolist(), strict=True):
+            if is_number(ratio):
+                found.setdefault(report.group(str(index[-1])), []).append(ratio)
+        by_group.append(found)
     rows = []
     for group in dict.fromkeys(report.described["group"]):
         if group == "guest":
             continue
-        parts = []
-        for meter in meters:
-            ratios = report.ratios(meter.key)
-            chosen = (
-                ratios[[report.group(name) == group for name in ratios.index.get_level_values("transition")]].dropna()
-                if len(ratios)
-                else ratios
-            )
-            parts.append((geometric_mean(chosen), len(chosen)))
+        parts = [(geometric_mean(found.get(group, [])), len(found.get(group, []))) for found in by_group]
         if any(count for _, count in parts):
             rows.append(
                 tag(
