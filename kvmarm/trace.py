@@ -301,7 +301,7 @@ def format_op(op: Any) -> str:
             number = plain.pop(0)
             if letter == "r":
                 words.append("d" if number == -1 else "i" if number == -2 else f"r{number}")
-            elif letter in "om":
+            elif letter == "o" or (letter == "m" and kind != BPR):
                 words.append(f"{number:#x}")
             else:
                 words.append(str(number))
