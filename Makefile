@@ -13,6 +13,9 @@ run: $(VENV)/.installed
 	$(BIN)/vgic-bench run $(RUN_OPTIONS)
 
 test: $(VENV)/.installed-test
+	@# On all cores; the tests, one after the other, would compile on one.
+	$(BIN)/python -m bench.warm
+	$(BIN)/python -m bench.replay_warm
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
 lint: $(VENV)/.installed-dev

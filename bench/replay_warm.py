@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compiling what a replay needs, once a machine, in processes of their own: this one stays small and can tell of it.
 
-`python -m bench.replay_warm PART` compiles one part: `readers`, or the name of a design.
+`python -m bench.replay_warm PART` compiles one part: `readers`, or the name of a design; without PART, all of them.
 """
 
 import os
@@ -65,4 +65,9 @@ def ensure_compiled(designs: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    compile_part(sys.argv[1])
+    if len(sys.argv) > 1:
+        compile_part(sys.argv[1])
+    else:
+        from kvmarm.design import BUILT_IN
+
+        ensure_compiled(BUILT_IN)

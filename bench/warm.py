@@ -5,7 +5,7 @@ A design is compiled in parts, each of which is one specialisation of everything
 timing (the time meter) and plain (traces, neither counted nor written). A stamp in the folder of compiled code says
 which parts are there; the folder's name changes with the sources, so a stamp never outlives them.
 
-`python -m bench.warm DESIGN PART` compiles one part.
+`python -m bench.warm DESIGN PART` compiles one part, `python -m bench.warm` every part of the built-in designs.
 """
 
 import hashlib
@@ -115,4 +115,7 @@ def ensure_compiled(designs: Iterable[str], parts: Iterable[str] = PARTS) -> flo
 
 
 if __name__ == "__main__":
-    compile_part(*sys.argv[1:])
+    if len(sys.argv) > 1:
+        compile_part(*sys.argv[1:])
+    else:
+        ensure_compiled(BUILT_IN)
