@@ -6,7 +6,7 @@ every design has them, otherwise in nanoseconds, otherwise in events; a table is
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,29 +48,32 @@ def _ratio(value: float, base: float) -> float:
     return value / base if base else (1.0 if value == base else math.inf)
 
 
-def _contributions(events: pd.DataFrame, design: str, weighted: bool) -> pd.Series:
-    """Return what each event of a point comes to: instructions where a VGIC design's weights are known, else counts."""
-    counts = events.set_index("event")["count"].astype(float)
+def _contributions(events: pd.DataFrame | None, weight_of: dict[str, float] | None) -> dict[str, float]:
+    """Return what each event of a point comes to: instructions where weights are given, else counts."""
+    if events is None:
+        return {}
+    counts = zip(events["event"].tolist(), events["count"].tolist(), strict=True)
+    if weight_of is None:
+        return {event: float(count) for event, count in counts}
+    return {event: count * weight_of[event] for event, count in counts}
+
+
+def _weights(design: str, weighted: bool) -> dict[str, float] | None:
     vector = weights.weights_of(get_design(design)) if weighted else None
-    if vector is None:
-        return counts
-    return counts * pd.Series(dict(zip(event_names(), vector, strict=True))).reindex(counts.index)
+    return None if vector is None else dict(zip(event_names(), map(float, vector), strict=True))
 
 
-def because(first: pd.Series, second: pd.Series) -> str:
+def because(first: Mapping[str, float], second: Mapping[str, float]) -> str:
     """Return the event whose contributions differ most between two designs, with both: `word_and 896->0`.
 
     first, second: event -> contribution.
     """
-    both = pd.DataFrame({"first": first, "second": second}).fillna(0.0)
-    if both.empty:
+    if not first and not second:
         return "no work in either"
-    gap = (both["second"] - both["first"]).abs()
-    if gap.max() < 0.5:
-        return "the same steps"
-    position = int(gap.to_numpy().argmax())
-    first_figure, second_figure = both.to_numpy()[position]
-    return f"{both.index[position]!s} {first_figure:,.0f}->{second_figure:,.0f}"
+    # Sorted: of two that differ as much, the same one wherever and in whatever order they were counted.
+    most = max(sorted({*first, *second}), key=lambda event: abs(second.get(event, 0.0) - first.get(event, 0.0)))
+    before, after = first.get(most, 0.0), second.get(most, 0.0)
+    return "the same steps" if abs(after - before) < 0.5 else f"{most} {before:,.0f}->{after:,.0f}"
 
 
 def transition_rows(
@@ -88,8 +91,8 @@ def transition_rows(
     events = events[(events["gic"] == gic) & (events["family"] == family)]
     weighted = column == "instructions" and family == "vgic"
     by_point = dict(tuple(events.groupby(["transition", "design"], sort=False)))
-    empty = events.iloc[:0]
     designs = list(dict.fromkeys(table["design"]))
+    weight_of = {design: _weights(design, weighted) for design in designs[:2]}
     rows = []
     for name, group in table.groupby("transition", sort=False):
         by_design = group.drop_duplicates("design").set_index("design")
@@ -98,8 +101,7 @@ def transition_rows(
         figures = tuple(float(by_design[column][design]) for design in designs)
         reason = ""
         if len(designs) > 1:
-            parts = [_contributions(by_point.get((name, design), empty), design, weighted) for design in designs[:2]]
-            reason = because(*parts)
+            reason = because(*(_contributions(by_point.get((name, each)), weight_of[each]) for each in designs[:2]))
         times = tuple(float(by_design["time_ns"][design]) for design in designs)
         rows.append(Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason, times))
     return unit, rows

@@ -2,7 +2,6 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -86,11 +85,11 @@ def test_bad_options_are_refused_before_anything_is_done(options: dict[str, obje
 
 
 def test_what_makes_the_difference() -> None:
-    first = pd.Series({"lock": 20.0, "word_and": 900.0})
-    second = pd.Series({"lock": 40.0, "list_step": 10.0})
+    first = {"lock": 20.0, "word_and": 900.0}
+    second = {"lock": 40.0, "list_step": 10.0}
     assert because(first, second) == "word_and 900->0"
     assert because(first, first) == "the same steps"
-    empty = pd.Series(dtype=float)
+    empty: dict[str, float] = {}
     assert because(empty, empty) == "no work in either"
 
 
