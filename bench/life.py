@@ -159,20 +159,33 @@ def life_rows(
                 if vcpus < 2 and scenario.name == "sgi":
                     continue
                 played = play(stage, scenario)
+                ran = _run_switches(config, played)
                 for platform in matching or [None]:
-                    rows += _pairings(design, config, scenario, played, platform)
+                    rows += _pairings(design, config, scenario, played, ran, platform)
     return rows
 
 
-def _pairings(
-    design: Design, config: VmConfig, scenario: Scenario, played: Played, platform: Platform | None
-) -> Iterable[dict[str, Any]]:
+def _run_switches(config: VmConfig, played: Played) -> dict[str, dict[str, Executed]]:
+    """Return what each variant of a switch executes for a scenario: title -> phase, and `kicked`, -> what it ran."""
     base = Configuration(
         gic=f"v{config.gic}", nr_lr=config.lrs, live_lrs=played.live, lr_kind=played.lr_kind, exit="irq"
     )
+    found = {}
     for title, configuration in variants(base):
-        ran = run_switch(configuration)
-        ran["kicked"] = run_switch(replace(configuration, live_lrs=0, lr_kind="pending"))["exit"]
+        kicked = run_switch(replace(configuration, live_lrs=0, lr_kind="pending"))["exit"]
+        found[title] = {**run_switch(configuration), "kicked": kicked}
+    return found
+
+
+def _pairings(
+    design: Design,
+    config: VmConfig,
+    scenario: Scenario,
+    played: Played,
+    switches: dict[str, dict[str, Executed]],
+    platform: Platform | None,
+) -> Iterable[dict[str, Any]]:
+    for title, ran in switches.items():
         for phase in PHASES:
             instructions, cycles, events = _phase(phase, design, scenario, played, ran, platform)
             yield {
