@@ -28,10 +28,8 @@ class Design:
     name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). initialise(vm): puts a zeroed, configured record into its reset state.
     functions: one jitted function for each name in kvmarm.interface.OPERATIONS.
-    bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. lrs_always_loaded: whether the world switch that goes with it
-    moves every list register. snapshot(vm): the state in words, for explanations: key (such as "INTID 34" or
-    "vCPU 0 ap_list") -> value, only what differs from rest.
-    weights: file name of the fitted instruction weights inside the package, or None.
+    bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. snapshot(vm): the state in words, for explanations: key (such
+    as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
     """
 
     name: str
