@@ -11,9 +11,14 @@ work folder goes.
 import hashlib
 import itertools
 import json
+import logging
 import os
+import re
 import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +31,7 @@ from bench.designs import check_designs
 from bench.measure import KEY, measure_all
 from bench.results import Results, frame, new_meta, utc_now
 from bench.switch_tables import transition_tables
+from bench.timing_run import MEASUREMENT_FAILED
 from bench.transitions.catalogue import load_catalogue, select
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -158,10 +164,21 @@ def _local(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]],
     from joblib import Parallel, delayed
 
     work = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    yield from work(
-        delayed(_block_to_shard)(str(folder), number, places, plan.transitions, plan.catalogue)
-        for number, places in waiting
-    )
+    try:
+        yield from work(
+            delayed(_block_to_shard)(str(folder), number, places, plan.transitions, plan.catalogue)
+            for number, places in waiting
+        )
+    except BrokenProcessPool as error:
+        # Its last words are a list of the workers' exit codes: {SIGKILL(-9)}.
+        how = "".join(re.findall(r"exit codes of the workers are \{(.*)\}", str(error))) or "killed"
+        raise _stopped(f"a worker process ended before it had measured ({how}; out of memory?)") from error
+    except MemoryError as error:
+        raise _stopped("a worker process ran out of memory; fewer --jobs need less of it") from error
+
+
+def _stopped(why: str) -> UsageError:
+    return UsageError(f"{why}; what is done is kept, the same command goes on from there", MEASUREMENT_FAILED)
 
 
 def _on_cluster(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]], address: str) -> Iterator[int]:
@@ -169,6 +186,9 @@ def _on_cluster(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Plac
         from distributed import Client, as_completed
     except ImportError:
         raise UsageError("--scheduler needs the package `distributed`: pip install 'vgic-bench[dask]'") from None
+    # What fails is told in one line below; the client's own log would say it in tracebacks.
+    for name in ("distributed.client", "distributed.utils"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError, TimeoutError) as error:
@@ -181,14 +201,22 @@ def _on_cluster(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Plac
         }
         for future in as_completed(list(futures)):
             number = futures[future]
-            write_shard(folder, number, future.result())
+            try:
+                table = future.result()
+            except UsageError:
+                raise
+            except (Exception, CancelledError) as error:
+                # Workers killed time and again, one without vgic-bench, a scheduler that went away: any error at all.
+                why = textwrap.shorten(f"{type(error).__name__}: {error}", 120, placeholder=" …")
+                raise _stopped(f"scheduler {address}: measuring failed ({why})") from error
+            write_shard(folder, number, table)
             yield number
 
 
 def run_blocks(plan: Plan, folder: Path, scheduler: str | None, jobs: int, progress: Callable[[int, int], None]) -> int:
     """Measure the blocks whose shards are not in `folder`; return how many were there already.
 
-    Raises UsageError when the scheduler cannot be reached.
+    Raises UsageError when the scheduler cannot be reached, with status 5 when a worker dies; finished blocks stay.
     """
     blocks = plan.blocks()
     waiting = [(number, places) for number, places in enumerate(blocks) if not _shard(folder, number).is_file()]

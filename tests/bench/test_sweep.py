@@ -173,3 +173,52 @@ def test_a_dask_cluster_gives_what_this_machine_gives(tmp_path: Path) -> None:
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         remote, _, _ = sweep(PLAN, tmp_path / "remote", scheduler=cluster.scheduler_address)
     pd.testing.assert_frame_equal(local.table("transitions"), remote.table("transitions"))
+
+
+def test_a_killed_worker_is_one_line_and_what_was_measured_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_PLACES", 10)
+    real = module._block_to_shard
+
+    def dying(folder: str, number: int, *rest: Any) -> int:
+        import os
+        import signal
+        import time
+
+        if number == 1:
+            while not Path(folder, "shard-00000.parquet").exists():
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(folder, number, *rest)
+
+    monkeypatch.setattr(module, "_block_to_shard", dying)
+    with pytest.raises(UsageError, match=r"ended before it had measured \(SIGKILL.*what is done is kept") as error:
+        sweep(PLAN, tmp_path, jobs=2)
+    assert error.value.exit_status == 5
+    monkeypatch.setattr(module, "_block_to_shard", real)
+    _, _, found = sweep(PLAN, tmp_path, jobs=1)
+    assert found == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ModuleNotFoundError("No module named 'bench'"), r"ModuleNotFoundError: No module named 'bench'"),
+        (UsageError("as it is"), "^as it is$"),
+    ],
+)
+def test_what_fails_on_a_cluster_is_one_line(
+    error: Exception, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def failing(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "measure_block", failing)
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(UsageError, match=says),
+    ):
+        sweep(PLAN, tmp_path, scheduler=cluster.scheduler_address)
