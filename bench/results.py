@@ -8,7 +8,10 @@ Rules inside:
   newer one is refused, because guessing at unknown columns would be worse than saying so.
 - Columns named in `TABLES` must be there; a table may have more of them (they are kept), and so may the folder have
   more tables.
+- pandas is loaded by what returns its frames only: a reader of `load_columns` never waits for it.
 """
+
+from __future__ import annotations
 
 import json
 import os
@@ -18,12 +21,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file, check_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 KEY = ("design", "family", "gic", "irqs", "vcpus", "lrs", "pending", "live", "transition")
@@ -108,6 +112,8 @@ class Results:
         columns = TABLES.get(name)
         if columns is None:
             raise UsageError(f"{name}: no such table; expected one of {', '.join(sorted(TABLES))}")
+        import pandas as pd
+
         return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in columns.items()})
 
     def has(self, name: str) -> bool:
@@ -129,7 +135,7 @@ class Results:
         if target.exists() and not (replace and (not any_entry(target) or (target / "meta.json").is_file())):
             raise UsageError(f"{target}: already exists; expected a new results folder")
         for name, frame in self.tables.items():
-            check_columns(frame, name, f"table {name}")
+            check_columns(map(str, frame.columns), name, f"table {name}")
         beside = None
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +163,7 @@ class Results:
         return target
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], tables: Iterable[str] | None = None) -> "Results":
+    def load(cls, folder: str | os.PathLike[str], tables: Iterable[str] | None = None) -> Results:
         """Read a results folder, all tables or only those named.
 
         Raises UsageError when it is not a results folder, has another schema that can't be upgraded, or a file in
@@ -174,7 +180,7 @@ class Results:
             UPGRADES[version](meta, frames)
             meta["schema"] = version + 1
         for name, frame in frames.items():
-            check_columns(frame, name, str(path / f"{name}.parquet"))
+            check_columns(map(str, frame.columns), name, str(path / f"{name}.parquet"))
         return cls(meta, frames, path)
 
 
@@ -207,16 +213,51 @@ def load_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
+    import pandas as pd
+
     try:
         return pd.read_parquet(file)
     except Exception as error:  # pyarrow raises several kinds, all of which mean the same to a user
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{file}: not a readable Parquet file, perhaps truncated ({reason})") from error
+        raise _unreadable(file, error) from error
 
 
-def check_columns(frame: pd.DataFrame, name: str, where: str) -> None:
+def _unreadable(file: Path, error: Exception) -> UsageError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UsageError(f"{file}: not a readable Parquet file, perhaps truncated ({reason})")
+
+
+def load_columns(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (meta, name -> `pyarrow.Table`) of a results folder, with text as dictionary columns; without pandas.
+
+    Raises UsageError as `Results.load` does.
+    """
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    path = Path(folder)
+    meta = load_meta(path)
+    if meta["schema"] != SCHEMA:
+        # Upgrades are written for frames.
+        results = Results.load(path)
+        return results.meta, {name: pyarrow.Table.from_pandas(frame) for name, frame in results.tables.items()}
+    tables = {}
+    for file in sorted(path.glob("*.parquet")):
+        try:
+            with ParquetFile(file) as plain:
+                kinds = plain.schema_arrow
+                words = [field.name for field in kinds if field.type in (pyarrow.string(), pyarrow.large_string())]
+                with ParquetFile(file, metadata=plain.metadata, read_dictionary=words) as encoded:
+                    tables[file.stem] = encoded.read(use_threads=False)
+        except Exception as error:  # see _read_parquet
+            raise _unreadable(file, error) from error
+        check_columns(tables[file.stem].column_names, file.stem, str(file))
+    return meta, tables
+
+
+def check_columns(columns: Iterable[str], name: str, where: str) -> None:
     """Raise UsageError when a table of the schema lacks one of its columns; tables of other names pass."""
-    missing = [column for column in TABLES.get(name, {}) if column not in frame.columns]
+    present = set(columns)
+    missing = [column for column in TABLES.get(name, {}) if column not in present]
     if missing:
         raise UsageError(f"{where}: lacks column {', '.join(missing)}; expected {', '.join(TABLES[name])}")
 
@@ -241,6 +282,8 @@ def frame(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
     columns = TABLES.get(name)
     if columns is None:
         raise UsageError(f"{name}: no such table; expected one of {', '.join(sorted(TABLES))}")
+    import pandas as pd
+
     blanks: dict[str, Any] = {TEXT: "", INTEGER: 0, NUMBER: float("nan"), TRUTH: False}
     others = list(dict.fromkeys(column for row in rows for column in row if column not in columns))
     data: dict[str, Any] = {

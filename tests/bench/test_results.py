@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import json
 import math
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
 from bench import results as module
-from bench.results import KEY, SCHEMA, TABLES, Results, find_runs, frame, load_meta, new_folder, new_meta
+from bench.results import KEY, SCHEMA, TABLES, Results, find_runs, frame, load_columns, load_meta, new_folder, new_meta
 from kvmarm.errors import UsageError
 
 ROW = dict(zip(KEY, ("old", "vgic", 2, 256, 4, 4, 0, 0, "flush_empty"), strict=True))
@@ -31,6 +33,19 @@ def test_round_trip(tmp_path):
     assert pd.read_parquet(path / "events.parquet")["count"].sum() == 3
     assert math.isnan(back.tables["transitions"].loc[0, "time_ns"])
     assert [entry.name for entry in (tmp_path / "deep").iterdir()] == ["one"]
+
+
+def test_columns_are_those_of_the_frames(tmp_path):
+    saved = small()
+    saved.tables["own"] = pd.DataFrame({"text": ["a", None, "é"], "number": [1.5, None, 2.0]})
+    meta, columns = load_columns(saved.save(tmp_path / "one"))
+    back = Results.load(tmp_path / "one")
+    assert meta == back.meta and set(columns) == set(back.tables)
+    for name, table in back.tables.items():
+        pd.testing.assert_frame_equal(columns[name].to_pandas().astype(table.dtypes), table)
+    program = f"import sys; from bench.results import load_columns; load_columns({str(tmp_path / 'one')!r}); "
+    program += "assert not {'pandas', 'numba'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_absent_tables_are_empty_with_columns():
@@ -104,22 +119,25 @@ def test_an_old_schema_is_upgraded_while_it_is_read(tmp_path, monkeypatch):
     back = Results.load(path)
     assert back.meta["schema"] == SCHEMA and back.meta["upgraded"]
     assert list(back.tables["events"]["count"]) == [2, 1]
+    meta, columns = load_columns(path)
+    assert meta["upgraded"] and columns["events"]["count"].to_pylist() == [2, 1]
 
 
-def test_damage_is_named(tmp_path):
+@pytest.mark.parametrize("load", [Results.load, load_columns])
+def test_damage_is_named(tmp_path, load):
     path = small().save(tmp_path / "one")
     parquet = path / "events.parquet"
     whole = parquet.read_bytes()
     parquet.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UsageError, match=r"events\.parquet: not a readable Parquet file, perhaps truncated") as caught:
-        Results.load(path)
+        load(path)
     assert "\n" not in str(caught.value)
     parquet.write_bytes(b"")
     with pytest.raises(UsageError, match=r"events\.parquet"):
-        Results.load(path)
+        load(path)
     pd.DataFrame({"event": ["lock"]}).to_parquet(parquet)
     with pytest.raises(UsageError, match=r"events\.parquet: lacks column design"):
-        Results.load(path)
+        load(path)
     (path / "meta.json").write_text('{"schema": 1')
     with pytest.raises(UsageError, match=r"meta\.json: not valid JSON"):
         load_meta(path)
@@ -128,11 +146,11 @@ def test_damage_is_named(tmp_path):
         load_meta(path)
     (path / "meta.json").unlink()
     with pytest.raises(UsageError, match="not a results folder"):
-        Results.load(path)
+        load(path)
     with pytest.raises(UsageError, match="does not exist"):
-        Results.load(tmp_path / "nowhere")
+        load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="is a file"):
-        Results.load(parquet)
+        load(parquet)
 
 
 def test_rows_fill_what_they_leave_out():
