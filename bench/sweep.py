@@ -5,7 +5,7 @@ The grid is cut into blocks of places (a design, a configuration, a number of st
 by a worker of joblib on this machine or of a Dask cluster, and its result becomes one shard file, written under another
 name and renamed. Shards lie in a work folder whose name is a hash of the whole plan and of the sources: the same sweep
 started again finds what is done, another one or other code never does. A finished sweep is one results folder, and its
-work folder goes.
+work folder (bench.work_folder) goes.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -33,6 +32,7 @@ from bench.results import Results, frame, new_meta, utc_now
 from bench.switch_tables import transition_tables
 from bench.timing_run import MEASUREMENT_FAILED
 from bench.transitions.catalogue import load_catalogue, select
+from bench.work_folder import WorkFolder, clear_stale
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
@@ -178,7 +178,7 @@ def _local(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]],
 
 
 def _stopped(why: str) -> UsageError:
-    return UsageError(f"{why}; what is done is kept, the same command goes on from there", MEASUREMENT_FAILED)
+    return UsageError(f"{why}; what is done is kept for a day, the same command goes on from there", MEASUREMENT_FAILED)
 
 
 def _on_cluster(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]], address: str) -> Iterator[int]:
@@ -285,20 +285,22 @@ def sweep(
     scheduler: str | None = None,
     jobs: int = -1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Results, Path, int]:
+) -> tuple[Results, WorkFolder, int]:
     """Run a sweep or go on with it; return (results, work folder to remove when they are saved, blocks found done).
 
-    root: folder that the work folder is made in. Raises UsageError for a bad plan or scheduler.
+    root: folder that the work folder is made in, and old ones cleared away. Raises UsageError for a bad plan or
+    scheduler, and when the same sweep is running there.
     """
     check(plan)
     meta = new_meta("sweep")
-    folder = root / f".sweep-{plan.identity()}"
+    folder = WorkFolder(root, plan.identity())
+    clear_stale(root)  # after its own is held, however old that is
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    found = run_blocks(plan, folder, scheduler, jobs, progress)
-    results = assemble(plan, folder)
+        found = run_blocks(plan, folder.path, scheduler, jobs, progress)
+        results = assemble(plan, folder.path)
+    except BaseException:
+        folder.release()
+        raise
     combinations, impossible = plan.combinations()
     designs = [get_design(name) for name in plan.designs]
     results.meta = meta | {
@@ -316,11 +318,6 @@ def sweep(
         "finished": utc_now(),
     }
     return results, folder, found
-
-
-def remove(folder: Path) -> None:
-    """Remove a work folder."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:

@@ -53,7 +53,7 @@ def sweep(
     from bench.report_page import write_report_page
     from bench.results import check_new_folder
     from bench.run import default_output
-    from bench.sweep import Plan, check, cores, numbers, remove
+    from bench.sweep import Plan, check, cores, numbers
     from bench.sweep import sweep as run_sweep
     from bench.transitions.catalogue import cost_transitions
     from bench.warm import ensure_compiled
@@ -80,10 +80,10 @@ def sweep(
                 plan, work, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
             )
     except KeyboardInterrupt:
-        print("vgic-bench: what is done is kept, the same command goes on from there", file=sys.stderr)
+        print("vgic-bench: what is done is kept for a day, the same command goes on from there", file=sys.stderr)
         raise
     results.save(folder, replace=True)
-    remove(shards)
+    shards.remove()
     page = write_report_page(folder) if html else None
     table = results.tables["crossover"]
     if as_json:

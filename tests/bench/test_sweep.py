@@ -80,7 +80,7 @@ def test_a_sweep_gives_every_point_once_and_its_crossovers(tmp_path: Path) -> No
     assert printed[1] == ["transition", "vcpus", "irqs", "pending"]
     assert {len(row) for row in printed[2]} == {4} and len(printed[2]) == 3
     results.save(tmp_path / "saved")
-    module.remove(folder)
+    folder.remove()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved"]
 
 
@@ -179,6 +179,7 @@ def test_a_killed_worker_is_one_line_and_what_was_measured_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOCK_PLACES", 10)
+    monkeypatch.setattr(module.environment, "tool", lambda: {"source_hash": "same"})
     real = module._block_to_shard
 
     def dying(folder: str, number: int, *rest: Any) -> int:
@@ -193,7 +194,7 @@ def test_a_killed_worker_is_one_line_and_what_was_measured_is_kept(
         return real(folder, number, *rest)
 
     monkeypatch.setattr(module, "_block_to_shard", dying)
-    with pytest.raises(UsageError, match=r"ended before it had measured \(SIGKILL.*what is done is kept") as error:
+    with pytest.raises(UsageError, match=r"ended before it had measured \(SIGKILL.*kept for a day") as error:
         sweep(PLAN, tmp_path, jobs=2)
     assert error.value.exit_status == 5
     monkeypatch.setattr(module, "_block_to_shard", real)
