@@ -30,6 +30,7 @@ from bench.designs import check_designs
 from bench.measure import KEY, measure_all
 from bench.results import Results, frame, new_meta, utc_now
 from bench.switch_tables import transition_tables
+from bench.switch_transitions import switch_transitions
 from bench.timing_run import MEASUREMENT_FAILED
 from bench.transitions.catalogue import load_catalogue, select
 from bench.work_folder import WorkFolder, clear_stale
@@ -102,12 +103,21 @@ def check(plan: Plan) -> None:
     check_designs(plan.designs)
     if min(plan.pending) < 0:
         raise UsageError(f"pending={min(plan.pending)}: expected 0 or more")
+    known = sorted({transition.live for transition in switch_transitions()})
+    for live in plan.live:
+        if live not in known:
+            raise UsageError(
+                f"--live {live}: expected {known[0]} to {known[-1]}, as the world switches' transitions have"
+            )
     chosen = select(load_catalogue(plan.catalogue), plan.transitions)
     found, impossible = plan.combinations()
     if not found:
         raise UsageError(
             f"no VM can have any of the {impossible} combinations: see the ranges of gic, irqs, vcpus, lrs"
         )
+    most = max(config.lrs for config, _ in found)
+    if plan.live and min(plan.live) > most:
+        raise UsageError(f"--live {min(plan.live)}: there are {most} list registers at most; see --lrs")
     for config in {config for config, _ in found}:
         for one in chosen:
             if one.source in plan.catalogue:

@@ -64,6 +64,8 @@ def read_requests(path: Path) -> list[Request]:
         if phase is not None and phase not in configuration.phases:
             raise UsageError(f"{where}: phase: no {phase} with fp_used=0; expected {', '.join(configuration.phases)}")
         requests.append(Request(configuration, phase, where))
+    if not requests:
+        raise UsageError(f"{path}: no configurations; expected one JSON object a line")
     return requests
 
 

@@ -182,10 +182,13 @@ def self_test(
     import json
 
     from bench.budget import load_budget
+    from bench.designs import named_designs
     from bench.gate_selftest import SLOWDOWN, names_of
     from bench.gate_selftest import self_test as test
 
-    outcome = test(names_of(transitions), designs.split(","), processes, deals, load_budget(budget), not counts_only)
+    outcome = test(
+        names_of(transitions), named_designs(designs), processes, deals, load_budget(budget), not counts_only
+    )
     if as_json:
         print(json.dumps(vars(outcome), indent=1))
         raise typer.Exit(outcome.status)

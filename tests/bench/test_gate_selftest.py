@@ -10,7 +10,7 @@ from bench.budget import Budget
 from bench.gate_selftest import Outcome, check_counts, check_times, deal, names_of
 from kvmarm.errors import UsageError
 from tests.bench.sample_results import results
-from tests.cli import vgic_bench
+from tests.cli import assert_refused, vgic_bench
 
 
 def machine(spread, slower=1.0):
@@ -70,3 +70,10 @@ def test_the_command_counts_for_real():
     assert outcome["counts_silent"] is True and outcome["counts_fired"] is True and outcome["lines"] == []
     with pytest.raises(UsageError, match="flush_emtpy"):
         names_of("flush_emtpy")
+
+
+@pytest.mark.parametrize(
+    ("designs", "says"), [("old,,old", "'old' is named twice"), (",", "at least one design"), ("nwe", "'new'")]
+)
+def test_designs_are_checked_before_anything_is_counted(designs, says):
+    assert_refused(vgic_bench("gate", "self-test", "--counts-only", "--designs", designs), says)

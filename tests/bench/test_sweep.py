@@ -146,6 +146,16 @@ def test_live_list_registers_are_an_axis_of_the_world_switches(tmp_path: Path) -
     assert (rows["first_ratio"] < rows["last_ratio"]).all() and len(rows) == 2
 
 
+def test_live_list_registers_that_no_transition_has_are_refused() -> None:
+    for live, lrs, says in (
+        ((0, 99), (4,), "--live 99: expected 0 to 4"),
+        ((3, 4), (2,), "--live 3: there are 2 list"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            check(replace(PLAN, live=live, lrs=lrs))
+    check(replace(PLAN, live=(0, 4), lrs=(2,)))
+
+
 def test_a_sweep_of_transitions_that_apply_nowhere_is_refused() -> None:
     # An interrupt needs another vCPU to migrate to.
     with pytest.raises(UsageError, match="none of the transitions applies"):

@@ -86,6 +86,8 @@ def test_bad_input(tmp_path: Path) -> None:
         path.write_text("{}\n" + line + "\n")
         assert_refused(vgic_bench("switch", "steps", "--configs", path, "--json"), "bad.jsonl: line 2", part)
     assert_refused(vgic_bench("switch", "steps", "--configs", tmp_path / "none"), "cannot be read")
+    path.write_text("\n \n")
+    assert_refused(vgic_bench("switch", "steps", "--configs", path), "bad.jsonl: no configurations")
 
 
 def test_sweep() -> None:
