@@ -85,7 +85,7 @@ def main() -> None:
         if describe is None:
             raise
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()  # type: ignore[attr-defined]
+            error.show()  # type: ignore[attr-defined]  # the parser's error, known by its name
             sys.exit(2)
         context = getattr(error, "ctx", None)
         where = f" (see `{context.command_path} --help`)" if context else ""

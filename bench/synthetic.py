@@ -73,7 +73,7 @@ class Knobs:
 def parse_knobs(items: list[str]) -> Knobs:
     """Return knobs from `name=value` items. Raises UsageError for unknown names and bad values."""
     types: dict[str, Any] = {item.name: float if isinstance(item.default, float) else int for item in fields(Knobs)}
-    given: dict[str, int | float] = {}
+    given: dict[str, Any] = {}
     for item in items:
         name, _, text = item.partition("=")
         if name not in types:
@@ -82,7 +82,7 @@ def parse_knobs(items: list[str]) -> Knobs:
             given[name] = types[name](text)
         except ValueError:
             raise UsageError(f"knob {item!r}: expected a number") from None
-    return Knobs(**given)  # type: ignore[arg-type]
+    return Knobs(**given)
 
 
 class _Guest:

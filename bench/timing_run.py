@@ -82,7 +82,11 @@ def time_points(
             "calls": calls,
             "passes": passes,
         }
-        for place, name, design, position, loops, ns in _one_process(job, lambda n, b=base: progress(b + n, total)):  # type: ignore[misc]
+
+        def told(done: int, base: int = base) -> None:
+            progress(base + done, total)
+
+        for place, name, design, position, loops, ns in _one_process(job, told):
             config, pending = places[place]
             effective = by_name[name].effective_pending(config, pending)
             assert effective is not None

@@ -191,10 +191,10 @@ def show(
 @switch_app.command("sweep")
 def sweep(
     vary: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--vary", help="An axis: KEY=VALUE,VALUE or KEY=FIRST..LAST, a key of --configs; repeat it."),
-    ] = [],  # noqa: B006 - typer copies it
-    fix: Annotated[list[str], typer.Option("--set", help="KEY=VALUE for all points; repeat the option.")] = [],  # noqa: B006
+    ] = None,
+    fix: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for all points; repeat the option.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", help="Round trips at each point.", min=1)] = 100_000,
     platform: Annotated[
         list[str] | None, typer.Option("--platform", help="Also cycles of this platform; repeat the option.")
@@ -212,8 +212,8 @@ def sweep(
     from bench.switch_sweep import sweep as run_sweep
     from kvmarm.platforms import load_platform
 
-    fixed = {key: values[0] for key, values in parse_axes(fix).items()}
-    axes = parse_axes(vary)
+    fixed = {key: values[0] for key, values in parse_axes(fix or ()).items()}
+    axes = parse_axes(vary or ())
     points = configurations(axes, fixed)
     prices = [load_platform(name) for name in platform or ()]
     cells = []

@@ -4,6 +4,7 @@
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,9 @@ from kvmarm.errors import UsageError
 
 def test_the_shell_takes_it(tmp_path) -> None:
     file = tmp_path / "record.sh"
-    for options in ({}, {"with_probes": False}, {"list_registers": 16, "output": "it's here"}):
-        file.write_text(script(**options))  # type: ignore[arg-type]
+    choices: list[dict[str, Any]] = [{}, {"with_probes": False}, {"list_registers": 16, "output": "it's here"}]
+    for options in choices:
+        file.write_text(script(**options))
         subprocess.run([shutil.which("sh") or "sh", "-n", str(file)], check=True)
 
 
@@ -38,9 +40,10 @@ def test_it_refuses_to_run_where_it_cannot(tmp_path) -> None:
 
 
 def test_bad_options() -> None:
-    for bad in ({"list_registers": 0}, {"list_registers": 17}, {"buffer_kb": 1}):
+    refused: list[dict[str, Any]] = [{"list_registers": 0}, {"list_registers": 17}, {"buffer_kb": 1}]
+    for bad in refused:
         with pytest.raises(UsageError, match="expected"):
-            script(**bad)  # type: ignore[arg-type]
+            script(**bad)
 
 
 def test_command() -> None:

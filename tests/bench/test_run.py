@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -78,9 +79,9 @@ def test_recorded_boots_run_on_both_designs() -> None:
         ({"platforms": ("no-such",)}, "no-such"),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_done(options: dict[str, object], says: str) -> None:
+def test_bad_options_are_refused_before_anything_is_done(options: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check(Options(**options))  # type: ignore[arg-type]
+        check(Options(**options))
     assert says in str(caught.value)
 
 

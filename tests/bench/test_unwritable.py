@@ -2,6 +2,7 @@
 """Output that cannot be written is refused before anything is compiled, measured or read."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -81,5 +82,6 @@ def test_a_folder_that_holds_something_is_not_a_new_one(tmp_path: Path) -> None:
 
 def test_a_summary_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.output_ci.markdown", lambda judgement: "")
+    judgement: Any = None
     with pytest.raises(UsageError, match="cannot be written"):
-        append_summary(None, NOWHERE)  # type: ignore[arg-type]
+        append_summary(judgement, NOWHERE)
