@@ -12,7 +12,7 @@ registers then say whether the interrupt is active, not the distributor, which h
 the next entry changes the VM, so it is done last, or on a VM that is put back afterwards.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -303,8 +303,3 @@ def differences(counted: Iterable[Counted]) -> list[str]:
                 f"{point.before} -> {point.after}, expected {point.expected_before} -> {point.expected_after}"
             )
     return lines
-
-
-def named_counts(counts: np.ndarray) -> Mapping[str, int]:
-    """Return all events by name with their counts, zeros included."""
-    return dict(zip(event_names(), (int(n) for n in counts), strict=True))

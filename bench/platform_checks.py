@@ -11,7 +11,7 @@ from kvmarm.el2.configuration import parse_configuration
 from kvmarm.el2.machine import Executed
 from kvmarm.el2.switch import WorldSwitch, get_switch
 from kvmarm.errors import UsageError
-from kvmarm.platforms import Check, Part, Platform, load_platform
+from kvmarm.platforms import Check, Part, Platform
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,3 @@ def evaluate(platform: Platform, check: Check) -> Outcome:
     for term in check.terms:
         cost.add(f"term: {term}", platform.term(term))
     return Outcome(platform, check, cost.total, cost)
-
-
-def check_all(names: list[str] | tuple[str, ...]) -> list[Outcome]:
-    """Return the outcome of every check of the named platforms, in order."""
-    return [evaluate(platform, check) for platform in map(load_platform, names) for check in platform.checks]

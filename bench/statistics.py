@@ -32,8 +32,6 @@ UNCHANGED = "unchanged"
 REGRESSED = "regressed"
 INCONCLUSIVE = "inconclusive"
 NOT_COMPARABLE = "not comparable"
-VERDICTS = (REGRESSED, NOT_COMPARABLE, INCONCLUSIVE, IMPROVED, UNCHANGED)
-"""Worst first."""
 
 LEAST_PROCESSES = 5
 """Below this many processes a side nothing is called shown: five pairs can reach p = 1/16 by signs at best."""
@@ -110,19 +108,6 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
     low = ordered[max(k - 1, 0)]
     high = ordered[n - max(k, 1)]
     return float(np.median(ordered)), float(low), float(high)
-
-
-def bootstrap_interval(
-    values: ArrayLike, confidence: float = 0.95, resamples: int = 2000, seed: int = 1
-) -> tuple[float, float, float]:
-    """Return (median, low, high) by the percentile bootstrap of a 1-D sample; the same seed gives the same answer."""
-    data = np.asarray(values, dtype=float)
-    if len(data) == 0:
-        return math.nan, math.nan, math.nan
-    picks = np.random.default_rng(seed).integers(0, len(data), (resamples, len(data)))
-    medians = np.median(data[picks], axis=1)
-    low, high = np.quantile(medians, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(np.median(data)), float(low), float(high)
 
 
 def unit_medians(process: ArrayLike, ns: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:

@@ -81,7 +81,6 @@ Q_SGI1R = 31
 Q_EXIT = 32
 """An exit for a reason that is none of the GIC's."""
 
-KVM_KINDS = frozenset(range(ENTRY, OTHER_SGI + 1))
 TIMER_MAP = 15
 """kvm_get_timer_map: a vCPU. For readers only: it tells which vCPU a thread is, and goes no further."""
 

@@ -34,8 +34,6 @@ from kvmarm.trace import KIND_NAMES, OP, LineError, parse_line
 
 LEVEL_SPI = 33
 """The one level-triggered SPI of the standard set-up."""
-URGENT_SPIS = (32, 33)
-"""SPIs of priority 0 in the standard set-up; all others have DEFAULT_PRIORITY."""
 DEFAULT_PRIORITY = 0xA0
 FIRST_STANDING = 36
 """SPIs from here on may be standing pending interrupts."""

@@ -37,16 +37,6 @@ def test_median_interval_of_little():
     assert s.median_interval([1.0, 2.0]) == (1.5, 1.0, 2.0)
 
 
-def test_bootstrap_is_repeatable_and_near_the_exact_interval():
-    data = np.random.default_rng(3).normal(10, 1, 60)
-    assert s.bootstrap_interval(data) == s.bootstrap_interval(data)
-    median, low, high = s.bootstrap_interval(data)
-    exact = s.median_interval(data)
-    assert median == exact[0] and low < median < high
-    assert low == pytest.approx(exact[1], abs=0.2) and high == pytest.approx(exact[2], abs=0.2)
-    assert math.isnan(s.bootstrap_interval([])[0])
-
-
 def test_units_are_processes_and_bad_samples_are_left_out():
     units, medians, real = s.unit_medians([0, 0, 0, 4, 4, 4], [1, 2, 30, 5, math.nan, -1])
     assert list(units) == [0, 4] and list(medians) == [2, 5] and real
