@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench switch`: the two world switches, step by step and side by side."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,46 +15,117 @@ switch_app = typer.Typer(
 )
 
 Switch = Annotated[str, typer.Option("--switch", help="The world switch: asm, c, or one found by entry point.")]
-Gic = Annotated[str, typer.Option("--gic", help="The GIC: v2 or v3.")]
-NrLr = Annotated[int, typer.Option("--nr-lr", help="List registers that the GIC has: 1 to 64 (v2), to 16 (v3).")]
-LiveLrs = Annotated[int, typer.Option("--live-lrs", help="List registers in use, from LR0 on.")]
-LrKind = Annotated[
-    str,
-    typer.Option(
-        "--lr-kind",
-        help="What is in them: pending, pending+eoi_maint, pending+hw, eoi_maint+completed (the guest ends them all) "
-        "or completed_by_guest (the guest ends the first).",
-    ),
-]
-Fp = Annotated[bool, typer.Option("--fp/--no-fp", help="The guest uses FP: an FP trap, and FP state moves.")]
-FpcrDiffers = Annotated[bool, typer.Option("--fpcr-differs", help="Host and guest have different FPCR values.")]
-Debug = Annotated[
-    str, typer.Option("--debug", help="Debug registers: clean, dirty, or mdscr_mde (enabled by the guest's MDSCR).")
-]
-Guest = Annotated[str, typer.Option("--guest", help="The guest: aarch64 or aarch32.")]
-Exit = Annotated[str, typer.Option("--exit", help="Why the guest leaves: hvc, irq, dabt (MMIO) or dabt_perm.")]
-Timer = Annotated[bool, typer.Option("--timer/--no-timer", help="The VM has a virtual timer.")]
-Sre = Annotated[bool, typer.Option("--sre/--no-sre", help="GICv3: the guest uses system registers, or a GICv2 view.")]
-PrioBits = Annotated[int, typer.Option("--prio-bits", help="GICv3: priority bits: 5, 6 or 7.")]
-Vhe = Annotated[bool, typer.Option("--vhe/--no-vhe", help="The host kernel runs in EL2 (not with asm).")]
-Erratum = Annotated[bool, typer.Option("--erratum-834220", help="The CPU has erratum 834220 (HPFAR not reliable).")]
-Pan = Annotated[bool, typer.Option("--pan", help="The CPU has PAN.")]
-HypOffsetLow = Annotated[bool, typer.Option("--hyp-offset-low", help="EL2 addresses need the second mask.")]
-Compiler = Annotated[
-    str,
-    typer.Option(
-        "--compiler", help="Of the C switch: 'gcc-12.2 -O2', 'gcc-11.3 -O2', with -fno-jump-tables, or 'gcc-12.2 -Os'."
-    ),
-]
 
 
-_KEYS = {
-    **{key: key for key in ("gic", "nr_lr", "live_lrs", "lr_kind", "fpcr_differs", "debug", "guest", "exit", "timer")},
-    **{key: key for key in ("prio_bits", "vhe", "erratum_834220", "pan", "hyp_offset_low", "compiler")},
-    "fp": "fp_used",
-    "sre": "vgic_sre",
+@dataclass(frozen=True)
+class _Option:
+    """An option that is part of a configuration: what typer is told, its default, its key in recorded runs."""
+
+    annotation: Any
+    default: Any
+    key: str = ""
+
+
+_CONFIGURATION = {
+    "gic": _Option(Annotated[str, typer.Option("--gic", help="The GIC: v2 or v3.")], "v2"),
+    "nr_lr": _Option(
+        Annotated[int, typer.Option("--nr-lr", help="List registers that the GIC has: 1 to 64 (v2), to 16 (v3).")], 4
+    ),
+    "live_lrs": _Option(Annotated[int, typer.Option("--live-lrs", help="List registers in use, from LR0 on.")], 1),
+    "lr_kind": _Option(
+        Annotated[
+            str,
+            typer.Option(
+                "--lr-kind",
+                help="What is in them: pending, pending+eoi_maint, pending+hw, eoi_maint+completed (the guest ends "
+                "them all) or completed_by_guest (the guest ends the first).",
+            ),
+        ],
+        "pending",
+    ),
+    "fp": _Option(
+        Annotated[bool, typer.Option("--fp/--no-fp", help="The guest uses FP: an FP trap, and FP state moves.")],
+        False,
+        "fp_used",
+    ),
+    "fpcr_differs": _Option(
+        Annotated[bool, typer.Option("--fpcr-differs", help="Host and guest have different FPCR values.")], False
+    ),
+    "debug": _Option(
+        Annotated[
+            str,
+            typer.Option("--debug", help="Debug registers: clean, dirty, or mdscr_mde (enabled by the guest's MDSCR)."),
+        ],
+        "clean",
+    ),
+    "guest": _Option(Annotated[str, typer.Option("--guest", help="The guest: aarch64 or aarch32.")], "aarch64"),
+    "exit": _Option(
+        Annotated[str, typer.Option("--exit", help="Why the guest leaves: hvc, irq, dabt (MMIO) or dabt_perm.")], "hvc"
+    ),
+    "timer": _Option(Annotated[bool, typer.Option("--timer/--no-timer", help="The VM has a virtual timer.")], True),
+    "sre": _Option(
+        Annotated[
+            bool,
+            typer.Option("--sre/--no-sre", help="GICv3: the guest uses system registers, or a GICv2 view."),
+        ],
+        True,
+        "vgic_sre",
+    ),
+    "prio_bits": _Option(Annotated[int, typer.Option("--prio-bits", help="GICv3: priority bits: 5, 6 or 7.")], 5),
+    "vhe": _Option(
+        Annotated[bool, typer.Option("--vhe/--no-vhe", help="The host kernel runs in EL2 (not with asm).")], False
+    ),
+    "erratum_834220": _Option(
+        Annotated[bool, typer.Option("--erratum-834220", help="The CPU has erratum 834220 (HPFAR not reliable).")],
+        False,
+    ),
+    "pan": _Option(Annotated[bool, typer.Option("--pan", help="The CPU has PAN.")], False),
+    "hyp_offset_low": _Option(
+        Annotated[bool, typer.Option("--hyp-offset-low", help="EL2 addresses need the second mask.")], False
+    ),
+    "compiler": _Option(
+        Annotated[
+            str,
+            typer.Option(
+                "--compiler",
+                help="Of the C switch: 'gcc-12.2 -O2', 'gcc-11.3 -O2', with -fno-jump-tables, or 'gcc-12.2 -Os'.",
+            ),
+        ],
+        "gcc-12.2 -O2",
+    ),
 }
-"""Parameters that describe a configuration, and the keys of recorded runs that they stand for."""
+"""Parameter -> option: what a configuration is made of, on the command line."""
+
+
+def _with_configuration(live_lrs: int = 1, vhe: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options of _CONFIGURATION to a command, which reads them from its context.
+
+    live_lrs: the default of that option. vhe: whether the command lets VHE be chosen.
+    """
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=live_lrs if name == "live_lrs" else option.default,
+            annotation=option.annotation,
+        )
+        for name, option in _CONFIGURATION.items()
+        if vhe or name != "vhe"
+    ]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function, eval_str=True).parameters
+
+        @functools.wraps(function)
+        def command(**given: Any) -> None:
+            function(**{name: given[name] for name in own})
+
+        keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.values()]
+        command.__signature__ = inspect.Signature([*keyword, *added])  # type: ignore[attr-defined]  # what typer reads
+        command.__annotations__ = {each.name: each.annotation for each in (*keyword, *added)}
+        return command
+
+    return decorate
 
 
 def _configuration(switch: str, parameters: dict[str, Any]) -> Any:
@@ -58,12 +133,13 @@ def _configuration(switch: str, parameters: dict[str, Any]) -> Any:
     from kvmarm.el2.configuration import parse_configuration
     from kvmarm.el2.switch import get_switch
 
-    values = {_KEYS[name]: value for name, value in parameters.items() if name in _KEYS}
+    values = {o.key or name: parameters[name] for name, o in _CONFIGURATION.items() if name in parameters}
     values["implementation"] = get_switch(switch).implementation_name(bool(values.get("vhe")))
     return parse_configuration(values, "options")
 
 
 @switch_app.command("steps")
+@_with_configuration(live_lrs=0)
 def steps(
     context: typer.Context,
     switch: Switch = "asm",
@@ -71,23 +147,6 @@ def steps(
         Path | None,
         typer.Option("--configs", help="Configurations, one JSON object a line ('-': standard input).", metavar="FILE"),
     ] = None,
-    gic: Gic = "v2",
-    nr_lr: NrLr = 4,
-    live_lrs: LiveLrs = 0,
-    lr_kind: LrKind = "pending",
-    fp: Fp = False,
-    fpcr_differs: FpcrDiffers = False,
-    debug: Debug = "clean",
-    guest: Guest = "aarch64",
-    exit: Exit = "hvc",
-    timer: Timer = True,
-    sre: Sre = True,
-    prio_bits: PrioBits = 5,
-    vhe: Vhe = False,
-    erratum_834220: Erratum = False,
-    pan: Pan = False,
-    hyp_offset_low: HypOffsetLow = False,
-    compiler: Compiler = "gcc-12.2 -O2",
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line: id, implementation, phase, sequence, counts, total.")
     ] = False,
@@ -113,24 +172,9 @@ def steps(
 
 
 @switch_app.command("compare")
+@_with_configuration(vhe=False)
 def compare(
     context: typer.Context,
-    gic: Gic = "v2",
-    nr_lr: NrLr = 4,
-    live_lrs: LiveLrs = 1,
-    lr_kind: LrKind = "pending",
-    fp: Fp = False,
-    fpcr_differs: FpcrDiffers = False,
-    debug: Debug = "clean",
-    guest: Guest = "aarch64",
-    exit: Exit = "hvc",
-    timer: Timer = True,
-    sre: Sre = True,
-    prio_bits: PrioBits = 5,
-    erratum_834220: Erratum = False,
-    pan: Pan = False,
-    hyp_offset_low: HypOffsetLow = False,
-    compiler: Compiler = "gcc-12.2 -O2",
     platform: Annotated[
         str, typer.Option("--platform", help="Price it in cycles of this platform (see `vgic-bench platforms`).")
     ] = "",
@@ -150,6 +194,7 @@ def compare(
 
 
 @switch_app.command("show")
+@_with_configuration()
 def show(
     context: typer.Context,
     switch: Switch = "asm",
@@ -157,23 +202,6 @@ def show(
     executed: Annotated[
         bool, typer.Option("--executed", help="Only the lines that this configuration executes.")
     ] = False,
-    gic: Gic = "v2",
-    nr_lr: NrLr = 4,
-    live_lrs: LiveLrs = 1,
-    lr_kind: LrKind = "pending",
-    fp: Fp = False,
-    fpcr_differs: FpcrDiffers = False,
-    debug: Debug = "clean",
-    guest: Guest = "aarch64",
-    exit: Exit = "hvc",
-    timer: Timer = True,
-    sre: Sre = True,
-    prio_bits: PrioBits = 5,
-    vhe: Vhe = False,
-    erratum_834220: Erratum = False,
-    pan: Pan = False,
-    hyp_offset_low: HypOffsetLow = False,
-    compiler: Compiler = "gcc-12.2 -O2",
 ) -> None:
     """Print the program of a switch as the machine's boot leaves it, annotated."""
     from bench.switch import listing
