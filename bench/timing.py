@@ -74,7 +74,18 @@ if HAVE_COUNTER:
 
         return types.int64(), codegen
 
+    @intrinsic
+    def _drain(typing_context: Any) -> Any:
+        """Wait until all earlier stores are done: a call's first lock would wait for those that put words back."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.asm(ir.FunctionType(ir.VoidType(), []), "mfence", "~{memory}", [], True)
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
     ticks: Any = _counter
+    drain: Any = _drain
 else:
 
     @jit
@@ -83,6 +94,12 @@ else:
         return 0
 
     ticks = _no_counter
+
+    @jit
+    def _no_drain() -> None:
+        """Stand in where there is no counter fine enough."""
+
+    drain = _no_drain
 
 
 @jit
@@ -139,6 +156,7 @@ def timed_calls(
     vm_words, hw_words: the records' memory, uint64[:]. vm_undo, hw_undo: uint64[k, 2], word index and its value.
     """
     for index in range(out.shape[0]):
+        drain()
         start = ticks()
         invoke(vm, hardware, op, value)
         out[index] = ticks() - start
