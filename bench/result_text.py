@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_KICKS, MAX_LRS
-from kvmarm.jit import U64, jit
+from kvmarm.jit import U64, U64_1, bit_length, jit
 from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, ISACTIVE, KIND_NAMES, MAP, MMIO_R, MMIO_W, PENDING, SYNC, UNMAP
 
 RESULT = np.dtype(
@@ -31,21 +31,25 @@ RESULT = np.dtype(
 MAX_LINE = 256 + MAX_LRS * 20 + MAX_KICKS * 4
 """Bytes that the longest result line can take."""
 
-_NAME_WIDTH = max(map(len, KIND_NAMES))
-_NAMES = np.array([list(name.encode().ljust(_NAME_WIDTH)) for name in KIND_NAMES], np.uint8)
-_NAME_LENGTHS = np.array([len(name) for name in KIND_NAMES], np.int64)
+_FIRST_FIELD = {
+    **dict.fromkeys((INJECT, INJECTM, MAP, UNMAP), "rc"),
+    **dict.fromkeys((MMIO_W, MMIO_R), "handled"),
+    **dict.fromkeys((ACK, PENDING, ISACTIVE), "value"),
+    FLUSH: "hcr",
+    SYNC: "misr",
+}
+"""Kind -> the field that its line starts with; the others have the kicks only."""
+_HEAD_TEXTS = [f" op={name} {_FIRST_FIELD.get(kind, 'kicks')}=".encode() for kind, name in enumerate(KIND_NAMES)]
+_HEAD_WIDTH = max(map(len, _HEAD_TEXTS))
+_HEADS = np.array([list(head.ljust(_HEAD_WIDTH)) for head in _HEAD_TEXTS], np.uint8)
+_HEAD_LENGTHS = np.array([len(head) for head in _HEAD_TEXTS], np.int64)
 
 
 def _literal(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), np.uint8).copy()
 
 
-_OP = _literal(" op=")
-_RC = _literal(" rc=")
-_HANDLED = _literal(" handled=")
 _VALUE = _literal(" value=")
-_HCR = _literal(" hcr=")
-_MISR = _literal(" misr=")
 _EISR = _literal(" eisr=")
 _ELRSR = _literal(" elrsr=")
 _LRS = _literal(" lrs=")
@@ -81,11 +85,7 @@ def _put_hex(text: Any, used: Any, number: Any) -> Any:
     text[used] = 48
     text[used + 1] = 120
     used += 2
-    digits = 1
-    rest = number >> U64(4)
-    while rest != U64(0):
-        digits += 1
-        rest >>= U64(4)
+    digits = (bit_length(number | U64_1) + 3) >> 2
     for index in range(digits - 1, -1, -1):
         digit = np.int64(number & U64(15))
         text[used + index] = 48 + digit if digit < 10 else 87 + digit
@@ -112,32 +112,35 @@ def format_result(number: Any, result: Any, lrs: Any, kicks: Any, kick_count: An
     """
     kind = result.kind
     used = _put_decimal(text, used, number)
-    used = _put(text, used, _OP)
-    for index in range(_NAME_LENGTHS[kind]):
-        text[used + index] = _NAMES[kind, index]
-    used += _NAME_LENGTHS[kind]
+    # All of the width is copied, which is faster than as much as there is; what follows writes over the rest.
+    for index in range(_HEAD_WIDTH):
+        text[used + index] = _HEADS[kind, index]
+    used += _HEAD_LENGTHS[kind]
+    has_fields = True
     if kind == INJECT or kind == INJECTM or kind == MAP or kind == UNMAP:
-        used = _put(text, used, _RC)
         used = _put_decimal(text, used, result.rc)
-    elif kind == MMIO_W or kind == MMIO_R:
-        used = _put(text, used, _HANDLED)
+    elif kind == MMIO_W:
         used = _put_decimal(text, used, result.handled)
-    if kind == MMIO_R or kind == ACK or kind == PENDING or kind == ISACTIVE:
+    elif kind == MMIO_R:
+        used = _put_decimal(text, used, result.handled)
         used = _put(text, used, _VALUE)
         used = _put_hex(text, used, result.value)
+    elif kind == ACK or kind == PENDING or kind == ISACTIVE:
+        used = _put_hex(text, used, result.value)
     elif kind == FLUSH:
-        used = _put(text, used, _HCR)
         used = _put_hex(text, used, result.hcr)
         used = _put_lrs(text, used, result.lr, lrs)
     elif kind == SYNC:
-        used = _put(text, used, _MISR)
         used = _put_hex(text, used, result.misr)
         used = _put(text, used, _EISR)
         used = _put_hex(text, used, result.eisr)
         used = _put(text, used, _ELRSR)
         used = _put_hex(text, used, result.elrsr)
         used = _put_lrs(text, used, result.lr, lrs)
-    used = _put(text, used, _KICKS)
+    else:
+        has_fields = False
+    if has_fields:
+        used = _put(text, used, _KICKS)
     for index in range(kick_count):
         if index > 0:
             text[used] = 44

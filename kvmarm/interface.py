@@ -35,8 +35,6 @@ DISTRIBUTOR = -1
 ITS = -2
 
 EINVAL = -22
-ENODEV = -19
-EBUSY = -16
 
 
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:

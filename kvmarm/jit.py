@@ -168,6 +168,25 @@ from numba.extending import intrinsic  # noqa: E402
 JIT_ENABLED = not config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
 
+
+def _load_numba_without_blas() -> None:
+    """Load what numba loads before it runs compiled code, telling it that there is no BLAS.
+
+    It would load scipy.linalg for the matrix products that jitted code may hold, and nobody's here does: a quarter of a
+    second, in every process.
+    """
+    if "scipy" in sys.modules:
+        return
+    sys.modules["scipy"] = None  # type: ignore[assignment]  # what makes an import fail
+    try:
+        import numba.np.arraymath  # noqa: F401 - loaded for what it does once
+    finally:
+        del sys.modules["scipy"]
+
+
+if JIT_ENABLED:
+    _load_numba_without_blas()
+
 U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
@@ -181,11 +200,6 @@ def jit(function: F) -> F:
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
     options = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     return numba.njit(**options)(function)  # type: ignore[no-any-return]
-
-
-def compiled_for(function: Any) -> int:
-    """Return how many specialisations of a jitted function this process holds (0 when JIT is off)."""
-    return len(getattr(function, "signatures", ()))
 
 
 if JIT_ENABLED:
@@ -229,6 +243,13 @@ if JIT_ENABLED:
         return types.uint64(types.uint64), codegen
 
     @intrinsic
+    def _count_leading_zeros(typing_context: Any, word: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.ctlz(arguments[0], cgutils.false_bit)
+
+        return types.uint64(types.uint64), codegen
+
+    @intrinsic
     def _population_count(typing_context: Any, word: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.ctpop(arguments[0])
@@ -253,6 +274,11 @@ if JIT_ENABLED:
         return np.int64(_count_trailing_zeros(word))
 
     @jit
+    def bit_length(word: Any) -> Any:
+        """Return the number (int64) of bits of a uint64 without its leading zeros, 0 for 0."""
+        return 64 - np.int64(_count_leading_zeros(word))
+
+    @jit
     def population_count(word: Any) -> Any:
         """Return the number (int64) of set bits of a uint64."""
         return np.int64(_population_count(word))
@@ -273,6 +299,10 @@ else:
         """Return the index of the lowest set bit of a uint64, 64 for 0."""
         value = int(word)
         return (value & -value).bit_length() - 1 if value else 64
+
+    def bit_length(word: Any) -> Any:
+        """Return the number of bits of a uint64 without its leading zeros, 0 for 0."""
+        return int(word).bit_length()
 
     def population_count(word: Any) -> Any:
         """Return the number of set bits of a uint64."""

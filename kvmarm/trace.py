@@ -55,8 +55,6 @@ SIGNATURES = (
 
 GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
 """Legal only while the vCPU is in the guest."""
-HOST_KINDS = frozenset((MMIO_W, MMIO_R, SGI1R, FLUSH, PENDING))
-"""Legal only while the vCPU is out of the guest."""
 
 _FIELD_NAMES = {
     "v": "VCPU",

@@ -18,9 +18,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.jit import jit
-from vgic_new.state import NO_SLOT, lock_irq, unlock_irq
-
-_MAX_RUNS = 20
+from vgic_new.state import MAX_RUNS, NO_SLOT, lock_irq, unlock_irq
 
 
 @jit
@@ -34,15 +32,11 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
     b = vm.irq[second]
     lock_irq(vm, first, observer)
     lock_irq(vm, second, observer)
-    if a.active or b.active:
-        order: Any = np.int64(b.active) - np.int64(a.active)
-    else:
-        a_due = 1 if a.enabled and a.pending else 0
-        b_due = 1 if b.enabled and b.pending else 0
-        if a_due and b_due:
-            order = np.int64(a.priority) - np.int64(b.priority)
-        else:
-            order = b_due - a_due
+    # Selections, not branches: which case it is changes from pair to pair, and a wrong guess costs more than all three.
+    a_due = np.int64(a.enabled & a.pending)
+    b_due = np.int64(b.enabled & b.pending)
+    order = np.int64(a.priority) - np.int64(b.priority) if a_due & b_due else b_due - a_due
+    order = np.int64(b.active) - np.int64(a.active) if a.active | b.active else order
     unlock_irq(vm, second, observer)
     unlock_irq(vm, first, observer)
     return order
@@ -56,12 +50,11 @@ def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
     first = np.int64(NO_SLOT)
     last = np.int64(NO_SLOT)
     while a != NO_SLOT and b != NO_SLOT:
-        if compare(vm, a, b, observer) <= 0:
-            taken = a
-            a = np.int64(vm.irq[a].next)
-        else:
-            taken = b
-            b = np.int64(vm.irq[b].next)
+        keep = compare(vm, a, b, observer) <= 0
+        taken = a if keep else b
+        following = np.int64(vm.irq[taken].next)
+        a = following if keep else a
+        b = b if keep else following
         if last == NO_SLOT:
             first = taken
         else:
@@ -90,7 +83,8 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Sort the ap_list of `vcpu` in place; its lock is held."""
     events.count(observer, events.SORT, 1)
-    waiting = np.zeros(_MAX_RUNS, np.int64)
+    waiting = vm.cpu[vcpu].waiting
+    waiting[:] = NO_SLOT
     slot = np.int64(vm.cpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.SORT_STEP, 1)
@@ -99,13 +93,13 @@ def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
         vm.irq[run].next = NO_SLOT
         level = 0
         while waiting[level] != NO_SLOT:
-            run = _merge(vm, waiting[level], run, observer)
+            run = _merge(vm, np.int64(waiting[level]), run, observer)
             waiting[level] = NO_SLOT
             level += 1
         waiting[level] = run
     # A typed 0: a bare one would compile _merge a second time, for the literal.
     rest = np.int64(NO_SLOT)
-    for level in range(_MAX_RUNS):
+    for level in range(MAX_RUNS):
         if waiting[level] != NO_SLOT:
-            rest = _merge(vm, waiting[level], rest, observer)
+            rest = _merge(vm, np.int64(waiting[level]), rest, observer)
     _relink(vm, vcpu, rest, observer)

@@ -31,6 +31,9 @@ NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
 SLOTS = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
 
+MAX_RUNS = 20
+"""Waiting runs of a sort, each twice as long as the one before: list_sort's MAX_LIST_LENGTH_BITS."""
+
 PENDBASER_RESET = 0x580
 """Inner read-allocate write-back, outer the same, inner shareable."""
 
@@ -69,11 +72,13 @@ CPU = np.dtype(
         ("tail", np.int32),
         ("used_lrs", np.int32),
         ("pendbaser", np.uint64),
+        ("waiting", np.int32, (MAX_RUNS,)),
     ],
     align=True,
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
-flush filled, and PENDBASER."""
+flush filled, and PENDBASER. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would cost as much as
+the sort of a short list."""
 
 VM = vm_dtype(
     "new",
