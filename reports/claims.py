@@ -5,19 +5,18 @@ Each claim is a function of a `Report` that returns a `Claim` with a verdict by 
 claim and printed with it. In all of them the reference design is the legacy one and the candidate the redesign.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from statistics import median
 from typing import Any
 
-import pandas as pd
-
 from reports import matrix
-from reports.data import Report, rows_of
-from reports.figures.scaling import curves
-from reports.figures.switch import main_configuration
-from reports.figures.workloads import TOTAL, cost_column
+from reports.data import Report, total
 from reports.html import Markup, join
 from reports.numbers import SAME, geometric_mean, is_number, number, percent_number, ratio_number
+from reports.scaling import curves
+from reports.tables import TOTAL, Step, main_configuration, workload_parts
 
 HOLDS, PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not measured"
 INFREQUENT = 0.10
@@ -49,12 +48,12 @@ def group_ratio(report: Report, meter: str, wanted: Callable[[str], bool]) -> tu
 
     The guest's own steps are hardware, the same for every design, and not part of any mean.
     """
-    ratios = report.ratios(meter)
-    if ratios.empty:
-        return float("nan"), 0
-    names = ratios.index.get_level_values("transition")
-    chosen = ratios[[wanted(report.group(name)) and report.group(name) != "guest" for name in names]].dropna()
-    chosen = chosen[chosen > 0]
+    chosen = []
+    for key, ratio in zip(report.measurements(), report.ratios(meter), strict=False):
+        if ratio > 0:
+            group = report.group(key[-1])
+            if group != "guest" and wanted(group):
+                chosen.append(ratio)
     return geometric_mean(chosen), len(chosen)
 
 
@@ -86,13 +85,15 @@ def mmio_claim(report: Report) -> Claim:
     return Claim(1, "The legacy VGIC is optimised for MMIO.", verdict, figures, rule, "transitions")
 
 
-def share_of_mmio(report: Report) -> pd.Series:
-    """Return the share of MMIO in each workload's operations, indexed by workload."""
-    frame = report.table("workloads")
-    if frame.empty:
-        return pd.Series(dtype=float)
-    total = frame[frame["kind"] == TOTAL] if (frame["kind"] == TOTAL).any() else frame
-    return total.drop_duplicates("workload").set_index("workload")["mmio_share"].dropna()
+def share_of_mmio(report: Report) -> dict[str, float]:
+    """Return the share of MMIO in each workload's operations."""
+    table = report.table("workloads")
+    rows = list(zip(table.text("workload"), table.text("kind"), table.numbers("mmio_share"), strict=True))
+    totals = [row for row in rows if row[1] == TOTAL] or rows
+    shares: dict[str, float] = {}
+    for workload, _, share in totals:
+        shares.setdefault(workload, share)
+    return {workload: share for workload, share in shares.items() if is_number(share)}
 
 
 def break_even(report: Report) -> float:
@@ -100,22 +101,21 @@ def break_even(report: Report) -> float:
 
     From the mean cost of an MMIO operation and of any other operation over all workloads of the run.
     """
-    frame = report.table("workloads")
-    column, _ = cost_column(frame)
-    designs = list(dict.fromkeys(frame["design"])) if len(frame) else []
-    if not column or len(designs) < 2:
+    parts, unit = workload_parts(report)
+    designs = list(dict.fromkeys(part.design for part in parts))
+    if not unit or len(designs) < 2:
         return float("nan")
-    frame = frame[frame["kind"] != TOTAL]
     means = []
     for design in designs[:2]:
-        rows = frame[frame["design"] == design]
-        mmio = rows["kind"].str.startswith("mmio")
-        counts = [rows.loc[mmio, "operations"].sum(), rows.loc[~mmio, "operations"].sum()]
-        costs = [rows.loc[mmio, column].sum(), rows.loc[~mmio, column].sum()]
-        if not all(counts):
-            return float("nan")
-        means.append([cost / count for cost, count in zip(costs, counts, strict=True)])
-    (mmio_0, other_0), (mmio_1, other_1) = means
+        for mmio in (True, False):
+            own = [
+                part for part in parts if part.design == design and part.kind != TOTAL and is_mmio(part.kind) == mmio
+            ]
+            count = sum(part.operations for part in own)
+            if not count:
+                return float("nan")
+            means.append(total(part.cost for part in own) / count)
+    mmio_0, other_0, mmio_1, other_1 = means
     slope = (mmio_1 - mmio_0) - (other_1 - other_0)
     share = (other_0 - other_1) / slope if slope else float("nan")
     return share if 0 < share < 1 else float("nan")
@@ -129,13 +129,14 @@ def rare_claim(report: Report) -> Claim:
         f"Holds when MMIO is below {INFREQUENT:.0%} of the operations of every workload, in part when of at least "
         "half of them."
     )
-    if shares.empty:
+    if not shares:
         return Claim(2, statement, OPEN, [("workloads", "none in this run")], rule)
-    below = (shares < INFREQUENT).mean()
+    values = list(shares.values())
+    below = sum(share < INFREQUENT for share in values) / len(values)
     verdict = HOLDS if below == 1 else PART if below >= 0.5 else FAILS
     figures: list[tuple[str, Any]] = [
-        ("share of operations, median", join(percent_number(shares.median()), f" over {len(shares)} workloads")),
-        ("lowest and highest", join(percent_number(shares.min()), " – ", percent_number(shares.max()))),
+        ("share of operations, median", join(percent_number(median(values)), f" over {len(values)} workloads")),
+        ("lowest and highest", join(percent_number(min(values)), " – ", percent_number(max(values)))),
     ]
     even = break_even(report)
     words = (
@@ -182,20 +183,23 @@ def others_claim(report: Report) -> Claim:
     return Claim(3, statement, verdict, figures, rule, "scaling" if scaling is not None else "transitions")
 
 
-def disagreements(report: Report) -> pd.DataFrame:
+@lru_cache(maxsize=4)
+def disagreements(report: Report) -> dict[tuple[str, int], tuple[str, str]]:
     """Return the transitions whose state afterwards differs between the two designs.
 
-    A column a design, index transition and GIC.
+    (transition, GIC version) -> states that the first and the second design leave. Don't change it.
     """
-    frame = report.transitions[report.transitions["family"] == "vgic"]
+    table = report.table("transitions")
     designs = [design.name for design in report.designs()[:2]]
     if len(designs) < 2:
-        return pd.DataFrame()
-    wide = frame.pivot_table(
-        index=["transition", "gic"], columns="design", values="after", aggfunc="first", sort=False
-    )[designs]
-    wide = wide[(wide != "").all(axis=1)].dropna()
-    return wide[wide[designs[0]] != wide[designs[1]]]
+        return {}
+    states: dict[tuple[str, int], dict[str, str]] = {}
+    rows = zip(table.rows("transition", "gic", "family", "design"), table.text("after"), strict=True)
+    for (name, gic, family, design), after in rows:
+        if family == "vgic":
+            states.setdefault((name, gic), {}).setdefault(design, after)
+    pairs = {key: (own.get(designs[0], ""), own.get(designs[1], "")) for key, own in states.items()}
+    return {key: (first, second) for key, (first, second) in pairs.items() if first and second and first != second}
 
 
 def right_claim(report: Report) -> Claim:
@@ -207,36 +211,39 @@ def right_claim(report: Report) -> Claim:
         "Holds when the legacy design is wrong somewhere and the redesign in none of those, in part when both "
         "are, does not hold when the legacy design never is."
     )
-    frame = report.transitions[report.transitions["family"] == "vgic"]
-    if len(report.designs()) < 2 or not (frame["after"] != "").any():
+    measured = list(dict.fromkeys(key[-1] for key in report.measurements()))
+    if len(report.designs()) < 2 or not any(report.text(name, "after") for name in measured):
         return Claim(4, statement, OPEN, [], rule)
     different = disagreements(report)
-    if different.empty and not any(map(matrix.designs_differ, frame["transition"].unique())):
+    if not different and not any(map(matrix.designs_differ, measured)):
         words = "none in this run: its transitions are among those in which the designs agree"
         return Claim(4, statement, OPEN, [("transitions in which designs differ", words)], rule)
     wrong: list[set[str]] = [set(), set()]
-    for (name, _), states in rows_of(different):
-        right = matrix.right_state(str(name))
+    for (name, _), states in different.items():
+        right = matrix.right_state(name)
         for design, state in enumerate(states):
             if right and state != right:
-                wrong[design].add(str(name))
+                wrong[design].add(name)
     verdict = FAILS if not wrong[0] else PART if wrong[1] else HOLDS
-    names = set(different.index.get_level_values("transition"))
-    unexpected = frame.loc[~frame["ok"].astype(bool), "transition"].nunique()
+    names = {name for name, _ in different}
+    rows = report.table("transitions").rows("transition", "family", "ok")
+    unexpected = {name for name, family, ok in rows if family == "vgic" and not ok}
     figures: list[tuple[str, Any]] = [
-        ("transitions that end differently", join(number(len(names)), " of ", number(frame["transition"].nunique()))),
+        ("transitions that end differently", join(number(len(names)), " of ", number(len(measured)))),
         ("legacy wrong in", number(len(wrong[0]))),
         ("redesign wrong in", number(len(wrong[1]))),
-        ("not as the real code behaves", number(unexpected)),
+        ("not as the real code behaves", number(len(unexpected))),
     ]
     return Claim(4, statement, verdict, figures, rule, "differences" if names else "transitions")
 
 
-def gic_accesses(frame: pd.DataFrame) -> int:
-    """Return the accesses to the GIC's interface in rows of the switch table: GICH memory, or ICH and ICC registers."""
-    memory = frame["class"].str.startswith("gich")
-    registers = frame["class"].str.startswith("sysreg") & frame["register_group"].str.contains("gic", case=False)
-    return int(frame.loc[memory | registers, "count"].sum())
+def gic_accesses(steps: Iterable[Step]) -> int:
+    """Return the accesses to the GIC's interface among steps of a switch: GICH memory, or ICH and ICC registers."""
+    return sum(
+        step.times
+        for step in steps
+        if step.kind.startswith("gich") or (step.kind.startswith("sysreg") and "gic" in step.group.lower())
+    )
 
 
 def switch_cycles(report: Report, first: str, second: str) -> tuple[float, int]:
@@ -244,14 +251,14 @@ def switch_cycles(report: Report, first: str, second: str) -> tuple[float, int]:
 
     The geometric mean over every design, scenario, GIC version and platform that both were priced for.
     """
-    frame = report.table("life")
-    if frame.empty or not frame["cycles"].notna().any():
-        return float("nan"), 0
-    key = ["design", "gic", "scenario", "platform", "switch"]
-    total = frame.groupby(key, sort=False)["cycles"].sum(min_count=1).unstack("switch")
-    if first not in total or second not in total:
-        return float("nan"), 0
-    ratios = (total[second] / total[first]).dropna()
+    table = report.table("life")
+    found: dict[tuple[Any, ...], dict[str, float]] = {}
+    keys = table.rows("design", "gic", "scenario", "platform")
+    for key, switch, cycles in zip(keys, table.text("switch"), table.numbers("cycles"), strict=True):
+        if is_number(cycles):
+            own = found.setdefault(key, {})
+            own[switch] = own.get(switch, 0.0) + cycles
+    ratios = [own[second] / own[first] for own in found.values() if own.get(first) and second in own]
     return geometric_mean(ratios), len(ratios)
 
 
@@ -263,14 +270,14 @@ def switch_claim(report: Report) -> Claim:
         "assembly (in cycles; in instructions where no platform was priced), C accesses the GIC less, and a VHE "
         "variant was measured; in part when one of these is so."
     )
-    frame = main_configuration(report)
-    names = list(dict.fromkeys(frame["implementation"])) if len(frame) else []
+    steps = main_configuration(report)
+    names = list(dict.fromkeys(step.implementation for step in steps))
     if len(names) < 2:
         return Claim(5, statement, OPEN, [], rule)
-    gic = frame["gic"].iloc[0]
-    frame = frame[frame["gic"] == gic]
-    totals = {str(name): int(rows["count"].sum()) for name, rows in frame.groupby("implementation", sort=False)}
-    accesses = {str(name): gic_accesses(rows) for name, rows in frame.groupby("implementation", sort=False)}
+    gic = steps[0].gic
+    own = {name: [step for step in steps if step.gic == gic and step.implementation == name] for name in names}
+    totals = {name: sum(step.times for step in of_name) for name, of_name in own.items()}
+    accesses = {name: gic_accesses(of_name) for name, of_name in own.items()}
     first, second, *more = names
     cycles, count = switch_cycles(report, first, second)
     cost = cycles if is_number(cycles) else totals[second] / totals[first]
@@ -288,6 +295,7 @@ def switch_claim(report: Report) -> Claim:
     return Claim(5, statement, verdict, figures, rule, "switch")
 
 
+@lru_cache(maxsize=4)
 def claims(report: Report) -> list[Claim]:
-    """Return the five claims with their verdicts."""
+    """Return the five claims with their verdicts. Don't change the list."""
     return [test(report) for test in (mmio_claim, rare_claim, others_claim, right_claim, switch_claim)]

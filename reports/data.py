@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a report reads: a results folder, with the designs put side by side.
 
-A run may lack designs, meters, workloads or samples; whatever is absent is an empty frame or list here, and the
+A run may lack designs, meters, workloads or samples; whatever is absent is an empty table or list here, and the
 sections leave out what they cannot show. The first design of the results is the *reference* and the second the
 *candidate*; nothing here knows which design that is.
+
+Columns are plain lists of Python values: a page takes each value once, which lists do faster than frames, and a frame
+library takes longer to load than most pages take to make.
 """
 
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from bench.results import Results
+from bench.results import load_columns
 from kvmarm.errors import UsageError
+from reports.numbers import is_number
 
-SCENARIO = ["gic", "irqs", "vcpus", "lrs", "pending", "live"]
+SCENARIO = ("gic", "irqs", "vcpus", "lrs", "pending", "live")
 """What a measurement was made with; a scenario is one value of each."""
 TEXT_COLUMNS = ("group", "before", "operation", "after", "expected", "title", "why")
+NAN = float("nan")
+
+Key = tuple[Any, ...]
+"""A scenario's values in the order of SCENARIO, then the name of a transition."""
 
 
 @dataclass(frozen=True)
 class Meter:
-    """One meter: `key` is its column prefix, `title` and `unit` are for people, `noisy` when it was timed."""
+    """One meter: `key` is its column or `cycles:PLATFORM`, `title` and `unit` are for people, `noisy` when timed."""
 
     key: str
     title: str
@@ -40,165 +50,204 @@ class Choice:
     title: str
 
 
+class Table:
+    """One table of the results; a column becomes a list when it is first asked for. Don't change the lists."""
+
+    def __init__(self, columns: dict[str, Any] | None = None, length: int = 0) -> None:
+        self._columns = columns or {}
+        self._length = length
+        self._lists: dict[str, list[Any]] = {}
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return list(self._columns)
+
+    def column(self, name: str) -> list[Any]:
+        """Return a column's values, None or NaN where it has none; all None when the table has no such column."""
+        if name not in self._lists:
+            column = self._columns.get(name)
+            self._lists[name] = [None] * self._length if column is None else _values(column)
+        return self._lists[name]
+
+    def text(self, name: str) -> list[str]:
+        """Return a column as text, `` where it has no value."""
+        return ["" if value is None or value != value else str(value) for value in self.column(name)]
+
+    def numbers(self, name: str) -> list[float]:
+        """Return a column as numbers, NaN where it has none."""
+        return [value if is_number(value) else NAN for value in self.column(name)]
+
+    def rows(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield each row's values of these columns."""
+        return zip(*(self.column(name) for name in names), strict=True)
+
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a `pyarrow.ChunkedArray`; its own ways are slow, or load a frame library to look it up."""
+    from pyarrow import types
+
+    values: list[Any] = []
+    for chunk in column.chunks:
+        if chunk.null_count:
+            values += chunk.to_pylist()
+        elif types.is_dictionary(chunk.type):
+            words = chunk.dictionary.to_pylist()
+            values += [words[place] for place in np.from_dlpack(chunk.indices).tolist()]
+        elif types.is_integer(chunk.type) or types.is_floating(chunk.type):
+            values += np.from_dlpack(chunk).tolist()
+        else:
+            values += chunk.to_pylist()
+    return values
+
+
+@dataclass
+class _Family:
+    """The measurements of one family: keys in the order of the results, and a cost a key by (meter, design)."""
+
+    keys: list[Key]
+    designs: list[str]
+    costs: dict[tuple[str, str], list[float]]
+
+
 class Report:
     """A results folder seen as comparisons. Raises UsageError when it holds nothing that can be shown."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        results = Results.load(self.folder)
-        self.meta: dict[str, Any] = dict(results.meta)
-        self.tables: dict[str, pd.DataFrame] = dict(results.tables)
-        self._costs: dict[str, pd.DataFrame] = {}
-        if all(frame.empty for frame in self.tables.values()):
+        self.meta, tables = load_columns(self.folder)
+        self.tables = {
+            name: Table(dict(zip(table.column_names, table.columns, strict=True)), table.num_rows)
+            for name, table in tables.items()
+        }
+        self._scenario_texts: dict[tuple[Any, bool], str] = {}
+        if not any(len(table) for table in self.tables.values()):
             raise UsageError(f"{self.folder}: no measurement in it, expected at least one table with rows")
 
-    def table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str) -> Table:
         """Return a table, empty when the run did not produce it."""
-        return self.tables.get(name, pd.DataFrame())
+        return self.tables.get(name, Table())
 
     @cached_property
-    def transitions(self) -> pd.DataFrame:
-        """All measured transitions, with every column of the schema present."""
-        frame = self.table("transitions").copy()
-        for column in SCENARIO:
-            if column not in frame:
-                frame[column] = 0
-        for column in TEXT_COLUMNS:
-            if column not in frame:
-                frame[column] = ""
-            frame[column] = frame[column].fillna("").astype(str)
-        for column in ("instructions", "time_ns", "time_low", "time_high", "events"):
-            if column not in frame:
-                frame[column] = np.nan
-            frame[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
-        if "family" not in frame:
-            frame["family"] = "vgic"
-        if "ok" not in frame:
-            frame["ok"] = True
-        for column in ("design", "transition"):
-            if column not in frame:
-                frame[column] = ""
-            frame[column] = frame[column].astype(str)
-        return frame
+    def cycles(self) -> dict[str, dict[tuple[Any, ...], float]]:
+        """Total cycles: platform -> (family, design, *key) -> cycles."""
+        table = self.table("cycles")
+        found: dict[str, dict[tuple[Any, ...], float]] = {}
+        keys = table.rows("family", "design", *SCENARIO, "transition")
+        for key, platform, cycles in zip(keys, table.text("platform"), table.numbers("cycles"), strict=True):
+            own = found.setdefault(platform, {})
+            own[key] = own.get(key, 0.0) + cycles
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def _families(self) -> dict[str, _Family]:
+        table = self.table("transitions")
+        found: dict[str, _Family] = {}
+        places: dict[tuple[str, Key], int] = {}
+        rows = list(zip(table.text("family"), table.text("design"), table.rows(*SCENARIO, "transition"), strict=True))
+        for name, design, key in rows:
+            family = found.setdefault(name, _Family([], [], {}))
+            if (name, key) not in places:
+                places[name, key] = len(family.keys)
+                family.keys.append(key)
+            if design not in family.designs:
+                family.designs.append(design)
+        for meter in ("instructions", "time_ns", "events"):
+            for (name, design, key), value in zip(rows, table.numbers(meter), strict=True):
+                _put(found[name], meter, design, places[name, key], value)
+        for platform, own in self.cycles.items():
+            for (name, design, *rest), value in own.items():
+                key = tuple(rest)
+                if (name, key) in places and design in found[name].designs:
+                    _put(found[name], f"cycles:{platform}", design, places[name, key], value)
+        return found
+
+    def _family(self, name: str) -> _Family:
+        return self._families.get(name, _Family([], [], {}))
 
     @lru_cache(maxsize=8)  # noqa: B019 - a report lives as long as its page is made
     def designs(self, family: str = "vgic") -> list[Choice]:
         """Return the designs of a family in the order of the results' metadata, those it does not name last."""
-        frame = self.transitions
-        present = list(dict.fromkeys(frame.loc[frame["family"] == family, "design"]))
+        present = self._family(family).designs
         described = {
             str(entry.get("name")): entry for entry in self.meta.get("designs") or [] if isinstance(entry, dict)
         }
         order = [name for name in described if name in present] + [name for name in present if name not in described]
         return [Choice(name, str(described.get(name, {}).get("title") or name)) for name in order]
 
-    @cached_property
-    def cycles(self) -> pd.DataFrame:
-        """Total cycles: one row a design, scenario, transition and platform, column `cycles`."""
-        frame = self.table("cycles")
-        if frame.empty:
-            return frame
-        key = [column for column in ("design", "family", *SCENARIO, "transition", "platform") if column in frame]
-        return frame.groupby(key, sort=False, observed=True)["cycles"].sum().reset_index()
-
-    @cached_property
-    def platforms(self) -> list[str]:
-        """Names of the platforms that cycles were priced for."""
-        return [] if self.cycles.empty else sorted(self.cycles["platform"].astype(str).unique())
-
     @lru_cache(maxsize=8)  # noqa: B019
     def meters(self, family: str = "vgic") -> list[Meter]:
         """Return the meters that this run has at least one value of, the preferred one first."""
-        frame = self.transitions[self.transitions["family"] == family]
-        found = []
-        if frame["instructions"].notna().any():
-            found.append(
-                Meter("instructions", "Instructions", "instructions of the kernel's code (x86-64, gcc -O2), predicted")
-            )
-        for platform in self.platforms:
-            rows = self.cycles[self.cycles["platform"] == platform]
-            if "family" not in rows or (rows["family"] == family).any():
-                found.append(Meter(f"cycles:{platform}", f"Cycles, {platform}", f"cycles on {platform}, modelled"))
-        if frame["time_ns"].notna().any():
-            found.append(Meter("time_ns", "Time", "ns of the model on the measuring host", noisy=True))
-        if frame["events"].notna().any():
-            found.append(Meter("events", "Events", "primitive steps, counted"))
-        return found
+        known = [
+            Meter("instructions", "Instructions", "instructions of the kernel's code (x86-64, gcc -O2), predicted"),
+            *(
+                Meter(f"cycles:{platform}", f"Cycles, {platform}", f"cycles on {platform}, modelled")
+                for platform in self.cycles
+            ),
+            Meter("time_ns", "Time", "ns of the model on the measuring host", noisy=True),
+            Meter("events", "Events", "primitive steps, counted"),
+        ]
+        measured = {meter for meter, _ in self._family(family).costs}
+        return [meter for meter in known if meter.key in measured]
 
-    def costs(self, family: str = "vgic") -> pd.DataFrame:
-        """Return one row a scenario and transition, columns (meter key, design name), NaN where not measured.
+    def measurements(self, family: str = "vgic") -> list[Key]:
+        """Return what was measured, each scenario and transition once, in the order of the results."""
+        return self._family(family).keys
 
-        The index is SCENARIO + transition; rows keep the order of the results. The frame is shared: don't change it.
-        """
-        if family not in self._costs:
-            self._costs[family] = self._compute_costs(family)
-        return self._costs[family]
-
-    def _compute_costs(self, family: str) -> pd.DataFrame:
-        frame = self.transitions[self.transitions["family"] == family].copy()
-        index = [*SCENARIO, "transition"]
-        meters = self.meters(family)
-        for meter in meters:
-            if meter.key.startswith("cycles:"):
-                rows = self.cycles[self.cycles["platform"] == meter.key.removeprefix("cycles:")]
-                key = [column for column in ("design", *index) if column in rows]
-                frame = frame.merge(rows[[*key, "cycles"]].rename(columns={"cycles": meter.key}), on=key, how="left")
-        if frame.empty:
-            return pd.DataFrame()
-        order = {
-            key: position for position, key in enumerate(dict.fromkeys(frame[index].itertuples(index=False, name=None)))
-        }
-        wide = frame.pivot_table(
-            index=index, columns="design", values=[meter.key for meter in meters], aggfunc="first", observed=True
-        )
-        return wide.iloc[np.argsort([order[key] for key in wide.index], kind="stable")]
+    def costs(self, meter: str, design: str, family: str = "vgic") -> list[float]:
+        """Return a cost a key of `measurements`, NaN where it was not measured."""
+        own = self._family(family)
+        return own.costs.get((meter, design)) or [NAN] * len(own.keys)
 
     @lru_cache(maxsize=32)  # noqa: B019
-    def ratios(self, meter: str, family: str = "vgic") -> pd.Series:
-        """Return candidate over reference for a meter, indexed like `costs`; empty without a second design."""
-        wide, designs = self.costs(family), self.designs(family)
-        if (
-            len(designs) < 2
-            or wide.empty
-            or (meter, designs[1].name) not in wide
-            or (meter, designs[0].name) not in wide
-        ):
-            return pd.Series(dtype=float)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = wide[(meter, designs[1].name)] / wide[(meter, designs[0].name)]
-        return ratio.replace([np.inf, -np.inf], np.nan)
+    def ratios(self, meter: str, family: str = "vgic") -> list[float]:
+        """Return candidate over reference a key of `measurements`, NaN where unknown; empty without a second design."""
+        designs = self.designs(family)
+        if len(designs) < 2:
+            return []
+        first, second = (self.costs(meter, design.name, family) for design in designs[:2])
+        return [b / a if a else NAN for a, b in zip(first, second, strict=True)]
 
     @cached_property
-    def described(self) -> pd.DataFrame:
-        """The text columns of each transition (what the first row of it says), indexed by its name."""
-        return self.transitions.drop_duplicates("transition").set_index("transition")[list(TEXT_COLUMNS)]
-
-    @cached_property
-    def _groups(self) -> dict[str, str]:
-        return {str(name): str(group) for name, group in self.described["group"].items()}
+    def described(self) -> dict[str, dict[str, str]]:
+        """What the first row of each transition says of it: name -> one of TEXT_COLUMNS -> text."""
+        table = self.table("transitions")
+        first: dict[str, int] = {}
+        for row, name in enumerate(table.text("transition")):
+            first.setdefault(name, row)
+        columns = {column: table.text(column) for column in TEXT_COLUMNS}
+        return {name: {column: columns[column][row] for column in TEXT_COLUMNS} for name, row in first.items()}
 
     def group(self, transition: str) -> str:
         """Return the catalogue group of a transition, `` when not known."""
-        return self._groups.get(transition, "")
+        return self.text(transition, "group")
 
     def text(self, transition: str, column: str) -> str:
         """Return what the results say of a transition in one of TEXT_COLUMNS, `` when nothing."""
-        return str(self.described[column].get(transition, ""))
+        own = self.described.get(transition)
+        return own[column] if own else ""
 
     @cached_property
-    def scenarios(self) -> list[tuple[Any, ...]]:
-        """Return the scenarios of the VGIC measurements, in the order of SCENARIO, sorted."""
-        frame = self.transitions[self.transitions["family"] == "vgic"]
-        return sorted(frame[SCENARIO].drop_duplicates().itertuples(index=False, name=None))
+    def scenarios(self) -> list[Key]:
+        """The scenarios of the VGIC measurements, in the order of SCENARIO, sorted."""
+        return sorted({key[:-1] for key in self.measurements()})
 
     @cached_property
     def varying(self) -> list[str]:
         """The scenario dimensions that take more than one value."""
-        frame = self.transitions[self.transitions["family"] == "vgic"]
-        return [column for column in SCENARIO if frame[column].nunique() > 1]
+        return [name for place, name in enumerate(SCENARIO) if len({own[place] for own in self.scenarios}) > 1]
 
-    def scenario_text(self, scenario: Any, short: bool = True) -> str:
+    def scenario_text(self, scenario: Key, short: bool = True) -> str:
         """Return a scenario (values in the order of SCENARIO) in words; `short` leaves out what is the same in all."""
+        known = self._scenario_texts.get((scenario, short))
+        if known is not None:
+            return known
         values = dict(zip(SCENARIO, scenario, strict=False))
         names = self.varying if short else SCENARIO
         if short:
@@ -212,15 +261,34 @@ class Report:
             "pending": "{} pending",
             "live": "{} live",
         }
-        return ", ".join(words[name].format(values[name]) for name in names)
+        text = ", ".join(words[name].format(values[name]) for name in names)
+        self._scenario_texts[scenario, short] = text
+        return text
 
-    def base_scenario(self, frame: pd.DataFrame | None = None) -> dict[str, Any]:
+    def base_scenario(self, keys: Iterable[Key] | None = None) -> dict[str, Any]:
         """Return the most common value of each dimension (the least of several): the point the others vary around."""
-        frame = self.transitions[self.transitions["family"] == "vgic"] if frame is None else frame
-        return {column: frame[column].mode().min() for column in SCENARIO} if len(frame) else {}
+        chosen = list(self.measurements() if keys is None else keys)
+        base = {}
+        for place, name in enumerate(SCENARIO):
+            counts = Counter(key[place] for key in chosen)
+            if counts:
+                most = max(counts.values())
+                base[name] = min(value for value, count in counts.items() if count == most)
+        return base
 
 
-def rows_of(frame: pd.DataFrame) -> list[tuple[tuple[Any, ...], pd.Series]]:
-    """Return (index as a tuple, row) pairs of a frame."""
-    pairs: list[tuple[Any, pd.Series]] = list(frame.iterrows())
-    return [(key if isinstance(key, tuple) else (key,), row) for key, row in pairs]
+def _put(family: _Family, meter: str, design: str, place: int, value: float) -> None:
+    """Store a cost; of several for the same place the first counts, and a meter without any value is not there."""
+    if math.isnan(value):
+        return
+    column = family.costs.setdefault((meter, design), [])
+    if not column:
+        column += [NAN] * len(family.keys)
+    if math.isnan(column[place]):
+        column[place] = value
+
+
+def total(values: Iterable[float]) -> float:
+    """Return the sum of the numbers among the values; NaN when there is none."""
+    known = [value for value in values if is_number(value)]
+    return sum(known) if known else NAN

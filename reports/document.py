@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.results import Results
 from kvmarm.files import atomic_write
 from reports.claims import claims
 from reports.data import Report
@@ -32,14 +31,15 @@ from reports.sections import (
 from reports.theme import css_variables
 
 
-def sections_of(report: Report, against: Results | None = None, results: Results | None = None) -> list[Section]:
+def sections_of(report: Report, baseline_folder: str | Path | None = None) -> list[Section]:
     """Return the sections that this run has something for, in reading order."""
     found: list[Section | None] = []
-    if against is not None and results is not None:
+    if baseline_folder is not None:
         # Here, because it brings the statistics library with it, which is slow to load.
+        from bench.results import Results
         from reports.sections import baseline
 
-        found.append(baseline.section(against, results))
+        found.append(baseline.section(Results.load(baseline_folder), Results.load(report.folder)))
     found += [
         states.section(report),
         transitions.section(report),
@@ -132,9 +132,12 @@ def build(results_folder: str | Path, output_path: str | Path, baseline_folder: 
     folder that this version reads, holds nothing, or the file cannot be written.
     """
     report = Report(results_folder)
-    against = Results.load(baseline_folder) if baseline_folder is not None else None
-    results = Results(report.meta, report.tables, report.folder) if against is not None else None
-    html = page(f"vgic-bench: {report.folder.name}", _heading(report), sections_of(report, against, results))
+    return write(report, output_path, baseline_folder)
+
+
+def write(report: Report, output_path: str | Path, baseline_folder: str | Path | None = None) -> Path:
+    """Write the report of results that were read already, as `build` does."""
+    html = page(f"vgic-bench: {report.folder.name}", _heading(report), sections_of(report, baseline_folder))
     with atomic_write(output_path) as file:
         file.write(html.encode("utf-8"))
     return Path(output_path)

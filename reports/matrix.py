@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
+CATALOGUE = ("cost.toml", "edges.toml", "scenes.toml")
 STATES = {"inactive": "inactive", "pending": "pending", "active": "active", "active_pending": "active and pending"}
 
 
@@ -25,10 +27,19 @@ class Place:
 
 
 @cache
+def _documents() -> tuple[dict[str, Any], ...]:
+    folder = files("bench.transitions")
+    return tuple(tomllib.loads((folder / name).read_text("utf-8")) for name in CATALOGUE)
+
+
+@cache
 def kinds() -> dict[str, str]:
     """Return the kinds of interrupt: name in transitions -> title for people."""
-    text = (files("bench.transitions") / "edges.toml").read_text("utf-8")
-    return {name: str(kind.get("title", name)) for name, kind in tomllib.loads(text).get("kinds", {}).items()}
+    return {
+        name: str(kind.get("title", name))
+        for document in _documents()
+        for name, kind in document.get("kinds", {}).items()
+    }
 
 
 @cache
@@ -46,25 +57,23 @@ def place(transition: str) -> Place | None:
 
 
 @cache
-def _right() -> dict[str, str]:
-    from bench.transitions.catalogue import load_catalogue
-    from kvmarm.errors import UsageError
+def after_states() -> dict[str, dict[str, str]]:
+    """Return the state after each transition of the catalogue: name -> design or "default" -> state.
 
-    try:
-        return {name: entry.after["default"] for name, entry in load_catalogue().items() if "default" in entry.after}
-    except UsageError:
-        return {}
-
-
-@cache
-def _differing() -> frozenset[str]:
-    from bench.transitions.catalogue import load_catalogue
-    from kvmarm.errors import UsageError
-
-    try:
-        return frozenset(name for name, entry in load_catalogue().items() if len(set(entry.after.values())) > 1)
-    except UsageError:
-        return frozenset()
+    Nothing else is read of it: transitions that can be run bring the compiler with them, which a page does not need.
+    """
+    found: dict[str, Any] = {}
+    for document in _documents():
+        for entry in document.get("transition", ()):
+            found[entry["name"]] = entry["after"]
+        for edge in document.get("edge", ()):
+            for kind in edge["kinds"]:
+                for state, after in edge["after"].items():
+                    for exception in edge.get("except", ()):
+                        if kind in exception.get("kinds", (kind,)) and state in exception.get("states", (state,)):
+                            after = exception.get("after", after)
+                    found[f"{edge['name']}_{kind}_{state.replace('+', '_')}"] = after
+    return {name: after if isinstance(after, dict) else {"default": after} for name, after in found.items()}
 
 
 def right_state(transition: str) -> str:
@@ -72,12 +81,12 @@ def right_state(transition: str) -> str:
 
     Where designs differ, the catalogue states the difference by design and the architecture's state as the default.
     """
-    return _right().get(transition, "")
+    return after_states().get(transition, {}).get("default", "")
 
 
 def designs_differ(transition: str) -> bool:
     """Return whether the catalogue says that designs leave an interrupt in different states after a transition."""
-    return transition in _differing()
+    return len(set(after_states().get(transition, {}).values())) > 1
 
 
 def outside(transitions: Iterable[str]) -> list[str]:

@@ -3,7 +3,6 @@
 
 import html
 import re
-from pathlib import Path
 from typing import Any
 
 from reports.claims import claims
@@ -16,11 +15,8 @@ def plain_text(markup: Any) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", text(markup)))
 
 
-def verdicts(results_folder: str | Path) -> list[dict[str, Any]]:
-    """Return the five claims of a results folder: claim, verdict, figures (label -> text), rule.
-
-    Raises UsageError when it is not a results folder that this version reads.
-    """
+def verdicts(report: Report) -> list[dict[str, Any]]:
+    """Return the five claims of a run: claim, verdict, figures (label -> text), rule."""
     return [
         {
             "claim": claim.statement,
@@ -28,5 +24,5 @@ def verdicts(results_folder: str | Path) -> list[dict[str, Any]]:
             "figures": {label: plain_text(value) for label, value in claim.figures},
             "rule": claim.rule,
         }
-        for claim in claims(Report(results_folder))
+        for claim in claims(report)
     ]

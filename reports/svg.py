@@ -12,99 +12,20 @@ Rules inside:
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.html import Markup, tag
 from reports.theme import LIGHT as PALETTE
 
-SERIES = ("reference", "candidate", "third", "fourth")
-"""Designs, in the order of the results. Parts of a whole have colours of their own, PARTS: the two never mix."""
-MARKERS = ("o", "s", "^", "D")
-DASHES: tuple[Any, ...] = ((0, (5, 2)), "solid", (0, (1, 1.5)), (0, (4, 1, 1, 1)))
-PARTS = tuple(f"part-{number}" for number in range(1, 10))
-HATCHES = ("", "///", "", "\\\\\\", "", "---", "", "|||", "")
-
-_STYLE: Any = {
-    "svg.hashsalt": "vgic-bench",
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.edgecolor": PALETTE["line"],
-    "axes.labelcolor": PALETTE["muted"],
-    "axes.titlecolor": PALETTE["ink"],
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "xtick.color": PALETTE["line"],
-    "ytick.color": PALETTE["line"],
-    "xtick.labelcolor": PALETTE["muted"],
-    "ytick.labelcolor": PALETTE["muted"],
-    "text.color": PALETTE["ink"],
-    "grid.color": PALETTE["line"],
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "path.simplify": False,
-    # A name with two dollar signs in it is a name.
-    "text.parse_math": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 5,
-}
+_STYLE: Any = {"svg.hashsalt": "vgic-bench", "svg.fonttype": "none"}
 
 BANDS = (0.5, 0.8, 0.98, 1.02, 1.25, 2.0)
 BAND_ROLES = ("band-less-3", "band-less-2", "band-less-1", "band-same", "band-more-1", "band-more-2", "band-more-3")
-
-
-@contextmanager
-def drawing(width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure of that size in inches, with the project's style in force."""
-    with rc_context(_STYLE):
-        yield Figure(figsize=(width, height))
-
-
-def margins(
-    figure: Any,
-    size: tuple[float, float],
-    grid: tuple[int, int] = (1, 1),
-    left: float = 0.1,
-    right: float = 0.1,
-    top: float = 0.1,
-    bottom: float = 0.1,
-    across: float = 0.3,
-    between: float = 0.6,
-) -> None:
-    """Set margins and gaps of a figure or subfigure, all in inches; `size` is its own, `grid` its (rows, columns).
-
-    Margins are reckoned from the text that goes there (`text_inches`): matplotlib's own layout engines draw everything
-    twice to find them.
-    """
-    width, height = size
-    rows, columns = grid
-    axes_width = (width - left - right - (columns - 1) * across) / columns
-    axes_height = (height - top - bottom - (rows - 1) * between) / rows
-    figure.subplots_adjust(
-        left=left / width,
-        right=1 - right / width,
-        top=1 - top / height,
-        bottom=bottom / height,
-        wspace=across / axes_width,
-        hspace=between / axes_height,
-    )
-
-
-def text_inches(labels: Iterable[str], size: float) -> float:
-    """Return about how wide the longest line of the labels is at a font size in points."""
-    longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
-    return longest * size * 0.62 / 72 + 0.06
 
 
 def band_role(ratio: float) -> str:
@@ -126,7 +47,7 @@ def to_svg(figure: Figure) -> str:
     with rc_context(_STYLE), warnings.catch_warnings():
         # The reader's fonts draw the text, not the one that it was measured with.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     # XML has no way to write other control characters.
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\N{REPLACEMENT CHARACTER}", buffer.getvalue())
 

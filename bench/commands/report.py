@@ -20,14 +20,16 @@ def report(
     """Write one self-contained HTML page of a run: the verdict, every transition, figures, method and data."""
     import json
 
-    import reports
     from bench.console import print_table
     from kvmarm.files import check_file
+    from reports.data import Report
+    from reports.document import write
     from reports.summary import verdicts
 
     check_file(output)
-    path = reports.build(results, output, baseline=baseline)
-    found = verdicts(results)
+    read = Report(results)
+    path = write(read, output, baseline)
+    found = verdicts(read)
     if as_json:
         print(
             json.dumps(

@@ -1,52 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Horizontal stacked bars, each part of all bars one path: small in an SVG, and quick to draw."""
+"""Horizontal stacked bars: all bars' parts of one kind are one path, and the sums stand beside the bars."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
+from reports.drawing import HATCHES, PARTS, Panel, Sheet, round_steps
+from reports.numbers import is_number, shown
 
-from reports.numbers import shown
-from reports.svg import HATCHES, PALETTE, PARTS
+Parts = Sequence[tuple[str, Sequence[float]]]
+"""(label, a width a bar) a part; what is no number has no width."""
 
 
-def stacked(axes: Any, places: Sequence[float], parts: Iterable[tuple[str, np.ndarray]], height: float) -> None:
-    """Draw bars at `places` (float64[n]) of parts (label, widths float64[n]), their sums beside them."""
-    left = np.zeros(len(places))
-    for number, (label, given) in enumerate(parts):
-        widths = np.nan_to_num(np.asarray(given, float))
-        corners: list[tuple[float, float]] = []
-        for place, start, width in zip(places, left, widths, strict=True):
-            if width > 0:
-                low, high = place - height / 2, place + height / 2
-                corners += [(start, low), (start + width, low), (start + width, high), (start, high), (start, low)]
-        codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(corners) // 5)
-        axes.add_patch(
-            PathPatch(
-                Path(corners or [(0, places[0])], codes or [Path.MOVETO]),
-                facecolor=PALETTE[PARTS[number % len(PARTS)]],
-                # The second round of colours has other hatches than the first.
-                hatch=HATCHES[(number + number // len(PARTS)) % len(HATCHES)],
-                edgecolor=PALETTE["surface"],
-                linewidth=0.6,
-                clip_on=False,
-                label=label,
-            )
-        )
-        left += widths
-    for place, total in zip(places, left, strict=True):
-        if total:
-            axes.text(total, place, f" {shown(total)}", va="center", fontsize=8, color=PALETTE["ink"])
-    axes.set_xlim(0, max(left.max() * 1.13, 1e-9))
-    axes.set_ylim(max(places) + 0.7, min(places) - 0.7)
-    tidy(axes)
+def sums(parts: Parts) -> list[float]:
+    """Return each bar's whole length."""
+    return [sum(width for width in bar if is_number(width)) for bar in zip(*(own for _, own in parts), strict=True)]
 
 
-def tidy(axes: Any) -> None:
-    """Take away what bars do not need."""
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
+def legend_of(labels: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return the legend's entries for parts of these labels: (label, fill, hatch)."""
+    entries = []
+    for number, label in enumerate(labels):
+        # The second round of colours has other hatches than the first.
+        hatch = HATCHES[(number + number // len(PARTS)) % len(HATCHES)]
+        entries.append((label, PARTS[number % len(PARTS)], hatch))
+    return entries
+
+
+def scale_of(longest: float) -> tuple[float, float]:
+    """Return the values at the left and right edge for bars up to `longest`, with room for the sums."""
+    return 0.0, max(longest * 1.12, 1e-9)
+
+
+def stacked(
+    sheet: Sheet, panel: Panel, places: Sequence[float], parts: Parts, height: float, names: Sequence[str], title: str
+) -> None:
+    """Draw bars at `places` of the panel's y scale, `height` of them thick, named on the left; `title` of the scale."""
+    panel.grid(sheet, round_steps(0, panel.x[1]), title=title)
+    starts = [0.0] * len(places)
+    for (_, widths), (_, fill, hatch) in zip(parts, legend_of([label for label, _ in parts]), strict=True):
+        boxes = []
+        for bar, (place, width) in enumerate(zip(places, widths, strict=True)):
+            if is_number(width) and width > 0:
+                left, top = panel.across(starts[bar]), panel.down(place - height / 2)
+                right = panel.across(starts[bar] + width)
+                boxes.append((left, top, right - left, panel.down(place + height / 2) - top))
+                starts[bar] += width
+        sheet.boxes(boxes, fill, hatch=hatch)
+    middles = [panel.down(place) for place in places]
+    ends = zip(starts, middles, strict=True)
+    sheet.words([(panel.across(end) + 0.05, y, shown(end)) for end, y in ends if end], 8)
+    sheet.words([(panel.left - 0.07, y, name) for y, name in zip(middles, names, strict=True)], 8.5, "muted", "right")

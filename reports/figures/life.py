@@ -6,16 +6,17 @@ of the first two designs and the first two switches, its main effects and the in
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.data import Report
-from reports.figures.bars import stacked
+from reports.data import NAN, Report, total
+from reports.drawing import Panel, Sheet, legend_lines, text_inches
+from reports.figures.bars import legend_of, scale_of, stacked, sums
 from reports.numbers import is_number
-from reports.svg import drawing, margins, text_inches
+from reports.tables import phases
+
+MOST = 8
+"""Panels drawn; the table in the page has all scenarios and platforms."""
 
 
 @dataclass(frozen=True)
@@ -50,85 +51,58 @@ class Square:
         return round(((d - c) - (b - a)) / 2, 6) + 0.0
 
 
-def costs(report: Report) -> tuple[pd.DataFrame, str, str]:
-    """Return the life table with a column `cost`, the column's name and its unit: cycles where there are any."""
-    frame = report.table("life")
-    if frame.empty:
-        return frame, "", ""
-    column, unit = ("cycles", "cycles") if frame["cycles"].notna().any() else ("instructions", "instructions")
-    if not frame[column].notna().any():
-        column, unit = "events", "events"
-    frame = frame.assign(cost=pd.to_numeric(frame[column], errors="coerce"))
-    frame["platform"] = frame["platform"].fillna("").astype(str)
-    return frame, column, unit
-
-
 def squares(report: Report) -> list[Square]:
     """Return the 2×2 of every scenario, GIC and platform that has all four pairings."""
-    frame, _, unit = costs(report)
-    if frame.empty:
-        return []
-    designs, switches = list(dict.fromkeys(frame["design"]))[:2], list(dict.fromkeys(frame["switch"]))[:2]
+    rows, unit = phases(report)
+    designs = list(dict.fromkeys(row.design for row in rows))[:2]
+    switches = list(dict.fromkeys(row.switch for row in rows))[:2]
     if len(designs) < 2 or len(switches) < 2:
         return []
+    found: dict[tuple[str, int, str], dict[tuple[str, str], list[float]]] = {}
+    for row in rows:
+        own = found.setdefault((row.scenario, row.gic, row.platform), {})
+        own.setdefault((row.design, row.switch), []).append(row.cost)
     result = []
-    key: Any
-    for key, rows in frame.groupby(["scenario", "gic", "platform"], sort=False):
-        scenario, gic, platform = key
-        total = rows.groupby(["design", "switch"])["cost"].sum(min_count=1)
-        a, b, c, d = (float(total.get((design, switch), np.nan)) for design in designs[:2] for switch in switches[:2])
+    for (scenario, gic, platform), own in found.items():
+        a, b, c, d = (total(own.get((design, switch), ())) for design in designs for switch in switches)
         if all(map(is_number, (a, b, c, d))):
-            result.append(
-                Square(
-                    str(scenario),
-                    int(gic),
-                    str(platform),
-                    unit,
-                    (designs[0], designs[1]),
-                    (switches[0], switches[1]),
-                    ((a, b), (c, d)),
-                )
-            )
+            pair, switch_pair = (designs[0], designs[1]), (switches[0], switches[1])
+            result.append(Square(scenario, gic, platform, unit, pair, switch_pair, ((a, b), (c, d))))
     return result
 
 
 def draw(report: Report) -> Figure | None:
     """Draw one panel a scenario and GIC, for the first platform of the run."""
-    frame, _, unit = costs(report)
-    if frame.empty or not frame["cost"].notna().any():
+    rows, unit = phases(report)
+    if not rows:
         return None
-    platform = frame["platform"].iloc[0]
-    frame = frame[frame["platform"] == platform]
-    panels = list(dict.fromkeys(frame[["scenario", "gic"]].itertuples(index=False, name=None)))[:8]
-    pairings = list(dict.fromkeys(frame[["design", "switch"]].itertuples(index=False, name=None)))
-    phases = list(dict.fromkeys(frame["phase"]))
+    platform = rows[0].platform
+    rows = [row for row in rows if row.platform == platform]
+    panels = list(dict.fromkeys((row.scenario, row.gic) for row in rows))[:MOST]
+    pairings = list(dict.fromkeys((row.design, row.switch) for row in rows))
+    names = list(dict.fromkeys(row.phase for row in rows))
+    costs = {(row.scenario, row.gic, row.design, row.switch, row.phase): row.cost for row in rows}
+    parts = {
+        panel: [(name, [costs.get((*panel, *pairing, name), NAN) for pairing in pairings]) for name in names]
+        for panel in panels
+    }
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    size = (9.6, lines * (0.27 * len(pairings) + 0.55) + 0.55)
-    with drawing(*size) as figure:
-        left = text_inches((f"{design} + {switch}" for design, switch in pairings), 9)
-        margins(figure, size, (lines, columns), left, top=0.3, bottom=0.8, across=0.2, between=0.42)
-        grid = np.atleast_1d(figure.subplots(lines, columns)).ravel()
-        for axes in grid[len(panels) :]:
-            axes.set_axis_off()
-        for position, (axes, (scenario, gic)) in enumerate(zip(grid, panels, strict=False)):
-            rows = frame[(frame["scenario"] == scenario) & (frame["gic"] == gic)]
-            _panel(axes, rows, pairings, phases, position % columns == 0)
-            axes.set_title(f"{scenario}, GICv{gic}")
-            if position >= len(panels) - columns:
-                axes.set_xlabel(f"{unit}{f' on {platform}' if platform else ''}")
-        # One scale for all panels: they are there to be compared.
-        widest = max(axes.get_xlim()[1] for axes in grid[: len(panels)])
-        for axes in grid[: len(panels)]:
-            axes.set_xlim(0, widest)
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=min(len(phases), 8), handlelength=1.6)
-        return figure
-
-
-def _panel(axes: Any, rows: pd.DataFrame, pairings: list[tuple[str, str]], phases: list[str], named: bool) -> None:
-    table = rows.pivot_table(index=["design", "switch"], columns="phase", values="cost", aggfunc="sum")
-    table = table.reindex(index=pd.MultiIndex.from_tuples(pairings), columns=phases)
-    stacked(axes, range(len(pairings)), [(phase, table[phase].to_numpy(float)) for phase in phases], 0.68)
-    names = [f"{design} + {switch}" if named else "" for design, switch in pairings]
-    axes.set_yticks(range(len(pairings)), names)
+    labels = [f"{design} + {switch}" for design, switch in pairings]
+    left, across, title, pitch = text_inches(labels, 8.5) + 0.05, 0.2, 0.3, 0.25 * len(pairings)
+    below = 0.2 * legend_lines(names, 9.4)
+    sheet = Sheet(9.6, lines * (title + pitch + 0.22) + 0.25 + below)
+    width = (9.6 - left - 0.1 - (columns - 1) * across) / columns
+    # One scale for all panels: they are there to be compared.
+    scale = scale_of(max(max(sums(own)) for own in parts.values()))
+    for place, panel in enumerate(panels):
+        line, column = divmod(place, columns)
+        top = line * (title + pitch + 0.22) + title
+        box = Panel(left + column * (width + across), top, width, pitch, scale, (-0.5, len(pairings) - 0.5))
+        sheet.words([(box.left, top - 0.12, f"{panel[0]}, GICv{panel[1]}")], 9.5, bold=True)
+        last = place >= len(panels) - columns
+        words = f"{unit}{f' on {platform}' if platform else ''}" if last else ""
+        shown_labels = labels if not column else [""] * len(labels)
+        stacked(sheet, box, range(len(pairings)), parts[panel], 0.68, shown_labels, words)
+    sheet.legend(legend_of(names), 0.1, lines * (title + pitch + 0.22) + 0.3, 9.4)
+    return sheet.figure

@@ -5,98 +5,103 @@ The samples of a design and row are one path, so that thousands of them stay sma
 outside the catalogue's matrix are drawn, of a sweep those of the base scenario; the results folder has all.
 """
 
-import numpy as np
-import pandas as pd
+from statistics import median
+from typing import Any
+
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 
 from reports import matrix
-from reports.data import SCENARIO, Report
-from reports.svg import PALETTE, SERIES, drawing, margins, text_inches
+from reports.data import SCENARIO, Key, Report
+from reports.drawing import SERIES, Panel, Point, Sheet, log_steps, text_inches
+from reports.numbers import is_number
 
 FEW_SCENARIOS = 8
 """Scenarios whose samples are all drawn: those of a run."""
 MOST_ROWS = 400
 """Rows beyond which the matrix of edges is left out of the drawing."""
+ROW = 0.2
+"""Inches a row."""
+
+Samples = dict[Key, dict[str, list[float]]]
+"""Scenario and transition -> design -> ns a sample, in the results' order."""
 
 
-def drawn_samples(report: Report) -> pd.DataFrame:
+def drawn_samples(report: Report) -> Samples:
     """Return the samples that the figure shows: all of a run, those of the base scenario of a sweep."""
-    frame = report.table("samples")
-    if frame.empty:
-        return frame
-    if "family" in frame:
-        frame = frame[frame["family"] == "vgic"]
-    frame = frame[np.isfinite(pd.to_numeric(frame["ns"], errors="coerce"))]
-    present = [column for column in SCENARIO if column in frame]
-    if len(frame[present].drop_duplicates()) > FEW_SCENARIOS:
-        for column, value in report.base_scenario().items():
-            if column in present:
-                frame = frame[frame[column] == value]
-    if len(frame[["transition", *present]].drop_duplicates()) > MOST_ROWS:
-        names = set(matrix.outside(frame["transition"]))
-        chosen = frame[frame["transition"].isin(names)]
-        frame = chosen if len(chosen) else frame
-    return frame
+    table = report.table("samples")
+    found: Samples = {}
+    rows = zip(table.rows(*SCENARIO, "transition"), table.text("design"), table.rows("family", "ns"), strict=True)
+    for key, design, (family, ns) in rows:
+        if family == "vgic" and is_number(ns):
+            own = found.get(key)
+            if own is None:
+                own = found[key] = {}
+            own.setdefault(design, []).append(ns)
+    if len({key[:-1] for key in found}) > FEW_SCENARIOS:
+        base = tuple(report.base_scenario().get(name) for name in SCENARIO)
+        found = {key: own for key, own in found.items() if key[:-1] == base}
+    if len(found) > MOST_ROWS:
+        chosen = {key: own for key, own in found.items() if matrix.place(key[-1]) is None}
+        found = chosen or found
+    return found
+
+
+def count(samples: Samples) -> int:
+    """Return how many samples there are."""
+    return sum(len(own) for by_design in samples.values() for own in by_design.values())
+
+
+def _label(key: Key, varying: list[int]) -> str:
+    words = [
+        f"GICv{key[place]}" if SCENARIO[place] == "gic" else f"{SCENARIO[place]} {key[place]}"
+        for place in varying
+        if key[place]
+    ]
+    return f"{key[-1]}  {', '.join(words)}" if words else str(key[-1])
 
 
 def draw(report: Report) -> Figure | None:
     """Draw all samples on a logarithmic axis of ns."""
-    frame = drawn_samples(report)
-    frame = frame[frame["ns"] > 0] if len(frame) else frame
-    if frame.empty:
+    samples = {
+        key: {design: [ns for ns in own if ns > 0] for design, own in by_design.items()}
+        for key, by_design in drawn_samples(report).items()
+    }
+    values = [ns for by_design in samples.values() for own in by_design.values() for ns in own]
+    if not values:
         return None
-    index = [column for column in ("transition", *SCENARIO) if column in frame]
-    rows = dict(list(frame.groupby(index, sort=False)))
-    designs = list(dict.fromkeys(frame["design"]))
-    varying = [column for column in index[1:] if frame[column].nunique() > 1]
-    size = (9.6, 0.2 * len(rows) + 0.9)
-    with drawing(*size) as figure:
-        axes = figure.add_subplot()
-        axes.set_xscale("log")
-        labels = []
-        # One path a design for its ticks and one for its medians: what repeats itself in an SVG is what makes it large.
-        ticks: list[list[tuple[float, float]]] = [[] for _ in designs]
-        medians: list[list[tuple[float, float]]] = [[] for _ in designs]
-        lane = 0.8 / len(designs)
-        for place, (key, group) in enumerate(rows.items()):
-            values = dict(zip(index, key if isinstance(key, tuple) else (key,), strict=True))
-            suffix = ", ".join(
-                f"GICv{values[name]}" if name == "gic" else f"{name} {values[name]}" for name in varying if values[name]
-            )
-            labels.append(f"{values['transition']}{f'  {suffix}' if suffix else ''}")
-            for number, design in enumerate(designs):
-                ns = group.loc[group["design"] == design, "ns"].to_numpy(float)
-                top = place - 0.4 + number * lane
-                for value in np.sort(ns).tolist():
-                    ticks[number] += [(value, top), (value, top + lane - 0.08)]
-                if len(ns):
-                    medians[number] += [(float(np.median(ns)), top - 0.04), (float(np.median(ns)), top + lane - 0.04)]
+    designs = list(dict.fromkeys(design for own in samples.values() for design in own))
+    varying = [place for place in range(len(SCENARIO)) if len({key[place] for key in samples}) > 1]
+    labels = [_label(key, varying) for key in samples]
+    left, top, height = text_inches(labels, 7) + 0.05, 0.35, ROW * len(samples)
+    sheet = Sheet(9.6, top + height + 0.5)
+    panel = Panel(
+        left, top, 9.5 - left, height, (min(values) * 0.9, max(values) * 1.1), (-0.5, len(samples) - 0.5), True
+    )
+    panel.grid(sheet, log_steps(*panel.x), title="ns an operation (logarithmic)")
+    sheet.words([(left - 0.07, panel.down(row), label) for row, label in enumerate(labels)], 7, "muted", "right")
+    # One path a design for its ticks and one for its medians: what repeats itself in an SVG is what makes it large.
+    lane = 0.8 / len(designs)
+    lines: dict[str, tuple[list[Any], list[Any]]] = {design: ([], []) for design in designs}
+    for row, by_design in enumerate(samples.values()):
         for number, design in enumerate(designs):
-            colour = PALETTE[SERIES[number % len(SERIES)]]
-            for corners, width, label in ((ticks[number], 0.6, None), (medians[number], 2.2, design)):
-                codes = [Path.MOVETO, Path.LINETO] * (len(corners) // 2)
-                if corners:
-                    axes.add_patch(
-                        PathPatch(
-                            Path(corners, codes), edgecolor=colour, facecolor="none", linewidth=width, label=label
-                        )
-                    )
-        margins(figure, size, left=text_inches(labels, 7), top=0.35, bottom=0.5)
-        axes.set_yticks(range(len(labels)), labels, fontsize=7)
-        axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.set_xlim(frame["ns"].min() * 0.9, frame["ns"].max() * 1.1)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
-        axes.set_xlabel("ns an operation (logarithmic)")
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        axes.tick_params(length=0)
-        lanes = (
-            ("upper", "lower") if len(designs) == 2 else tuple(f"lane {number + 1}" for number in range(len(designs)))
-        )
-        handles, names = axes.get_legend_handles_labels()
-        titles = [f"{name} ({lane})" for name, lane in zip(names, lanes, strict=False)]
-        figure.legend(handles, titles, loc="upper left", ncols=len(designs))
-        return figure
+            own = sorted(by_design.get(design, ()))
+            start = row - 0.4 + number * lane
+            high, low = panel.down(start), panel.down(start + lane - 0.08)
+            ticks, medians = lines[design]
+            ticks += [_tick(panel.across(ns), high, low) for ns in own]
+            if own:
+                medians.append(_tick(panel.across(median(own)), high - 0.008, low + 0.008))
+    x = left
+    names = ("upper", "lower") if len(designs) == 2 else tuple(f"lane {number + 1}" for number in range(len(designs)))
+    for number, (design, (ticks, medians)) in enumerate(lines.items()):
+        role, title = SERIES[number % len(SERIES)], f"{design} ({names[number]})"
+        sheet.lines(ticks, role, 0.6)
+        sheet.lines(medians, role, 2.2)
+        sheet.lines([_tick(x + 0.05, 0.09, 0.23)], role, 2.2)
+        sheet.words([(x + 0.13, 0.16, title)], 9)
+        x += 0.4 + text_inches([title], 9)
+    return sheet.figure
+
+
+def _tick(x: float, high: float, low: float) -> tuple[Point, Point]:
+    return (x, high), (x, low)

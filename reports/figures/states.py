@@ -5,16 +5,16 @@ An edge usually has several transitions (an interrupt becomes pending by a line,
 cost is their geometric mean over all scenarios, and the same table stands below the drawing in the page.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from reports.data import Meter, Report
+from reports.drawing import Box, Point, Sheet, Side, text_inches
 from reports.html import slug
 from reports.numbers import geometric_mean, glyph, is_number, ratio_text, shown
-from reports.svg import PALETTE, drawing, margins
 
 STATES = ("inactive", "pending", "active", "active and pending")
 _PLACES = {"inactive": (0.13, 0.2), "pending": (0.13, 0.8), "active and pending": (0.87, 0.8), "active": (0.87, 0.2)}
@@ -25,6 +25,7 @@ _ALIASES = {
     "active & pending": "active and pending",
 }
 _HALF_WIDTH, _HALF_HEIGHT = 0.092, 0.06
+_WIDTH, _HEIGHT = 9.6, 4.9
 
 
 @dataclass(frozen=True)
@@ -57,27 +58,31 @@ def state_name(text: str) -> str:
     return name if name in STATES else ""
 
 
+@lru_cache(maxsize=4)
 def edges(report: Report, meter: Meter) -> list[Edge]:
-    """Return the edges between two different states that were measured, in the order of STATES."""
-    costs, designs = report.costs(), report.designs()
+    """Return the edges between two different states that were measured, in the order of STATES. Don't change it."""
+    designs = report.designs()[:2]
     found: dict[tuple[str, str], list[str]] = {}
-    for name, row in report.described.iterrows():
-        before, after = state_name(row["before"]), state_name(row["after"])
+    edge_of: dict[str, tuple[str, str]] = {}
+    for name, texts in report.described.items():
+        before, after = state_name(texts["before"]), state_name(texts["after"])
         if before and after and before != after:
-            found.setdefault((before, after), []).append(str(name))
+            found.setdefault((before, after), []).append(name)
+            edge_of[name] = (before, after)
+    costs: list[dict[tuple[str, str], list[float]]] = []
+    for design in designs:
+        by_edge: dict[tuple[str, str], list[float]] = {}
+        for key, cost in zip(report.measurements(), report.costs(meter.key, design.name), strict=True):
+            if key[-1] in edge_of:
+                by_edge.setdefault(edge_of[key[-1]], []).append(cost)
+        costs.append(by_edge)
     result = []
-    for before, after in sorted(found, key=lambda pair: (STATES.index(pair[0]), STATES.index(pair[1]))):
-        names = found[(before, after)]
-        rows = costs[costs.index.get_level_values("transition").isin(names)]
-        means = []
-        for design in designs[:2]:
-            column = (meter.key, design.name)
-            means.append(geometric_mean(rows[column]) if column in rows else float("nan"))
-        means += [float("nan")] * (2 - len(means))
-        if not any(is_number(mean) for mean in means):
-            continue
-        operations = tuple(dict.fromkeys(report.described["operation"][name] or name for name in names))
-        result.append(Edge(before, after, tuple(names), operations, means[0], means[1]))
+    for edge in sorted(found, key=lambda pair: (STATES.index(pair[0]), STATES.index(pair[1]))):
+        names = found[edge]
+        means = [geometric_mean(by_edge.get(edge, ())) for by_edge in costs] + [float("nan")] * (2 - len(designs))
+        if any(is_number(mean) for mean in means):
+            operations = tuple(dict.fromkeys(report.text(name, "operation") or name for name in names))
+            result.append(Edge(*edge, tuple(names), operations, means[0], means[1]))
     return result
 
 
@@ -89,79 +94,71 @@ def draw(report: Report) -> Figure | None:
     found = edges(report, meters[0])
     if not found:
         return None
-    with drawing(9.6, 4.9) as figure:
-        margins(figure, (9.6, 4.9), left=0, right=0, top=0, bottom=0)
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0.02, 0.95)
-        for edge in found:
-            _arrow(axes, edge, len(report.designs()))
-        for state, (x, y) in _PLACES.items():
-            box = FancyBboxPatch(
-                (x - _HALF_WIDTH, y - _HALF_HEIGHT),
-                2 * _HALF_WIDTH,
-                2 * _HALF_HEIGHT,
-                boxstyle="round,pad=0,rounding_size=0.02",
-                facecolor=PALETTE["surface"],
-                edgecolor=PALETTE["ink"],
-                linewidth=1.4,
-            )
-            axes.add_patch(box)
-            words = state.replace(" and ", "\nand ")
-            axes.text(x, y, words, ha="center", va="center", fontsize=10.5, fontweight="bold", color=PALETTE["ink"])
-        return figure
+    sheet = Sheet(_WIDTH, _HEIGHT)
+    for edge in found:
+        _arrow(sheet, edge, len(report.designs()))
+    for state, (x, y) in _PLACES.items():
+        middle, half = _inches(x, y), (_HALF_WIDTH * _WIDTH, _HALF_HEIGHT * _HEIGHT)
+        box = (middle[0] - half[0], middle[1] - half[1], 2 * half[0], 2 * half[1])
+        sheet.polygons([_rounded(box, 0.14)], "surface", "ink", 1.4)
+        sheet.words([(*middle, state.replace(" and ", "\nand "))], 10.5, across="center", bold=True)
+    return sheet.figure
 
 
-def _arrow(axes: Any, edge: Edge, designs: int) -> None:
+def _inches(x: float, y: float) -> Point:
+    """Return the place on the sheet of shares of its width and, from below, its height."""
+    return x * _WIDTH, (0.97 - y) * _HEIGHT
+
+
+def _rounded(box: Box, radius: float) -> list[Point]:
+    """Return the corners of a rectangle whose corners are quarters of a circle."""
+    left, top, width, height = box
+    corners = []
+    for x, y, start in ((1, 0, -90), (1, 1, 0), (0, 1, 90), (0, 0, 180)):
+        centre = left + radius + x * (width - 2 * radius), top + radius + y * (height - 2 * radius)
+        for step in range(5):
+            angle = math.radians(start + 22.5 * step)
+            corners.append((centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)))
+    return corners
+
+
+def _arrow(sheet: Sheet, edge: Edge, designs: int) -> None:
     (x0, y0), (x1, y1) = _PLACES[edge.before], _PLACES[edge.after]
     dx, dy = x1 - x0, y1 - y0
-    length = (dx * dx + dy * dy) ** 0.5
+    length = math.hypot(dx, dy)
     # To the left of the direction of travel, so that the two directions of a pair stand apart.
     nx, ny = -dy / length, dx / length
     diagonal = bool(dx and dy)
     gap = 0.022 if diagonal else 0.03
     ratio = edge.ratio
-    colour = {"▼": "candidate", "▲": "reference"}.get(glyph(ratio), "muted")
+    role = {"▼": "candidate", "▲": "reference"}.get(glyph(ratio), "muted")
     start, end = _on_border(x0, y0, dx, dy, nx, ny, gap), _on_border(x1, y1, -dx, -dy, nx, ny, gap)
-    axes.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=13, linewidth=1.7, color=PALETTE[colour], shrinkA=1, shrinkB=1
-        )
-    )
+    _line_with_head(sheet, _inches(*start), _inches(*end), role)
     # On diagonals the label sits nearer the start: the two directions and the other diagonal meet in the middle.
     share = 0.29 if diagonal else 0.5
-    x, y = start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
+    x, y = _inches(start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
     costs = f"{shown(edge.reference)} → {shown(edge.candidate)}" if designs > 1 else shown(edge.reference)
-    verdict = f"{glyph(ratio)} {ratio_text(ratio)}" if designs > 1 else ""
     count = f"{len(edge.transitions)} transition{'s' if len(edge.transitions) > 1 else ''}"
+    lines = [f"{glyph(ratio)} {ratio_text(ratio)}", costs, count] if designs > 1 else [costs, count]
+    across: Side = "center"
+    down = "center"
     if dx and not dy:
-        place = {"ha": "center", "va": "bottom" if ny > 0 else "top"}
-        y += 0.012 if ny > 0 else -0.012
+        down, y = ("bottom", y - 0.06) if ny > 0 else ("top", y + 0.06)
     elif dy and not dx:
-        place = {"ha": "right" if nx < 0 else "left", "va": "center"}
-        x += 0.012 if nx > 0 else -0.012
+        across, x = ("right", x - 0.12) if nx < 0 else ("left", x + 0.12)
     else:
-        place = {"ha": "center", "va": "center"}
-    label = axes.text(
-        x,
-        y,
-        f"{verdict}\n{costs}\n{count}" if verdict else f"{costs}\n{count}",
-        fontsize=8.5,
-        color=PALETTE["ink"],
-        linespacing=1.25,
-        url=f"#{edge.anchor}",
-        **place,
-    )
-    if diagonal:
-        label.set_bbox(
-            {
-                "facecolor": PALETTE["surface"],
-                "edgecolor": PALETTE[colour],
-                "linewidth": 0.8,
-                "boxstyle": "round,pad=0.3",
-            }
-        )
+        width, height = text_inches(lines, 7.8) + 0.06, 0.145 * len(lines) + 0.07
+        sheet.polygons([_rounded((x - width / 2, y - height / 2, width, height), 0.05)], "surface", role, 0.8)
+    sheet.words([(x, y, "\n".join(lines))], 8.5, across=across, down=down, url=f"#{edge.anchor}")
+
+
+def _line_with_head(sheet: Sheet, start: Point, end: Point, role: str) -> None:
+    length = math.dist(start, end)
+    ux, uy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
+    neck = end[0] - 0.11 * ux, end[1] - 0.11 * uy
+    sheet.lines([[start, neck]], role, 1.7)
+    sides = [(neck[0] + side * 0.05 * -uy, neck[1] + side * 0.05 * ux) for side in (1, -1)]
+    sheet.polygons([[end, *sides]], role)
 
 
 def _on_border(x: float, y: float, dx: float, dy: float, nx: float, ny: float, gap: float) -> tuple[float, float]:

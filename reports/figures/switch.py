@@ -1,99 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """World switch cost by register group: a stacked bar an implementation and phase, beside the published table."""
 
-from typing import Any
-
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.data import Report
-from reports.figures.bars import stacked, tidy
+from reports.drawing import Panel, Sheet, legend_lines, round_steps, text_inches
+from reports.figures.bars import legend_of, scale_of, stacked, sums
 from reports.numbers import shown
 from reports.published import PublishedTable, published
-from reports.svg import PALETTE, drawing, margins, text_inches
+from reports.tables import main_configuration
 
 TABLE = "isca16-table3"
 
 
-def main_configuration(report: Report) -> pd.DataFrame:
-    """Return the switch table's rows of the first configuration of each GIC version."""
-    frame = report.table("switch")
-    if frame.empty:
-        return frame
-    first = frame.drop_duplicates("gic").set_index("gic")["configuration"]
-    return frame[frame["configuration"] == frame["gic"].map(first)]
-
-
-def grouped(report: Report) -> pd.DataFrame:
-    """Return steps by register group: index (gic, implementation, phase), a column a group, in the results' order."""
-    frame = main_configuration(report)
-    if frame.empty:
-        return frame
-    table = frame.pivot_table(
-        index=["gic", "implementation", "phase"],
-        columns="register_group",
-        values="count",
-        aggfunc="sum",
-        sort=False,
-        fill_value=0,
-    )
-    return table[list(dict.fromkeys(frame["register_group"]))]
+def grouped(report: Report) -> tuple[list[str], dict[tuple[int, str, str], list[int]]]:
+    """Return register groups, and (GIC version, implementation, phase) -> instructions a group, in results' order."""
+    steps = main_configuration(report)
+    groups = list(dict.fromkeys(step.group for step in steps))
+    counts: dict[tuple[int, str, str], list[int]] = {}
+    for step in steps:
+        own = counts.setdefault((step.gic, step.implementation, step.phase), [0] * len(groups))
+        own[groups.index(step.group)] += step.times
+    return groups, counts
 
 
 def draw(report: Report) -> Figure | None:
-    """Draw the run's first GIC version of the switch table, and the published table as a bar of its own scale."""
-    table = grouped(report)
-    if table.empty:
+    """Draw the switch table of each GIC version, and the published table as bars of their own scale."""
+    groups, counts = grouped(report)
+    if not counts:
         return None
-    gics = list(dict.fromkeys(table.index.get_level_values("gic")))
-    heights = [len(table.loc[gic]) for gic in gics]
+    gics = list(dict.fromkeys(gic for gic, _, _ in counts))
+    bars = {gic: [key[1:] for key in counts if key[0] == gic] for gic in gics}
     paper = published(TABLE)
-    size = (9.6, 0.3 * sum(heights) + 0.34 * len(paper.rows) + 0.75 * (len(gics) + 1))
-    labels = [*(row.group for row in paper.rows), *(f"{name}, {phase}" for _, name, phase in table.index)]
-    with drawing(*size) as figure:
-        margins(figure, size, (len(gics) + 1, 1), text_inches(labels, 9), top=0.3, bottom=0.8, between=0.55)
-        ratios = [*heights, len(paper.rows) * 1.15]
-        grid = np.atleast_1d(figure.subplots(len(gics) + 1, 1, gridspec_kw={"height_ratios": ratios}))
-        for axes, gic in zip(grid, gics, strict=False):
-            _steps(axes, table.loc[gic], gic)
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=8, handlelength=1.6)
-        _paper(grid[-1], paper)
-        return figure
+    labels = [*(row.group for row in paper.rows), *(f"{name}, {phase}" for _, name, phase in counts)]
+    left, title, bar = text_inches(labels, 8.5) + 0.05, 0.32, 0.24
+    legend = 0.3 + 0.2 * legend_lines(groups, 9.4)
+    heights = [bar * len(own) for own in bars.values()]
+    paper_height = 0.34 * len(paper.rows)
+    sheet = Sheet(9.6, sum(heights) + (title + 0.25) * len(gics) + legend + title + paper_height + 0.3)
+    parts = {
+        gic: [(group, [float(counts[gic, *key][n]) for key in bars[gic]]) for n, group in enumerate(groups)]
+        for gic in gics
+    }
+    scale = scale_of(max(max(sums(own)) for own in parts.values()))
+    top = title
+    for gic, height in zip(gics, heights, strict=True):
+        panel = Panel(left, top, 9.5 - left, height, scale, (-0.5, len(bars[gic]) - 0.5))
+        sheet.words([(left, top - 0.13, f"Modelled, GICv{gic}: instructions executed")], 9.5, bold=True)
+        names = [f"{implementation}, {phase}" for implementation, phase in bars[gic]]
+        stacked(sheet, panel, range(len(names)), parts[gic], 0.7, names, "")
+        top += height + title + 0.25
+    sheet.legend(legend_of(groups), 0.1, top - title + 0.1, 9.4)
+    _paper(sheet, Panel(left, top + legend, 9.5 - left, paper_height, y=(-0.5, len(paper.rows) - 0.5)), paper)
+    return sheet.figure
 
 
-def _steps(axes: Any, table: pd.DataFrame, gic: int) -> None:
-    stacked(axes, range(len(table)), [(group, table[group].to_numpy(float)) for group in table.columns], 0.7)
-    axes.set_yticks(range(len(table)), [f"{implementation}, {phase}" for implementation, phase in table.index])
-    axes.set_title(f"Modelled, GICv{gic}: instructions executed")
-
-
-def _paper(axes: Any, paper: PublishedTable) -> None:
-    places = np.arange(len(paper.rows))
+def _paper(sheet: Sheet, panel: Panel, paper: PublishedTable) -> None:
+    longest = max(max(row.save, row.restore) for row in paper.rows)
+    panel = Panel(panel.left, panel.top, panel.width, panel.height, (0, longest * 1.2), panel.y)
+    words = f"Published: {paper.title}, {paper.unit} (* recalled, not seen again in the source)"
+    sheet.words([(panel.left, panel.top - 0.13, words)], 9.5, bold=True)
+    panel.grid(sheet, round_steps(0, panel.x[1]))
     for offset, (name, role, hatch) in enumerate((("save", "candidate", ""), ("restore", "reference", "///"))):
-        widths = [getattr(row, name) for row in paper.rows]
-        axes.barh(
-            places + (offset - 0.5) * 0.38,
-            widths,
-            height=0.36,
-            color=PALETTE[role],
-            hatch=hatch,
-            edgecolor=PALETTE["surface"],
-            label=name,
-        )
-        for place, (width, row) in enumerate(zip(widths, paper.rows, strict=True)):
+        boxes, labels = [], []
+        for place, row in enumerate(paper.rows):
+            width = getattr(row, name)
+            top = panel.down(place + (offset - 1) * 0.38)
+            boxes.append((panel.left, top, panel.across(width) - panel.left, panel.down(0.36) - panel.down(0)))
             mark = "" if getattr(row, f"{name}_certainty") != "recalled" else " *"
-            axes.text(
-                width,
-                place + (offset - 0.5) * 0.38,
-                f" {name} {shown(width)}{mark}",
-                va="center",
-                fontsize=7,
-                color=PALETTE["ink"],
-            )
-    axes.set_yticks(places, [row.group for row in paper.rows])
-    axes.set_title(f"Published: {paper.title}, {paper.unit} (* recalled, not seen again in the source)")
-    axes.invert_yaxis()
-    axes.margins(x=0.1)
-    tidy(axes)
+            middle = panel.down(place + (offset - 0.5) * 0.38)
+            labels.append((panel.across(width) + 0.05, middle, f"{name} {shown(width)}{mark}"))
+        sheet.boxes(boxes, role, hatch=hatch)
+        sheet.words(labels, 7)
+    names = [(panel.left - 0.07, panel.down(place), row.group) for place, row in enumerate(paper.rows)]
+    sheet.words(names, 8.5, "muted", "right")

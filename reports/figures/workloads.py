@@ -1,69 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Real workloads: what each design spends on them, by kind of operation."""
 
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.data import Report
-from reports.figures.bars import stacked
-from reports.svg import drawing, margins, text_inches
+from reports.drawing import Panel, Sheet, legend_lines, text_inches
+from reports.figures.bars import legend_of, scale_of, stacked, sums
+from reports.numbers import is_number
+from reports.tables import TOTAL, workload_parts
 
-TOTAL = "total"
-
-
-def cost_column(frame: pd.DataFrame) -> tuple[str, str]:
-    """Return the column of a workload table to compare by, and its unit; ("", "") when it has none."""
-    for column, unit in (("instructions", "instructions"), ("time_ns", "ns")):
-        if column in frame and frame[column].notna().any():
-            return column, unit
-    return "", ""
+MOST = 24
+"""Workloads drawn; the table in the page has all of them."""
+KINDS = 7
+"""Kinds of operation with a part of their own, the dearest; the others are one part together."""
 
 
 def draw(report: Report) -> Figure | None:
     """Draw one pair of bars a workload, each stacked by kind of operation, per 1,000 operations."""
-    frame = report.table("workloads")
-    if frame.empty:
+    rows, unit = workload_parts(report)
+    parts = [row for row in rows if row.kind != TOTAL]
+    if not unit or not parts:
         return None
-    column, unit = cost_column(frame)
-    kinds = [kind for kind in dict.fromkeys(frame["kind"]) if kind != TOTAL]
-    if not column or not kinds:
-        return None
-    names = list(dict.fromkeys(frame["workload"]))[:24]
-    designs = list(dict.fromkeys(frame["design"]))
-    total_cost = frame[frame["kind"] != TOTAL].groupby("kind")[column].sum()
-    kinds = sorted(kinds, key=lambda kind: -total_cost.get(kind, 0))
-    kept, rest = kinds[:7], kinds[7:]
-    bars = [(name, design) for name in names for design in designs]
-    places = _places(len(names), len(designs))
-    size = (9.6, 0.24 * len(bars) + 0.2 * len(names) + 0.9)
-    with drawing(*size) as figure:
-        left = text_inches((f"{name}  {design}" for name, design in bars), 8)
-        margins(figure, size, left=left, top=0.05, bottom=0.8)
-        axes = figure.add_subplot()
-        operations = frame[frame["kind"] != TOTAL].groupby(["workload", "design"])["operations"].sum()
-        table = frame.pivot_table(index=["workload", "design"], columns="kind", values=column, aggfunc="sum")
-        scale = np.array([1000 / max(float(operations.get(bar, 0)), 1) for bar in bars])
-        parts = []
-        for kind in [*kept, "the rest"] if rest else kept:
-            columns = [kind] if kind in kept else rest
-            sums = [float(np.nansum(table.loc[bar, columns])) if bar in table.index else 0.0 for bar in bars]
-            parts.append((kind, np.array(sums) * scale))
-        stacked(axes, places.tolist(), parts, 0.8)
-        axes.set_yticks(
-            places,
-            [f"{name}  {design}" if not place else design for name, place, design in _labels(names, designs)],
-            fontsize=8,
-        )
-        axes.set_xlabel(f"{unit} per 1,000 operations")
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=8, fontsize=8, handlelength=1.6)
-        return figure
-
-
-def _labels(names: list[str], designs: list[str]) -> list[tuple[str, int, str]]:
-    return [(name, place, design) for name in names for place, design in enumerate(designs)]
-
-
-def _places(names: int, designs: int) -> np.ndarray:
-    return np.array([name * (designs + 0.8) + design for name in range(names) for design in range(designs)])
+    workloads = list(dict.fromkeys(row.workload for row in rows))[:MOST]
+    designs = list(dict.fromkeys(row.design for row in rows))
+    of_kind: dict[str, float] = {}
+    operations: dict[tuple[str, str], int] = {}
+    costs: dict[tuple[str, str, str], float] = {}
+    for row in parts:
+        bar, cost = (row.workload, row.design), row.cost if is_number(row.cost) else 0.0
+        of_kind[row.kind] = of_kind.get(row.kind, 0.0) + cost
+        operations[bar] = operations.get(bar, 0) + row.operations
+        costs[(*bar, row.kind)] = costs.get((*bar, row.kind), 0.0) + cost
+    kinds = sorted(of_kind, key=lambda kind: -of_kind[kind])
+    shown_kinds = [(kind, [kind]) for kind in kinds[:KINDS]]
+    if len(kinds) > KINDS:
+        shown_kinds.append(("the rest", kinds[KINDS:]))
+    bars = [(workload, design) for workload in workloads for design in designs]
+    stack = [
+        (name, [sum(costs.get((*bar, k), 0.0) for k in own) * 1000 / max(operations.get(bar, 0), 1) for bar in bars])
+        for name, own in shown_kinds
+    ]
+    names = [f"{workload}   {design}" if design == designs[0] else design for workload, design in bars]
+    # Bars of one workload stand together.
+    places = [number // len(designs) * (len(designs) + 0.8) + number % len(designs) for number in range(len(bars))]
+    left, height = text_inches(names, 8.5) + 0.05, 0.21 * (places[-1] + 1)
+    labels = [name for name, _ in shown_kinds]
+    sheet = Sheet(9.6, height + 0.6 + 0.2 * legend_lines(labels, 9.4))
+    panel = Panel(left, 0.05, 9.5 - left, height, scale_of(max(sums(stack))), (-0.5, places[-1] + 0.5))
+    stacked(sheet, panel, places, stack, 0.8, names, f"{unit} per 1,000 operations")
+    sheet.legend(legend_of(labels), 0.1, height + 0.65, 9.4)
+    return sheet.figure

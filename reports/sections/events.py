@@ -7,19 +7,16 @@ cells are written by hand.
 """
 
 from functools import cache, lru_cache
-from typing import Any
-
-import pandas as pd
 
 from reports import matrix
-from reports.data import SCENARIO, Report
+from reports.data import SCENARIO, Key, Report
 from reports.html import Markup, breakable, join, slug, tag, text
 from reports.sections import Section
 
 DETAILED = 1500
 """Rows whose events are listed one by one in the page; beyond, those of the base scenario are (the rest: download)."""
 
-Counts = dict[tuple[Any, ...], dict[str, dict[str, int]]]
+Counts = dict[Key, dict[str, dict[str, int]]]
 """(scenario, transition) -> event -> design -> count."""
 
 
@@ -36,51 +33,52 @@ def entry_anchor(transition: str) -> str:
     return slug("e", block_name(transition))
 
 
-def detailed(report: Report) -> list[tuple[Any, ...]]:
-    """Return the measurements whose events are listed: all of a run, those of the base scenario of a large sweep."""
-    costs = report.costs()
-    if report.table("events").empty:
+@lru_cache(maxsize=4)
+def detailed(report: Report) -> list[Key]:
+    """Return the measurements whose events are listed: all of a run, those of the base scenario of a large sweep.
+
+    Don't change the list.
+    """
+    counted = counts_of(report)
+    if not counted:
         return []
-    if len(costs) > DETAILED:
-        frame = costs.index.to_frame(index=False)
+    keys = report.measurements()
+    if len(keys) > DETAILED:
         base = report.base_scenario()
-        chosen = pd.Series(True, index=frame.index)
-        for name in SCENARIO:
-            if name != "gic":
-                chosen &= frame[name] == base[name]
-        costs = costs[chosen.to_numpy()]
+        fixed = [(place, base[name]) for place, name in enumerate(SCENARIO) if name != "gic"]
+        keys = [key for key in keys if all(key[place] == value for place, value in fixed)]
     # What counts nothing in any design (the guest's own steps) has nothing to show.
-    counted = set(counts_of(report))
-    blocks = {block_name(str(key[-1])) for key in costs.index if tuple(key) in counted}
-    return [key for key in costs.index if block_name(str(key[-1])) in blocks]
+    blocks = {block_name(key[-1]) for key in keys if key in counted}
+    return [key for key in keys if block_name(key[-1]) in blocks]
 
 
 @lru_cache(maxsize=4)
 def linked(report: Report) -> frozenset[str]:
     """Return the transitions whose events are listed, so that a link to them leads somewhere."""
-    return frozenset(str(key[-1]) for key in detailed(report))
+    return frozenset(key[-1] for key in detailed(report))
 
 
 @lru_cache(maxsize=4)
 def counts_of(report: Report) -> Counts:
     """Return all event counts of the VGIC designs. Don't change them."""
-    frame = report.table("events")
-    if frame.empty:
-        return {}
-    frame = frame[frame["family"] == "vgic"] if "family" in frame else frame
+    table = report.table("events")
     found: Counts = {}
-    columns = frame[[*SCENARIO, "transition", "design", "event", "count"]]
-    for *key, design, event, count in columns.itertuples(index=False, name=None):
-        found.setdefault(tuple(key), {}).setdefault(event, {})[design] = int(count)
+    keys = table.rows(*SCENARIO, "transition")
+    for key, (family, design, event, count) in zip(keys, table.rows("family", "design", "event", "count"), strict=True):
+        if family == "vgic":
+            own = found.get(key)
+            if own is None:
+                own = found[key] = {}
+            own.setdefault(event, {})[design] = count
     return found
 
 
 def section(report: Report) -> Section | None:
     """Return the section with the events counted by every transition."""
     counts = counts_of(report)
-    blocks: dict[str, list[tuple[Any, ...]]] = {}
+    blocks: dict[str, list[Key]] = {}
     for key in detailed(report):
-        blocks.setdefault(block_name(str(key[-1])), []).append(key)
+        blocks.setdefault(block_name(key[-1]), []).append(key)
     if not blocks:
         return None
     designs = [design.name for design in report.designs()]
@@ -100,16 +98,16 @@ def section(report: Report) -> Section | None:
     return Section("events", "Why: the events behind each row", "Events", join(intro, how, Markup("".join(made))))
 
 
-def _block(report: Report, name: str, keys: list[tuple[Any, ...]], counts: Counts, designs: list[str]) -> str:
-    first = str(keys[0][-1])
+def _block(report: Report, name: str, keys: list[Key], counts: Counts, designs: list[str]) -> str:
+    first = keys[0][-1]
     title = report.text(first, "title")
     if matrix.place(first):
         title = title.rsplit(", ", 1)[0] if not title.endswith("in the guest") else title.rsplit(", ", 2)[0]
-    transitions = list(dict.fromkeys(str(key[-1]) for key in keys))
+    transitions = list(dict.fromkeys(key[-1] for key in keys))
     states = {name: f"{report.text(name, 'before')} → {report.text(name, 'after')}" for name in transitions}
-    by_scenario: dict[tuple[Any, ...], dict[str, dict[str, dict[str, int]]]] = {}
+    by_scenario: dict[Key, dict[str, dict[str, dict[str, int]]]] = {}
     for key in keys:
-        by_scenario.setdefault(key[:-1], {})[str(key[-1])] = counts.get(key, {})
+        by_scenario.setdefault(key[:-1], {})[key[-1]] = counts.get(key, {})
     labels = [report.scenario_text(scenario) for scenario in by_scenario]
     differ = any(own != next(iter(by_scenario.values())) for own in by_scenario.values())
     caption = " | ".join(labels) if differ else ""

@@ -2,10 +2,9 @@
 """The scenario grid: the heat map, the scaling curves, and the points where the designs cross."""
 
 from reports.data import Report
-from reports.figures.heatmap import DIMENSION
-from reports.figures.scaling import curves
 from reports.html import Markup, breakable, join, tag
 from reports.numbers import cell, number, ratio_cell
+from reports.scaling import DIMENSION, curves
 from reports.sections import Section, figure, head, scroll
 
 

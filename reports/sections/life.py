@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An interrupt's whole life for every pairing of VGIC and world switch, and what each of the two changes bought."""
 
-from reports.data import Report
-from reports.figures.life import Square, costs, squares
+from reports.data import Report, total
+from reports.figures.life import Square, squares
 from reports.html import Markup, join, tag
 from reports.numbers import cell, number, percent_number
 from reports.sections import Section, figure, head, scroll
+from reports.tables import phases
 
 
 def _square(square: Square) -> Markup:
@@ -47,8 +48,8 @@ def _square(square: Square) -> Markup:
 
 def section(report: Report) -> Section | None:
     """Return the section of the 2×2."""
-    frame, _, unit = costs(report)
-    if frame.empty:
+    parts, unit = phases(report)
+    if not parts:
         return None
     found = squares(report)
     drawn = figure(
@@ -73,21 +74,24 @@ def section(report: Report) -> Section | None:
                 "over the other; the interaction is what the two together do beyond their sum, halved.",
             ),
         )
-    phases = list(dict.fromkeys(frame["phase"]))
+    names = list(dict.fromkeys(part.phase for part in parts))
+    costs: dict[tuple[str, int, str, str, str], dict[str, list[float]]] = {}
+    for part in parts:
+        own = costs.setdefault((part.scenario, part.gic, part.platform, part.design, part.switch), {})
+        own.setdefault(part.phase, []).append(part.cost)
     rows = []
-    for key, own in frame.groupby(["scenario", "gic", "platform", "design", "switch"], sort=False):
-        scenario, gic, platform, design, switch = key
-        by_phase = own.groupby("phase")["cost"].sum(min_count=1)
+    for (scenario, gic, platform, design, switch), by_phase in costs.items():
+        sums = [total(by_phase.get(name, ())) for name in names]
         rows.append(
             tag(
                 "tr",
                 tag("th", f"{design} + {switch}", scope="row"),
                 tag("td", f"{scenario}, GICv{gic}{f', {platform}' if platform else ''}", class_="text"),
-                [cell(by_phase.get(phase)) for phase in phases],
-                cell(by_phase.sum(min_count=1)),
+                list(map(cell, sums)),
+                cell(total(sums)),
             )
         )
-    table = tag("table", head("Pairing", ("Scenario", "text"), *phases, "sum"), tag("tbody", rows))
+    table = tag("table", head("Pairing", ("Scenario", "text"), *names, "sum"), tag("tbody", rows))
     details = tag(
         "details",
         tag("summary", f"Every phase of every pairing, in {unit}"),

@@ -2,14 +2,15 @@
 """Method, environment, versions, how to repeat the run, and the data itself as downloads."""
 
 import base64
+import csv
 import gzip
+import io
 import json
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from reports.data import Report
+from reports.data import SCENARIO, Report
 from reports.html import Markup, join, tag
 from reports.numbers import number
 from reports.sections import Section
@@ -42,33 +43,44 @@ METERS = (
 )
 
 
-def csv_of(frame: pd.DataFrame) -> bytes:
-    """Return a table as gzip-compressed CSV, identical for an identical table."""
-    return gzip.compress(frame.to_csv(index=False, lineterminator="\n").encode(), compresslevel=9, mtime=0)
+def csv_of(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> bytes:
+    """Return columns as gzip-compressed CSV, identical for identical columns; what has no value is empty."""
+    cells = [["" if value is None or value != value else value for value in column] for column in columns]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*cells, strict=True))
+    return gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
 
 
-def with_cycles(report: Report) -> pd.DataFrame:
-    """Return the table of transitions without its longest texts, with the cycles of each platform.
+def with_cycles(report: Report) -> tuple[list[str], list[list[Any]]]:
+    """Return names and columns of the table of transitions without its longest texts, with the cycles of each platform.
 
     A column `cycles_PLATFORM` is the sum of that platform's terms.
     """
+    table = report.table("transitions")
     # What a transition does stands in the page; here it would be most of the bytes.
-    frame = report.table("transitions").drop(columns=["title", "why", "expected"], errors="ignore")
-    if frame.empty or report.cycles.empty:
-        return frame
-    key = [column for column in report.cycles.columns if column not in ("platform", "cycles")]
-    wide = report.cycles.pivot_table(index=key, columns="platform", values="cycles", observed=True)
-    return frame.merge(wide.add_prefix("cycles_").round(3).reset_index(), on=key, how="left")
+    names = [name for name in table.names if name not in ("title", "why", "expected")]
+    columns = [table.column(name) for name in names]
+    keys = list(table.rows("family", "design", *SCENARIO, "transition"))
+    for platform, cycles in report.cycles.items():
+        names.append(f"cycles_{platform}")
+        columns.append([None if value is None else round(value, 3) for value in map(cycles.get, keys)])
+    return names, columns
 
 
 def _downloads(report: Report) -> Markup:
     items, left, spent = [], [], 0
     for name in (*TABLES, *sorted(set(report.tables) - set(TABLES))):
-        frame = with_cycles(report) if name == "transitions" else report.table(name)
-        if frame.empty:
+        table = report.table(name)
+        if not len(table):
             continue
-        # Compressed CSV is never below a twentieth of Parquet's cells here; skip the work for what cannot fit.
-        data = csv_of(frame) if frame.size < 40 * BUDGET // 10 else b""
+        names, columns = (
+            with_cycles(report) if name == "transitions" else (table.names, list(map(table.column, table.names)))
+        )
+        # Compressed, a cell takes a quarter of a byte at the very least: don't write what cannot fit.
+        fits = len(names) * len(table) / 4 < BUDGET - spent
+        data = csv_of(names, columns) if fits else b""
         if not data or spent + len(data) > BUDGET:
             left.append(name)
             continue
@@ -76,7 +88,7 @@ def _downloads(report: Report) -> Markup:
         href = f"data:application/gzip;base64,{base64.b64encode(data).decode()}"
         items.append(
             tag(
-                "li", tag("a", f"{name}.csv.gz", href=href, download=f"{name}.csv.gz"), " ", number(len(frame)), " rows"
+                "li", tag("a", f"{name}.csv.gz", href=href, download=f"{name}.csv.gz"), " ", number(len(table)), " rows"
             )
         )
     rest = (

@@ -2,7 +2,7 @@
 """The state machine of an interrupt with its edges, and the transitions in which the designs end differently."""
 
 from reports import claims, matrix
-from reports.data import Report, rows_of
+from reports.data import Report
 from reports.figures.states import edges
 from reports.html import Markup, breakable, join, tag
 from reports.numbers import cell, number, ratio_cell
@@ -75,13 +75,13 @@ def differences(report: Report) -> Section | None:
     Differences of one reason stand together; where the catalogue gives none, each transition stands alone.
     """
     different = claims.disagreements(report)
-    if different.empty:
+    if not different:
         return None
     found: dict[tuple[str, ...], dict[str, list[int]]] = {}
-    for (name, gic), states in rows_of(different):
-        why = report.text(str(name), "why")
-        key = (why or report.text(str(name), "title"), *map(str, states), matrix.right_state(str(name)))
-        found.setdefault(key, {}).setdefault(str(name), []).append(int(gic))
+    for (name, gic), states in different.items():
+        why = report.text(name, "why")
+        key = (why or report.text(name, "title"), *states, matrix.right_state(name))
+        found.setdefault(key, {}).setdefault(name, []).append(gic)
     rows = []
     for (why, legacy, redesign, right), names in found.items():
         gics = sorted({gic for own in names.values() for gic in own})
@@ -99,7 +99,7 @@ def differences(report: Report) -> Section | None:
     intro = tag(
         "p",
         "After these transitions the same interrupt is in another state, because the designs behave differently: ",
-        number(len(set(different.index.get_level_values("transition")))),
+        number(len({name for name, _ in different})),
         " transitions, ",
         number(len(found)),
         " kinds of difference. “In LR” means that a vCPU in the guest holds it in a list register.",

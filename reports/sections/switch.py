@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The world switch by register group, beside the published table."""
 
-from reports.data import Report, rows_of
-from reports.figures.switch import TABLE, grouped, main_configuration
+from reports.data import Report
+from reports.figures.switch import TABLE, grouped
 from reports.html import Markup, join, tag
 from reports.numbers import cell, number
 from reports.published import PublishedTable, published
 from reports.sections import Section, figure, head, scroll
 from reports.sections import transitions as transition_table
+from reports.tables import configurations, main_configuration
 
 
 def _paper(paper: PublishedTable) -> Markup:
@@ -44,13 +45,14 @@ def _paper(paper: PublishedTable) -> Markup:
 
 def section(report: Report) -> Section | None:
     """Return the section of the world switch."""
-    table = grouped(report)
+    groups, counts = grouped(report)
+    steps = main_configuration(report)
     transitions = None
     styles = ""
     if report.designs("switch") and report.meters("switch"):
         made, styles = transition_table.table(report, "switch")
         transitions = tag("details", tag("summary", "World-switch transitions"), made)
-    if table.empty:
+    if not steps:
         if transitions is None:
             return None
         return Section("switch", "The world switch", "Switch", transitions, styles)
@@ -58,45 +60,45 @@ def section(report: Report) -> Section | None:
         "switch",
         report,
         "World switch by register group",
-        f"Instructions executed by phase ({main_configuration(report)['configuration'].iloc[0]}), and the cycles "
+        f"Instructions executed by phase ({steps[0].configuration}), and the cycles "
         "that were published for real hardware.",
         "A part of a bar is the instructions that save, restore or set up one group of registers. Instructions "
         "and cycles are different units: "
         "a read of the GIC's memory is one instruction and hundreds of cycles.",
     )
     rows = []
-    for (gic, implementation, phase), counts in rows_of(table):
+    for (gic, implementation, phase), own_counts in counts.items():
         rows.append(
             tag(
                 "tr",
                 tag("th", f"{implementation}, {phase}", scope="row"),
                 tag("td", f"GICv{gic}", class_="text"),
-                [cell(value) for value in counts],
-                cell(counts.sum()),
+                [cell(value) for value in own_counts],
+                cell(sum(own_counts)),
             )
         )
     own = tag(
         "table",
         tag("caption", "Modelled: instructions executed"),
-        head("Switch, phase", ("GIC", "text"), *table.columns, "sum"),
+        head("Switch, phase", ("GIC", "text"), *groups, "sum"),
         tag("tbody", rows),
     )
-    frame = main_configuration(report)
-    classes = list(dict.fromkeys(frame["class"]))
-    lines = []
-    for (gic, implementation, phase), part in frame.groupby(["gic", "implementation", "phase"], sort=False):
-        by_class = part.groupby("class")["count"].sum()
-        lines.append(
-            tag(
-                "tr",
-                tag("th", f"{implementation}, {phase}", scope="row"),
-                tag("td", f"GICv{gic}", class_="text"),
-                [cell(by_class.get(name, 0)) for name in classes],
-            )
+    classes = list(dict.fromkeys(step.kind for step in steps))
+    by_class: dict[tuple[int, str, str], list[int]] = {key: [0] * len(classes) for key in counts}
+    for step in steps:
+        by_class[step.gic, step.implementation, step.phase][classes.index(step.kind)] += step.times
+    lines = [
+        tag(
+            "tr",
+            tag("th", f"{implementation}, {phase}", scope="row"),
+            tag("td", f"GICv{gic}", class_="text"),
+            list(map(cell, own_counts)),
         )
+        for (gic, implementation, phase), own_counts in by_class.items()
+    ]
     by_class_table = tag("table", head("Switch, phase", ("GIC", "text"), *classes), tag("tbody", lines))
     more = tag("details", tag("summary", "By instruction class"), scroll(by_class_table, "Switch by instruction class"))
-    others = len(report.table("switch")["configuration"].unique()) - len(frame["configuration"].unique())
+    others = configurations(report) - len({step.configuration for step in steps})
     note = tag("p", number(others), " further configurations are in the download.", class_="quiet") if others else None
     body = join(drawn, scroll(own, "Switch by register group"), more, note, _paper(published(TABLE)), transitions)
     return Section("switch", "The world switch, group by group", "Switch", body, styles)

@@ -5,6 +5,7 @@ The meter is chosen by radio buttons and style rules alone, so it works without 
 script's. The rows are written by hand and not by `tag`: there are thousands of them, and they are most of the page.
 """
 
+from math import isnan
 from typing import Any
 
 from reports.data import SCENARIO, Meter, Report
@@ -22,11 +23,15 @@ CLASSES = {"▼": "l", "▲": "m", "≈": "s", "·": "n"}
 
 def shown_meters(report: Report, family: str) -> list[Meter]:
     """Return the meters that have columns: all, or of many rows two platforms only, those priced for most rows."""
-    meters, costs = report.meters(family), report.costs(family)
+    meters, designs = report.meters(family), report.designs(family)
     priced = [meter for meter in meters if meter.key.startswith("cycles:")]
-    if len(costs) <= MANY or len(priced) <= PLATFORMS:
+    if len(report.measurements(family)) <= MANY or len(priced) <= PLATFORMS:
         return meters
-    kept = sorted(priced, key=lambda meter: -int(costs[meter.key].notna().to_numpy().sum()))[:PLATFORMS]
+
+    def known(meter: Meter) -> int:
+        return sum(not isnan(cost) for design in designs for cost in report.costs(meter.key, design.name, family))
+
+    kept = sorted(priced, key=lambda meter: -known(meter))[:PLATFORMS]
     return [meter for meter in meters if meter in kept or meter not in priced]
 
 
@@ -37,19 +42,15 @@ def _ratio(value: Any) -> str:
 
 def rows(report: Report, family: str = "vgic") -> list[str]:
     """Return the table's rows: transition, group, scenario, then for each meter the designs' costs and the ratio."""
-    costs, designs, meters = report.costs(family), report.designs(family), shown_meters(report, family)
-    columns: list[tuple[list[list[Any]], list[Any]]] = []
-    for meter in meters:
-        values = [
-            costs[(meter.key, design.name)].tolist() if (meter.key, design.name) in costs else [None] * len(costs)
-            for design in designs
-        ]
-        own_ratios = report.ratios(meter.key, family)
-        columns.append((values, own_ratios.tolist() if len(own_ratios) else [None] * len(costs)))
+    keys, designs, meters = report.measurements(family), report.designs(family), shown_meters(report, family)
+    columns = [
+        ([report.costs(meter.key, design.name, family) for design in designs], report.ratios(meter.key, family))
+        for meter in meters
+    ]
     result = []
     known: set[str] = set()
     listed = linked(report) if family == "vgic" else frozenset()
-    for row, key in enumerate(costs.index):
+    for row, key in enumerate(keys):
         name = str(key[-1])
         # The first row of a transition is what a link to it means; an id for each would be most of the page.
         anchor = "" if name in known else f" id={slug('t', name)}"

@@ -49,8 +49,8 @@ def summary(report: Report) -> Markup:
     sentence = join(*[piece for part in parts for piece in (", ", part)][1:])
     own = [
         ratio
-        for index, ratio in zip(report.ratios(meter).index, report.ratios(meter), strict=True)
-        if report.group(str(index[-1])) != "guest" and is_number(ratio) and ratio > 0
+        for key, ratio in zip(report.measurements(), report.ratios(meter), strict=True)
+        if ratio > 0 and report.group(key[-1]) != "guest"
     ]
     counts = {mark: sum(glyph(ratio) == mark for ratio in own) for mark in (CHEAPER, DEARER, EQUAL)}
     return join(
@@ -113,14 +113,13 @@ def _groups(report: Report) -> Markup | None:
         return None
     by_group: list[dict[str, list[float]]] = []
     for meter in meters:
-        ratios = report.ratios(meter.key)
         found: dict[str, list[float]] = {}
-        for index, ratio in zip(ratios.index, ratios.tolist(), strict=True):
+        for key, ratio in zip(report.measurements(), report.ratios(meter.key), strict=True):
             if is_number(ratio):
-                found.setdefault(report.group(str(index[-1])), []).append(ratio)
+                found.setdefault(report.group(key[-1]), []).append(ratio)
         by_group.append(found)
     rows = []
-    for group in dict.fromkeys(report.described["group"]):
+    for group in dict.fromkeys(texts["group"] for texts in report.described.values()):
         if group == "guest":
             continue
         parts = [(geometric_mean(found.get(group, [])), len(found.get(group, []))) for found in by_group]

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Real workloads on both designs: totals, the share of MMIO, and the kinds of operation that make up the cost."""
 
-import pandas as pd
-
-from reports.data import Report
-from reports.figures.workloads import TOTAL, cost_column
+from reports.data import Report, total
 from reports.html import Markup, breakable, join, slug, tag
 from reports.numbers import cell, is_number, percent, plain, ratio_cell
 from reports.sections import Section, figure, head, scroll
+from reports.tables import TOTAL, Part, workload_parts
 
 
 def _ratio(costs: list[float]) -> float:
@@ -15,38 +13,45 @@ def _ratio(costs: list[float]) -> float:
     return costs[1] / costs[0] if known else float("nan")
 
 
-def _costs(rows: pd.DataFrame, designs: list[str], column: str) -> list[float]:
-    return [float(rows.loc[rows["design"] == design, column].sum(min_count=1)) for design in designs]
+def _costs(parts: list[Part], designs: list[str]) -> list[float]:
+    return [total(part.cost for part in parts if part.design == design) for design in designs]
+
+
+def _by_workload(report: Report) -> tuple[dict[str, list[Part]], list[str], str]:
+    """Return the parts of each workload, the designs, and the unit of their cost."""
+    parts, unit = workload_parts(report)
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.workload, []).append(part)
+    return found, list(dict.fromkeys(part.design for part in parts)), unit
+
+
+def _totals_of(parts: list[Part]) -> list[Part]:
+    return [part for part in parts if part.kind == TOTAL] or parts
 
 
 def totals(report: Report) -> list[tuple[str, list[float], float]]:
     """Return each workload with the designs' costs and their ratio; empty when the run has no workloads."""
-    frame = report.table("workloads")
-    column, _ = cost_column(frame)
-    if not column:
+    found, designs, unit = _by_workload(report)
+    if not unit:
         return []
-    designs = list(dict.fromkeys(frame["design"]))
-    result = []
-    for name in dict.fromkeys(frame["workload"]):
-        own = frame[frame["workload"] == name]
-        total = own[own["kind"] == TOTAL]
-        costs = _costs(total if len(total) else own, designs, column)
-        result.append((str(name), costs, _ratio(costs)))
-    return result
+    costs = {name: _costs(_totals_of(parts), designs) for name, parts in found.items()}
+    return [(name, own, _ratio(own)) for name, own in costs.items()]
 
 
-def _kinds(frame: pd.DataFrame, name: str, designs: list[str], column: str, unit: str) -> Markup:
-    own = frame[(frame["workload"] == name) & (frame["kind"] != TOTAL)]
+def _kinds(name: str, parts: list[Part], designs: list[str], unit: str) -> Markup:
+    by_kind: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.kind != TOTAL:
+            by_kind.setdefault(part.kind, []).append(part)
     rows = []
-    for kind in dict.fromkeys(own["kind"]):
-        part = own[own["kind"] == kind]
-        costs = _costs(part, designs, column)
-        operations = part.loc[part["design"] == designs[0], "operations"].sum()
+    for kind, own in by_kind.items():
+        costs = _costs(own, designs)
         rows.append(
             tag(
                 "tr",
                 tag("th", kind, scope="row"),
-                cell(operations),
+                cell(sum(part.operations for part in own if part.design == designs[0])),
                 [cell(cost) for cost in costs],
                 ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
             )
@@ -58,11 +63,9 @@ def _kinds(frame: pd.DataFrame, name: str, designs: list[str], column: str, unit
 
 def section(report: Report) -> Section | None:
     """Return the section of real workloads."""
-    frame = report.table("workloads")
-    column, unit = cost_column(frame)
-    if not column:
+    found, designs, unit = _by_workload(report)
+    if not unit:
         return None
-    designs = list(dict.fromkeys(frame["design"]))
     drawn = figure(
         "workloads",
         report,
@@ -71,25 +74,20 @@ def section(report: Report) -> Section | None:
         "Two bars of the same workload did the same operations; a shorter bar is cheaper, and its parts say where.",
     )
     rows = []
-    names = list(dict.fromkeys(frame["workload"]))
-    for name in names:
-        own = frame[frame["workload"] == name]
-        total = own[own["kind"] == TOTAL]
-        total = total if len(total) else own
-        costs = _costs(total, designs, column)
-        share = total["mmio_share"].iloc[0]
-        operations = total.loc[total["design"] == total["design"].iloc[0], "operations"].sum()
-        first = own.iloc[0]
+    for name, parts in found.items():
+        sums = _totals_of(parts)
+        costs = _costs(sums, designs)
+        first = sums[0]
         rows.append(
             tag(
                 "tr",
                 tag("th", tag("a", breakable(name), href=f"#{slug('w', name)}"), scope="row"),
-                tag("td", f"GICv{first['gic']}, {first['vcpus']} vCPUs", class_="text"),
-                cell(operations),
-                tag("td", percent(share), data_v=plain(share) or None),
+                tag("td", f"GICv{first.gic}, {first.vcpus} vCPUs", class_="text"),
+                cell(sum(part.operations for part in sums if part.design == first.design)),
+                tag("td", percent(first.mmio_share), data_v=plain(first.mmio_share) or None),
                 [cell(cost) for cost in costs],
                 ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
-                tag("td", first["source"], class_="text quiet wide"),
+                tag("td", first.source, class_="text quiet wide"),
             )
         )
     heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
@@ -98,6 +96,6 @@ def section(report: Report) -> Section | None:
         head("Workload", ("Guest", "text"), "Operations", "MMIO", *heads, ("Recorded from", "text")),
         tag("tbody", rows),
     )
-    kinds = [_kinds(frame, name, designs, column, unit) for name in names]
+    kinds = [_kinds(name, parts, designs, unit) for name, parts in found.items()]
     body = join(drawn, scroll(table, "Real workloads"), tag("h3", "By kind of operation", id="workload-kinds"), kinds)
     return Section("workloads", "Real workloads", "Workloads", body)

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from reports import numbers, svg, theme
+from reports.drawing import Panel, Sheet, log_steps, round_steps
 from reports.html import Markup, breakable, slug, tag
 
 
@@ -54,12 +55,13 @@ def test_percent() -> None:
 
 
 def _drawing() -> svg.Figure:
-    with svg.drawing(3, 2) as figure:
-        axes = figure.add_subplot()
-        axes.plot([1, 2], [0.25, 0.75], color=svg.PALETTE["reference"], marker="o", label="a <b>")
-        axes.bar([1], [0.5], color=svg.PALETTE["part-2"], hatch="//", edgecolor=svg.PALETTE["surface"])
-        axes.text(1.5, 0.5, "0.1234", url="#t-row", color=svg.PALETTE["ink"])
-        return figure
+    sheet = Sheet(3, 2)
+    panel = Panel(0.4, 0.3, 2.4, 1.2, (1, 2), (1, 0))
+    panel.grid(sheet, [1, 1.5, 2], title="a <b>")
+    sheet.lines([[(panel.across(1), panel.down(0.25)), (panel.across(2), panel.down(0.75))]], "reference", 1.8, (5, 2))
+    sheet.boxes([(1, 1, 0.5, 0.4)], "part-2", hatch="//")
+    sheet.words([(1.5, 0.5, "0.1234"), (1.5, 0.8, "two\nlines")], 8, url="#t-row")
+    return sheet.figure
 
 
 def test_inline_svg_has_no_style_no_foreign_id_and_only_theme_colours() -> None:
@@ -80,6 +82,35 @@ def test_references_inside_an_inline_svg_lead_somewhere() -> None:
     ids = set(re.findall(r'\sid="([^"]*)"', made))
     wanted = set(re.findall(r"url\(#([^)]+)\)", made)) | set(re.findall(r'<use href="#([^"]+)"', made))
     assert wanted and wanted <= ids
+
+
+def test_steps_are_round_and_inside() -> None:
+    assert round_steps(0, 15_100) == [0, 5000, 10_000, 15_000]
+    assert round_steps(0, 0.7, 4) == pytest.approx([0, 0.2, 0.4, 0.6])
+    assert round_steps(3, 3) == [3]
+    assert log_steps(0.4, 30) == pytest.approx([0.5, 1, 2, 5, 10, 20])
+    assert log_steps(0.01, 20_000) == pytest.approx([10.0**power for power in range(-2, 5)])
+
+
+def test_a_panel_places_values() -> None:
+    panel = Panel(1, 2, 4, 3, (10, 1000), (100, 0), logarithmic=True)
+    assert (panel.right, panel.bottom) == (5, 5)
+    assert [panel.across(value) for value in (10, 100, 1000)] == pytest.approx([1, 3, 5])
+    assert [panel.down(value) for value in (100, 50, 0)] == pytest.approx([2, 3.5, 5])
+
+
+def test_words_stand_where_they_are_put() -> None:
+    """In an SVG the anchor is the place itself; the line's base is below its middle."""
+    sheet = Sheet(4, 2)
+    for across in ("left", "center", "right"):
+        sheet.words([(1, 1, across)], 10, across=across)
+    made = svg.inline(sheet.figure, "name", "A title", "A description")
+    texts = re.findall(r"<text([^>]*)>(\w+)</text>", made)
+    assert [text for _, text in texts] == ["left", "center", "right"]
+    for given, text in texts:
+        x, y = (float(re.search(rf'\b{name}="([\d.]+)"', given)[1]) for name in "xy")  # type: ignore[index]
+        assert x == 72 and 72 < y < 77
+        assert re.findall(r'text-anchor="(\w+)"', given) == {"left": [], "center": ["middle"], "right": ["end"]}[text]
 
 
 def test_drawings_are_identical_bytes() -> None:
