@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 import typer.main
 
+from bench.interruption import Interrupted, interrupt_on_signals
 from kvmarm.errors import UsageError
 
 # In the order of `vgic-bench --help`.
@@ -64,6 +65,7 @@ def _refuse(message: str, status: int) -> NoReturn:
 
 def main() -> None:
     """Run the command line; the exit status is the command's, 2 for bad input, 130 when interrupted."""
+    interrupt_on_signals()
     try:
         command = typer.main.get_command(build_app())
         status = command.main(prog_name="vgic-bench", standalone_mode=False)
@@ -72,8 +74,8 @@ def main() -> None:
         sys.exit(status if isinstance(status, int) else 0)
     except UsageError as error:
         _refuse(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        print("vgic-bench: interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, Interrupted) as error:
+        print(": ".join(["vgic-bench: interrupted", *map(str, error.args)]), file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error of ours, and nothing more can be said to it.

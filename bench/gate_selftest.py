@@ -87,14 +87,15 @@ def count_in_process(transitions: Sequence[str], designs: Sequence[str], lock_mo
 def time_in_process(transitions: Sequence[str], designs: Sequence[str], turn: int) -> Results:
     """Time transitions in a fresh process; `turn` only sets the order within it."""
     from bench.gate_selftest_worker import SHAPE
-    from bench.timing_run import CALLS, time_points
+    from bench.timing_run import CALLS, time_processes
     from bench.transitions.catalogue import load_catalogue
     from kvmarm.config import VmConfig
 
     catalogue = load_catalogue()
     place = [(VmConfig(gic=GIC, **SHAPE), 0)]
     order = list(designs) if turn % 2 == 0 else list(designs)[::-1]
-    rows = time_points(order, place, [catalogue[name] for name in transitions], 1, CALLS, passes=PASSES)
+    entries = [catalogue[name] for name in transitions]
+    [rows] = time_processes(order, place, entries, 1, CALLS, passes=PASSES)
     return Results(new_meta("run", complete=True, meters=["time"]), {"samples": frame("samples", rows)})
 
 

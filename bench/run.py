@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench import environment, warm, weights, yardstick
 from bench.designs import check_designs
-from bench.interleave import with_times
+from bench.interruption import deferred
 from bench.life import life_rows
 from bench.measure import FAMILY, Counted, differences, measure_all
-from bench.results import Results, frame, new_meta, utc_now
+from bench.results import Results, new_meta, utc_now
+from bench.run_parts import TIME, Measured, Part, measure_parts
 from bench.switch_tables import chosen_platforms, switch_rows, transition_tables, vgic_cycle_rows
 from bench.switch_transitions import GROUP, switch_transitions
-from bench.timing_run import CALLS, QUICK_CALLS, time_points
+from bench.timing_run import CALLS, QUICK_CALLS, time_processes
 from bench.transitions.catalogue import Transition, cost_transitions, load_catalogue, select
 from bench.workload_run import measure_workloads
 from kvmarm.config import VmConfig
@@ -175,76 +174,119 @@ def code_needed(options: Options) -> list[str]:
 
 @dataclass
 class Outcome:
-    """What a run gave: its results, and one line a point whose states were not the expected ones."""
+    """What a run gave: its results, one line a point whose states were not the expected ones, one a part that failed.
+
+    interrupted: it was ended from outside, and the results lack what `lacking` says.
+    """
 
     results: Results
     unexpected: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    lacking: str = ""
 
 
-def _times(options: Options, transitions: Sequence[Transition], progress: Progress) -> list[dict[str, Any]]:
-    return time_points(
-        options.designs,
-        [(config, options.pending) for config in options.configurations()],
-        transitions,
-        options.processes,
-        QUICK_CALLS if options.quick else CALLS,
-        options.catalogue,
-        lambda done, total: progress("time", done, total),
-        options.passes,
-    )
-
-
-def _transition_tables(options: Options, progress: Progress) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Return the tables of VGIC and switch transitions, and one line a point in an unexpected state."""
+def _parts(options: Options, progress: Progress) -> list[Part]:
+    """Return the parts of a run in the order in which they are measured."""
     transitions = options.chosen()
-    points: list[Counted] = []
-    steps = [(name, config) for config in options.configurations() for name in options.designs]
-    for number, (name, config) in enumerate(steps):
-        progress("events", number, len(steps))
-        points += measure_all(get_design(name), config, options.pending, transitions)
+    places = [(config, options.pending) for config in options.configurations()]
     platforms = chosen_platforms(options.platforms) if "cycles" in options.meters else []
-    rows, event_rows = transition_rows(points)
-    tables = {"transitions": frame("transitions", rows)}
-    cycle_rows = vgic_cycle_rows(points, platforms)
-    if options.timed and transitions:
-        tables["samples"] = frame("samples", _times(options, transitions, progress))
-        tables["transitions"] = with_times(tables["transitions"], tables["samples"])
-    unexpected = differences(points)
-    chosen = set(options.chosen_switch())
-    if chosen:
+
+    def count(measured: Measured) -> None:
+        points: list[Counted] = []
+        steps = [(name, config) for config, _ in places for name in options.designs]
+        for number, (name, config) in enumerate(steps):
+            progress("events", number, len(steps))
+            points += measure_all(get_design(name), config, options.pending, transitions)
+        rows, event_rows = transition_rows(points)
+        cycle_rows = vgic_cycle_rows(points, platforms)
+        measured.unexpected += differences(points)
+        measured.add({"transitions": rows, "events": event_rows, "cycles": cycle_rows})
+
+    def time(measured: Measured) -> None:
+        for rows in time_processes(
+            options.designs,
+            places,
+            transitions,
+            options.processes,
+            QUICK_CALLS if options.quick else CALLS,
+            options.catalogue,
+            lambda done, total: progress("time", done, total),
+            options.passes,
+        ):
+            measured.add({"samples": rows})
+
+    def switches(measured: Measured) -> None:
         progress("world switches", 0, 1)
+        chosen = set(options.chosen_switch())
         own = transition_tables(options.gics, options.lrs, platforms, options.timed and not options.quick)
         own = {name: [row for row in table if row["transition"] in chosen] for name, table in own.items()}
-        tables["transitions"] = pd.concat([tables["transitions"], frame("transitions", own["transitions"])])
-        event_rows += own["events"]
-        cycle_rows += own["cycles"]
-        unexpected += [f"{r['design']} {r['transition']}: {r['after']}" for r in own["transitions"] if not r["ok"]]
-        tables["switch"] = frame("switch", switch_rows(options.gics, options.lrs))
-    tables |= {"events": frame("events", event_rows), "cycles": frame("cycles", cycle_rows)}
-    return {name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, unexpected
+        own["switch"] = switch_rows(options.gics, options.lrs)
+        wrong = [row for row in own["transitions"] if not row["ok"]]
+        measured.unexpected += [f"{row['design']} {row['transition']}: {row['after']}" for row in wrong]
+        measured.add(own)
+
+    def workloads(measured: Measured) -> None:
+        timed = options.timed and not options.quick
+        measured.add(measure_workloads(options.designs, options.gics, timed, options.quick, progress))
+
+    def lives(measured: Measured) -> None:
+        progress("whole lives", 0, 1)
+        priced = options.platforms if "cycles" in options.meters else []
+        place = (options.irqs, options.vcpus, options.lrs, options.pending)
+        measured.add({"life": life_rows(options.designs, options.gics, priced, *place)})
+
+    wanted = {
+        "transitions": bool(transitions),
+        TIME: bool(transitions) and options.timed,
+        "switch": bool(options.chosen_switch()),
+        "workloads": "workloads" in options.parts,
+        "life": "life" in options.parts,
+    }
+    measures = (count, time, switches, workloads, lives)
+    return [part for part in zip(wanted, measures, strict=True) if wanted[part[0]]]
 
 
-def execute(options: Options, progress: Progress = silent) -> Outcome:
-    """Measure. Raises UsageError for bad options (status 2) or a measurement that failed (status 5)."""
+def execute(options: Options, progress: Progress = silent, folder: Path | None = None) -> Outcome:
+    """Measure, and save to `folder` when one is given.
+
+    An interruption keeps the parts that are done, and a part that fails keeps the others: see `Outcome`. Raises
+    UsageError for bad options (status 2); UsageError with status 5 or KeyboardInterrupt when nothing was measured.
+    """
     check(options)
     compile_seconds = warm.ensure_compiled(options.designs, code_needed(options))
     meta = new_meta("run")
-    tables, unexpected = _transition_tables(options, progress)
-    if "workloads" in options.parts:
-        timed = options.timed and not options.quick
-        workload_tables = measure_workloads(options.designs, options.gics, timed, options.quick, progress)
-        tables |= {name: frame(name, rows) for name, rows in workload_tables.items()}
-    if "life" in options.parts:
-        progress("whole lives", 0, 1)
-        platforms = options.platforms if "cycles" in options.meters else []
-        lives = life_rows(
-            options.designs, options.gics, platforms, options.irqs, options.vcpus, options.lrs, options.pending
-        )
-        tables["life"] = frame("life", lives)
-    lock_ns, lock_kind = yardstick.lock_pair_ns() if options.timed else (None, "none")
-    meta |= describe(options, compile_seconds) | {"lock_pair_ns": lock_ns, "lock_pair_by": lock_kind}
-    meta |= {"complete": True, "finished": utc_now()}
-    return Outcome(Results(meta, tables), unexpected)
+    pair: dict[str, Any] = {"lock_pair_ns": None, "lock_pair_by": "none"}
+
+    def yard(measured: Measured) -> None:
+        pair["lock_pair_ns"], pair["lock_pair_by"] = yardstick.lock_pair_ns()
+
+    parts = _parts(options, progress)
+    measured = measure_parts([*parts, ("lock pair", yard)] if options.timed else parts)
+    with deferred():
+        meta |= describe(options, compile_seconds) | pair | {"complete": not measured.missing, "finished": utc_now()}
+        outcome = Outcome(Results(meta, measured.tables()), measured.unexpected, measured.failures)
+        if measured.missing:
+            _tell_missing(options, measured, outcome)
+        if folder is not None:
+            outcome.results.save(folder, replace=True)
+    return outcome
+
+
+def _tell_missing(options: Options, measured: Measured, outcome: Outcome) -> None:
+    """Write into outcome and metadata what a run lacks, and why."""
+    meta = outcome.results.meta
+    processes = measured.timed_processes()
+    words = [
+        f"{name} ({processes} of {options.processes} processes are there)" if name == TIME and processes else name
+        for name in measured.missing
+    ]
+    outcome.interrupted, outcome.lacking = measured.interrupted, ", ".join(words)
+    meta |= {"interrupted": measured.interrupted, "missing": list(measured.missing)}
+    if TIME in measured.missing and not processes:
+        meta["meters"] = [meter for meter in meta["meters"] if meter != TIME]
+    how = "this run was interrupted" if measured.interrupted else "a part of this run failed"
+    meta["notes"] += [f"{how}; it lacks: {outcome.lacking}", *measured.failures]
 
 
 def describe(options: Options, compile_seconds: float) -> dict[str, Any]:

@@ -7,8 +7,9 @@ not in any sample: the caller has had the code compiled before (bench.warm), and
 
 import contextlib
 import json
+import signal
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bench.measure import point_key
@@ -44,12 +45,14 @@ def _one_process(job: dict[str, Any], progress: Callable[[int], None]) -> list[l
         except BaseException:
             process.kill()
             raise
+    if status == -signal.SIGINT:
+        raise KeyboardInterrupt  # the terminal's Ctrl-C is ours as well, only heard later
     if status or samples is None:
         raise UsageError(f"a timing process ended with status {status} before it had measured", MEASUREMENT_FAILED)
     return samples
 
 
-def time_points(
+def time_processes(
     designs: Sequence[str],
     places: Sequence[tuple[VmConfig, int]],
     transitions: Sequence[Transition],
@@ -58,18 +61,16 @@ def time_points(
     catalogue: Iterable[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
     passes: int = 1,
-) -> list[dict[str, Any]]:
-    """Return rows of the table `samples`: key columns, process, position, loops (calls a sample), ns.
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield one process's rows of the table `samples`: key columns, process, position, loops (calls a sample), ns.
 
     places: (configuration, standing interrupts). catalogue: TOML files that the transitions may come from. passes: how
     often each process goes over all transitions. progress is called with (points done, points in all). Raises
     UsageError with status 5 when a process fails.
     """
     by_name = {transition.name: transition for transition in transitions}
-    total = processes * len(places) * len(transitions) * passes
-    rows: list[dict[str, Any]] = []
+    each = len(places) * len(transitions) * passes
     for process in range(processes):
-        base = process * len(places) * len(transitions) * passes
         job = {
             "process": process,
             "designs": list(designs),
@@ -83,14 +84,15 @@ def time_points(
             "passes": passes,
         }
 
-        def told(done: int, base: int = base) -> None:
-            progress(base + done, total)
+        def told(done: int, before: int = process * each) -> None:
+            progress(before + done, processes * each)
 
+        rows: list[dict[str, Any]] = []
         for place, name, design, position, loops, ns in _one_process(job, told):
             config, pending = places[place]
             effective = by_name[name].effective_pending(config, pending)
             assert effective is not None
             key = point_key(design, config, effective, name)
             rows.append(key | {"process": process, "position": position, "loops": loops, "ns": ns})
-        progress(base + len(places) * len(transitions) * passes, total)
-    return rows
+        told(each)
+        yield rows

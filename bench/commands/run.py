@@ -70,6 +70,7 @@ def run(
     ] = None,
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
+    from bench.interruption import Interrupted
     from bench.progress_lines import ProgressLines
     from bench.report_page import write_report_page
     from bench.results import check_new_folder
@@ -94,10 +95,18 @@ def run(
     check(options)
     folder = default_output(output, "run")
     check_new_folder(folder)
-    with ProgressLines() as progress:
-        outcome = execute(options, progress)
-    outcome.results.save(folder, replace=True)
-    page = write_report_page(folder) if html or (html is None and not quick) else None
+    page = None
+    try:
+        with ProgressLines() as progress:
+            outcome = execute(options, progress, folder)
+        if (html or (html is None and not quick)) and not outcome.interrupted:
+            page = write_report_page(folder)
+    except KeyboardInterrupt:
+        if not (folder / "meta.json").exists():
+            raise
+        raise Interrupted(f"results: {folder}") from None
+    if outcome.interrupted:
+        raise Interrupted(f"results without {outcome.lacking}: {folder}")
     if as_json:
         from bench.run_summary import as_json as plain
 
@@ -105,7 +114,9 @@ def run(
         print(json.dumps(document, indent=1))
     else:
         _print(outcome, folder, page)
-    if outcome.unexpected:
+    for line in outcome.failures:
+        print(f"vgic-bench: error: {line}", file=sys.stderr)
+    if outcome.unexpected or outcome.failures:
         raise typer.Exit(5)
 
 

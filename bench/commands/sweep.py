@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench sweep`: transitions over a grid of configurations."""
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +47,7 @@ def sweep(
     """
     from bench.console import print_table
     from bench.crossover import summary
+    from bench.interruption import Interrupted, deferred
     from bench.progress_lines import ProgressLines
     from bench.report_page import write_report_page
     from bench.results import check_new_folder
@@ -73,18 +72,19 @@ def sweep(
     folder = default_output(output, "sweep")
     check_new_folder(folder)
     ensure_compiled(plan.designs, ["counting"])
-    work = Path(folder).parent
     try:
         with ProgressLines() as progress:
             results, shards, found = run_sweep(
-                plan, work, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
+                plan, folder.parent, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
             )
+        with deferred():
+            results.save(folder, replace=True)
+            shards.remove()
+        page = write_report_page(folder) if html else None
     except KeyboardInterrupt:
-        print("vgic-bench: what is done is kept for a day, the same command goes on from there", file=sys.stderr)
-        raise
-    results.save(folder, replace=True)
-    shards.remove()
-    page = write_report_page(folder) if html else None
+        if (folder / "meta.json").exists():
+            raise Interrupted(f"results: {folder}") from None
+        raise Interrupted("what is done is kept for a day, the same command goes on from there") from None
     table = results.tables["crossover"]
     if as_json:
         print(table.to_json(orient="records", indent=1))

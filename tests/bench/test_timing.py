@@ -10,7 +10,7 @@ import pytest
 from bench import timing
 from bench.measure import Stage
 from bench.timing import HAVE_COUNTER, Clock, prepare, usual_mean
-from bench.timing_run import time_points
+from bench.timing_run import time_processes
 from bench.timing_worker import order_of, run
 from bench.transitions.catalogue import load_catalogue, select
 from kvmarm.config import VmConfig
@@ -108,7 +108,8 @@ def test_a_worker_measures_every_design_at_every_position() -> None:
 def test_processes_are_fresh_and_samples_keep_where_they_come_from() -> None:
     seen: list[tuple[int, int]] = []
     entries = select(load_catalogue(), ["overflow_flush"])
-    rows = time_points(["new"], [(CONFIG, 0)], entries, 2, 16, progress=lambda done, total: seen.append((done, total)))
+    told = time_processes(["new"], [(CONFIG, 0)], entries, 2, 16, progress=lambda *numbers: seen.append(numbers))
+    rows = [row for process in told for row in process]
     assert [(row["process"], row["position"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert {row["pending"] for row in rows} == {5}, "as many standing interrupts as the overflow needs"
     assert seen[-1] == (2, 2)

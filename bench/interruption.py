@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Interruptions: every signal that asks a command to end is a KeyboardInterrupt, and writing is not cut short by one.
+
+Ctrl-C, `kill`, `timeout` and a terminal that is closed all ask for the same: to end now, leaving nothing half-written.
+"""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+
+class Interrupted(Exception):
+    """The user ended a command that kept something: the message says what and where. Exit status 130."""
+
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def interrupt_on_signals() -> None:
+    """Make the signals that ask a process to end raise KeyboardInterrupt, as Ctrl-C does; ignored ones stay so."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Let the block end before an interruption is heard: then raise KeyboardInterrupt. For short blocks."""
+    heard = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+
+    try:
+        before = {number: signal.signal(number, hear) for number in _SIGNALS if signal.getsignal(number) is not None}
+    except ValueError:  # not the main thread, which alone hears signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
