@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from bench import statistics
-from bench.results import KEY, Results
+from bench.results import KEY, Results, unfinished
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED, Policy
 from kvmarm.errors import UsageError
 
@@ -125,6 +125,7 @@ def compare(
             raise UsageError(f"meter {meter!r}: expected {' or '.join(METERS)}")
     result = Comparison(baseline.name, candidate.name, policy or Policy())
     result.paired = _paired(baseline, candidate)
+    result.notes += [f"{run.name} is {state}" for run in (baseline, candidate) if (state := unfinished(run.meta))]
     before, after = _keys(baseline), _keys(candidate)
     common = [key for key in before if key in after]
     if not common:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.results import KEY, SCHEMA, Results, frame, new_meta
+from bench.results import KEY, SCHEMA, Results, frame, new_meta, unfinished
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 
@@ -63,7 +63,13 @@ def _json(file: Path) -> Any:
 
 
 def write_counts(results: Results, path: str | os.PathLike[str]) -> None:
-    """Write the exact counts of a run: one line a transition with its states and non-zero events."""
+    """Write the exact counts of a run: one line a transition with its states and non-zero events.
+
+    Raises UsageError when a part with counts is missing: a baseline of the rest would let what it lacks pass.
+    """
+    state = unfinished(results.meta)
+    if state and {"transitions", "switch"}.intersection(results.meta.get("missing") or ["transitions"]):
+        raise UsageError(f"{results.name}: {state}; expected a run with all of its counts")
     counted = _events_of(results)
     states = {}
     for record in results.table("transitions").to_dict("records"):

@@ -20,7 +20,7 @@ from typing import Any
 from bench import exchange
 from bench.budget import Budget
 from bench.compare import METERS, NEW, Comparison, Row, compare
-from bench.results import KEY, Results
+from bench.results import KEY, Results, unfinished
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED
 from kvmarm.errors import UsageError
 
@@ -134,8 +134,8 @@ def judge(
 
 def _measurement_faults(candidate: Results) -> list[str]:
     faults = []
-    if candidate.meta.get("complete") is False:
-        faults.append(f"{candidate.name}: the run is not complete")
+    if state := unfinished(candidate.meta):
+        faults.append(f"{candidate.name}: the run is not complete: {state}")
     if candidate.has("transitions"):
         wrong = candidate.table("transitions").query("not ok")
         for record in wrong.to_dict("records"):

@@ -303,6 +303,15 @@ def new_meta(kind: str, **more: Any) -> dict[str, Any]:
     return {"schema": SCHEMA, "kind": kind, "complete": False, "started": utc_now(), "finished": None} | more
 
 
+def unfinished(meta: dict[str, Any]) -> str:
+    """Say what a run lacks by its metadata: "interrupted, it lacks workloads, life"; "" for a finished one."""
+    if meta.get("complete") is not False:
+        return ""
+    missing = meta.get("missing")
+    lacks = f", it lacks {', '.join(map(str, missing))}" if isinstance(missing, list) and missing else ""
+    return ("interrupted" if meta.get("interrupted") else "unfinished") + lacks
+
+
 def utc_now() -> str:
     """Return the time now as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.console import print_table
-from bench.results import Results
+from bench.results import Results, unfinished
 from kvmarm.errors import UsageError
 
 
@@ -23,7 +23,8 @@ def describe_folder(folder: Path) -> dict[str, Any]:
     return row | {
         "kind": meta.get("kind", ""),
         "started": str(meta.get("started") or "").replace("+00:00", "").replace("T", " "),
-        "complete": bool(meta.get("complete")),
+        "complete": not unfinished(meta),
+        "state": unfinished(meta),
         "transitions": len(run.table("transitions")),
         "meters": ", ".join(meta.get("meters") or []),
         "commit": str((meta.get("tool") or {}).get("commit") or "")[:10],
@@ -36,9 +37,11 @@ def show_run(run: Results, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"name": run.name, "meta": as_plain(run.meta), "tables": sizes}, indent=1))
         return
-    state = "" if run.meta.get("complete") else " (unfinished)"
-    print(f"{run.name}: {run.meta.get('kind', 'results')}{state}, schema {run.meta['schema']}")
-    known = ("schema", "kind", "complete")
+    state = unfinished(run.meta)
+    print(
+        f"{run.name}: {run.meta.get('kind', 'results')}, schema {run.meta['schema']}" + (f"; {state}" if state else "")
+    )
+    known = ("schema", "kind", "complete", "interrupted", "missing")
     rows = [(name, _short(value)) for name, value in run.meta.items() if name not in known and value not in (None, "")]
     print_table(("", ""), rows)
     print_table(("table", ">rows"), [(name, f"{size:,}") for name, size in sizes.items()])

@@ -31,7 +31,7 @@ def list_runs(
         columns = ("run", "kind", "started", ">transitions", "meters", "commit")
         cells = [
             (
-                row["name"] + ("" if row["complete"] else " (unfinished)"),
+                row["name"] + (f" ({row['state'].split(',')[0]})" if row["state"] else ""),
                 row["kind"],
                 row["started"],
                 row["transitions"],

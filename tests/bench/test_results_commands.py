@@ -121,3 +121,23 @@ def test_gate_statuses_and_outputs(vgic_bench, runs, tmp_path):
     assert_refused(vgic_bench("gate", runs / "one", tmp_path / "none"), "does not exist")
     assert_refused(vgic_bench("gate", "runn", "--against", "HEAD"), "no such command or baseline; did you mean 'run'?")
     assert vgic_bench("gate", runs / "one").returncode == 2
+
+
+def test_a_run_that_lacks_something_says_so_everywhere(vgic_bench, runs, tmp_path):
+    lacking = {"complete": False, "interrupted": True, "missing": ["switch", "life"]}
+    results(seed=3, session="s", **lacking).save(tmp_path / "cut")
+    results(**(lacking | {"interrupted": False, "missing": ["life"]})).save(tmp_path / "failed")
+    listed = vgic_bench("results", "list", tmp_path).stdout
+    assert "cut (interrupted)" in listed and "failed (unfinished)" in listed
+    shown = vgic_bench("results", "show", tmp_path / "cut").stdout
+    assert shown.splitlines()[0].endswith("; interrupted, it lacks switch, life")
+    compared = vgic_bench("compare", runs / "one", tmp_path / "cut")
+    assert compared.returncode == 0 and "note: cut is interrupted, it lacks switch, life" in compared.stdout
+    judged = vgic_bench("gate", runs / "one", tmp_path / "cut")
+    assert judged.returncode == 5 and "the run is not complete: interrupted, it lacks switch, life" in judged.stderr
+    counts = tmp_path / "counts.json"
+    refused = vgic_bench("results", "export", tmp_path / "cut", "--format", "counts", "-o", counts)
+    assert_refused(refused, "cut: interrupted, it lacks switch, life")
+    assert not counts.exists()
+    whole = vgic_bench("results", "export", tmp_path / "failed", "--format", "counts", "-o", counts)
+    assert whole.returncode == 0 and counts.exists()
