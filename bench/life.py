@@ -22,7 +22,7 @@ from bench.switch import variants
 from bench.transitions.language import compile_lines
 from bench.weights import weights_of
 from kvmarm.config import VmConfig
-from kvmarm.cycles import switch_cost, vgic_cost
+from kvmarm.cycles import cost_of, priced_counts, vgic_cost
 from kvmarm.design import Design, get_design
 from kvmarm.el2.configuration import Configuration
 from kvmarm.el2.machine import Executed
@@ -165,7 +165,19 @@ def life_rows(
     return rows
 
 
-def _run_switches(config: VmConfig, played: Played) -> dict[str, dict[str, Executed]]:
+@dataclass(frozen=True)
+class _Executed:
+    """One phase of a world switch: its instructions, and how many there are of each price class."""
+
+    instructions: int
+    priced: dict[str, int]
+
+
+def _counted(ran: Executed) -> _Executed:
+    return _Executed(sum(ran.counts().values()), priced_counts(ran))
+
+
+def _run_switches(config: VmConfig, played: Played) -> dict[str, dict[str, _Executed]]:
     """Return what each variant of a switch executes for a scenario: title -> phase, and `kicked`, -> what it ran."""
     base = Configuration(
         gic=f"v{config.gic}", nr_lr=config.lrs, live_lrs=played.live, lr_kind=played.lr_kind, exit="irq"
@@ -173,7 +185,8 @@ def _run_switches(config: VmConfig, played: Played) -> dict[str, dict[str, Execu
     found = {}
     for title, configuration in variants(base):
         kicked = run_switch(replace(configuration, live_lrs=0, lr_kind="pending"))["exit"]
-        found[title] = {**run_switch(configuration), "kicked": kicked}
+        phases = {**run_switch(configuration), "kicked": kicked}
+        found[title] = {phase: _counted(ran) for phase, ran in phases.items()}
     return found
 
 
@@ -182,7 +195,7 @@ def _pairings(
     config: VmConfig,
     scenario: Scenario,
     played: Played,
-    switches: dict[str, dict[str, Executed]],
+    switches: dict[str, dict[str, _Executed]],
     platform: Platform | None,
 ) -> Iterable[dict[str, Any]]:
     for title, ran in switches.items():
@@ -202,15 +215,15 @@ def _pairings(
 
 
 def _phase(
-    phase: str, design: Design, scenario: Scenario, played: Played, ran: dict[str, Executed], platform: Platform | None
+    phase: str, design: Design, scenario: Scenario, played: Played, ran: dict[str, _Executed], platform: Platform | None
 ) -> tuple[float, float, int]:
     """Return (instructions, cycles, events) of one phase; NaN where there is no weight or no platform."""
     if phase in ("enter", "exit"):
         executed = [ran["entry" if phase == "enter" else "exit"]]
         if phase == "exit" and scenario.running:
             executed.append(ran["kicked"])
-        total = sum(sum(one.counts().values()) for one in executed)
-        cycles = sum(switch_cost(platform, one).total for one in executed) if platform else np.nan
+        total = sum(one.instructions for one in executed)
+        cycles = sum(cost_of(platform, one.priced).total for one in executed) if platform else np.nan
         return float(total), cycles, total
     if phase == "host":
         if platform is None:
