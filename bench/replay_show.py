@@ -59,6 +59,8 @@ def _provenance(outcome: dict[str, Any], details: bool) -> None:
     if lines.get("lost_markers"):
         lost = f"{lines['lost_events']:,}" if lines.get("lost_events") else "some"
         _say(f"warning: the recorder lost {lost} events ({lines['lost_markers']} markers): figures are too low", 2)
+    if lines.get("out_of_order"):
+        _say(f"warning: {lines['out_of_order']:,} events are older than the one before: not in the order of time", 2)
     if lines.get("overwritten"):
         _say(f"warning: {lines['overwritten']:,} entries were overwritten: the recording starts in the middle", 2)
     totals = outcome["totals"]

@@ -20,9 +20,9 @@ from bench.recordings.ftrace_scan import scan
 from bench.recordings.options import Options
 from bench.recordings.place_kvm import EXPECTED, enable_everything, place_kvm
 from bench.recordings.place_qemu import place_qemu
-from bench.recordings.source import Source
+from bench.recordings.source import Source, with_last
 from bench.recordings.spool import Spool, window
-from bench.recordings.survey import TYPER, Survey
+from bench.recordings.survey import DIST_SIZE, TYPER, Survey
 from bench.recordings.thread_table import (
     C_COMMENTS,
     C_EVENTS,
@@ -127,7 +127,10 @@ class Recording:
         qemu = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         rest = np.zeros(0, EVENT)
         done = 0
-        arrays = window(self._spool.read(), self._options, self._survey.first_time, self._distributor)
+        survey = self._survey
+        number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
+        whole = f"{self.name} has {number:,} events in {seconds:.3f} seconds"
+        arrays = window(self._spool.read(), self._options, survey.first_time, self._distributor, whole)
         for array in arrays:
             events = (np.concatenate([rest, array]) if len(rest) else array).view(np.recarray)
             position = 0
@@ -157,6 +160,7 @@ class Recording:
 
     def _configure(self, g: np.ndarray, cpus: np.ndarray) -> None:
         assert self._survey is not None
+        g[placing.G_EMULATED] = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         g[placing.G_PROBED] = self.probed
         g[placing.G_SGI_PROBED] = bool(self._survey.kinds[ev.SGI_VALUE])
         g[placing.G_DIST_BASE] = self._distributor
@@ -182,12 +186,14 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
     source = Source(path, None if progress is None else lambda done, total: progress("reading", done, total))
     try:
         chunks = source.chunks()
-        first = next(chunks)
+        first = next(chunks, b"")
         while len(first) < 1 << 16:
             more = next(chunks, b"")
             if not more:
                 break
             first += more
+        if not first:
+            raise UsageError(f"{source.name}: empty once decompressed, expected a recording")
         kind = detect.detect(first[: 1 << 16], source.name)
         everything = itertools.chain([first], chunks)
         if kind == detect.TRACE:
@@ -236,7 +242,7 @@ def _emulator(chunks: Iterator[bytes], name: str, kind: str, options: Options, s
     # QEMU's GICv3 counts SPIs only in ITLinesNumber.
     told = _QEMU_IRQS if typer < 0 else ((typer & 31) + (1 if gic == 2 else 2)) * 32
     irqs = options.irqs or max(64, min(1024, told), (survey.highest_intid // 32 + 1) * 32)
-    config = VmConfig(gic, vcpus, irqs, options.lrs or DEFAULT_LRS)
+    config = _config(name, gic, vcpus, irqs, options.lrs or DEFAULT_LRS)
     facts = {"vCPUs": str(vcpus), "GIC": f"GICv{gic}"}
     recording = Recording(name, kind, config, dict(counts), facts, not_converted)
     recording._spool, recording._survey, recording._options = spool, survey, options
@@ -252,7 +258,7 @@ def _kvm_events(
         return
     out = np.zeros(1 << 16, EVENT).view(np.recarray)
     rest = b""
-    for chunk, last in _with_last(chunks):
+    for chunk, last in with_last(chunks):
         data = rest + chunk if rest else chunk
         buffer = np.frombuffer(data, np.uint8)
         words = buffer[: len(buffer) & ~7].view(np.uint64)
@@ -268,14 +274,6 @@ def _kvm_events(
         rest = data[position:]
         if len(rest) > 1 << 20:
             raise UsageError(f"{name}: a line of more than a megabyte, expected ftrace text")
-
-
-def _with_last(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    held = next(chunks, b"")
-    for chunk in chunks:
-        yield held, False
-        held = chunk
-    yield held, True
 
 
 def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Options, spool: Spool) -> Recording:
@@ -294,6 +292,7 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
         "malformed": int(counters[C_MALFORMED]),
         "lost_markers": int(counters[C_LOST_MARKERS]),
         "lost_events": int(counters[C_LOST]),
+        "out_of_order": survey.backwards,
     }
     if not survey.kinds[ev.ENTRY] and not survey.kinds[ev.LR_ENTRY]:
         raise UsageError(
@@ -301,19 +300,25 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
         )
     machines = find_machines(threads, name, options.vcpu_threads)
     machine = choose(machines, options.vm, name)
+    if len(machines) > 1:
+        survey = _survey_of(spool, roles(threads, machine, machines))
     vcpus = _vcpus(machine, machines, survey, threads)
     qemu = machine.qemu
     distributor = survey.distributor(options.vmm, qemu) if options.gic_base is None else options.gic_base
+    unused = " (never accessed)" * (not survey.hits(distributor, DIST_SIZE))
     redistributors = survey.redistributors(distributor, vcpus) if options.redist_base is None else options.redist_base
-    gic = options.gic or survey.gic_version(distributor, vcpus)
+    told = options.gic is not None or distributor >= 0 or survey.tells_version
+    gic = options.gic or (survey.gic_version(distributor, vcpus) if told else 3)
+    vcpus = max(vcpus, survey.created(distributor, redistributors, gic))
     irqs = options.irqs or survey.interrupts(distributor)
     probed = bool(survey.kinds[ev.LR_ENTRY])
     lrs = options.lrs or (min(survey.list_registers, 16) if probed and survey.list_registers else DEFAULT_LRS)
-    config = VmConfig(gic, vcpus, irqs, lrs)
+    config = _config(name, gic, vcpus, irqs, lrs)
     facts = {
         "vCPUs": machine.describe(),
         "GIC": f"GICv{gic}"
-        + (f", distributor at {distributor:#x}" if distributor >= 0 else ", its frames not accessed")
+        + " (assumed: nothing tells its version)" * (not told)
+        + (f", distributor at {distributor:#x}{unused}" if distributor >= 0 else ", its frames not accessed")
         + (f", redistributors at {redistributors:#x}" if gic == 3 and redistributors >= 0 else ""),
         "probes": "list registers" * probed + (", SGI values" if survey.kinds[ev.SGI_VALUE] else "") or "none",
     }
@@ -325,6 +330,23 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
     identified = distributor >= 0 and distributor + TYPER in survey.typer
     recording._needs_enable = not identified and distributor not in survey.enabling
     return recording
+
+
+def _config(name: str, gic: int, vcpus: int, irqs: int, lrs: int) -> VmConfig:
+    try:
+        return VmConfig(gic, vcpus, irqs, lrs)
+    except UsageError as error:
+        raise UsageError(f"{name}: GICv{gic} of {vcpus} vCPUs, {irqs} INTIDs, {lrs} list registers: {error}") from None
+
+
+def _survey_of(spool: Spool, table: np.ndarray) -> Survey:
+    """Return the survey of one of several machines. table: see threads.roles."""
+    survey = Survey()
+    for events in spool.read():
+        of_thread = table[events["thread"]]
+        line = events["kind"] == ev.LINE
+        survey.add(events[(events["thread"] < 0) | np.where(line, of_thread[:, 1] > 0, of_thread[:, 0] >= 0)])
+    return survey
 
 
 def _vcpus(machine: Machine, machines: list[Machine], survey: Survey, threads: np.ndarray) -> int:

@@ -14,7 +14,13 @@ TRACE = "vgic-bench trace"
 
 TRACE_DAT_MAGIC = b"\x17\x08\x44tracing"
 _QEMU_LOG_LINE = re.compile(rb"^(?:\d+@\d+\.\d+:)?(?:gic_|gicv3_|memory_region_ops_)\w+ ", re.MULTILINE)
-_FTRACE_LINE = re.compile(rb"^.*-\d+ +(?:\([ \d-]+\) +)?\[\d+\] .*\d: +\w+:", re.MULTILINE)
+# COMM-PID [CPU] … or, in the latency format, COMM-PID CPUFLAGS …; perf script has a blank before the PID. Every part is
+# bounded, so that no line takes long.
+_FTRACE_LINE = re.compile(
+    rb"[- ]\d{1,10}(?:/\d{1,10})? {1,16}(?:\([ \d-]{1,12}\) {1,16})?(?:\[\d{1,5}\]|\d{1,5}[^\s\d:]\S{2,8}) "
+    rb"[^:\n]{0,64}[\dsu+!#*@$ ]: {1,64}[\w:]{1,80}:"
+)
+_PERF_TRACE_LINE = re.compile(rb"^ *\d+\.\d+ \( *\d*\.?\d* *(?:ms)? *\): ", re.MULTILINE)
 _FTRACE_HEAD = re.compile(rb"^(?:# tracer:|cpus=\d|version = \d|CPU:\d+ \[LOST|CPU \d+ is empty)", re.MULTILINE)
 _KINDS = "KVM ftrace text, trace-cmd report, trace.dat, QEMU GIC event CSV or trace log, or a vgic-bench trace"
 
@@ -25,9 +31,7 @@ def detect(head: bytes, name: str) -> str:
         return TRACE_DAT
     if b"\0" in head[:4096]:
         raise UsageError(f"{name}: binary data, expected {_KINDS}")
-    if head.lstrip().startswith(b"seq,cpu,kind,"):
-        if not head.startswith(qemu_csv.HEADER):
-            raise UsageError(f"{name}:1: heading of a QEMU event CSV, expected {qemu_csv.HEADER.decode()}")
+    if qemu_csv.is_heading(head.split(b"\n", 1)[0]):
         return QEMU_CSV
     for line in head.splitlines():
         text = line.split(b"#", 1)[0].strip()
@@ -39,4 +43,6 @@ def detect(head: bytes, name: str) -> str:
         return QEMU_LOG
     if _FTRACE_HEAD.search(head) or _FTRACE_LINE.search(head):
         return FTRACE
+    if _PERF_TRACE_LINE.search(head):
+        raise UsageError(f"{name}: output of perf trace, which has no event arguments of KVM: expected {_KINDS}")
     raise UsageError(f"{name}: not a recording of a known kind, expected {_KINDS}")

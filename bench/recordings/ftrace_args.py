@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.thread_table import SPACE, is_digit, learn_entry
+from bench.recordings.thread_table import SPACE, is_digit, learn_entry, learn_timer_map
 from kvmarm.jit import U64, jit
 
 _MASK = 0xFFFFFFFFFFFFFFFF
-_OPEN_BRACKET = 91
+_EQUALS, _OPEN_BRACKET = 61, 91
 
 
 def name_hash(name: str) -> np.uint64:
@@ -101,7 +101,7 @@ def _list_registers(data: Any, position: Any, end: Any, event: Any, out: Any, do
     records = 0
     count = 0
     while True:
-        equals = position_after(data, position, end, 61)
+        equals = position_after(data, position, end, _EQUALS)
         if equals < 0:
             break
         value, after = next_number(data, equals, end)
@@ -154,7 +154,7 @@ def _list_registers(data: Any, position: Any, end: Any, event: Any, out: Any, do
 def _key_value(data: Any, position: Any, end: Any, first: Any, second: Any) -> Any:
     """Return (value, found) of the field whose key starts with the letters `first`, `second`."""
     while True:
-        equals = position_after(data, position, end, 61)
+        equals = position_after(data, position, end, _EQUALS)
         if equals < 0:
             return U64(0), False
         key = equals - 2
@@ -169,23 +169,48 @@ def _key_value(data: Any, position: Any, end: Any, first: Any, second: Any) -> A
 
 
 @jit
+def _keyed(data: Any, position: Any, end: Any) -> Any:
+    """Return whether arguments are `field=value …`: `trace-cmd report -R`, the kernel's `fields` option.
+
+    `[FAILED TO PARSE]` before them is trace-cmd's, of an event that it has no way to print.
+    """
+    if position < end and data[position] == _OPEN_BRACKET:
+        return True
+    while position < end and data[position] > SPACE:
+        if data[position] == _EQUALS:
+            return True
+        position += 1
+    return False
+
+
+@jit
+def _field(data: Any, position: Any, end: Any, keyed: Any) -> Any:
+    """Return (value, position after it) of the next number, of the next field's where arguments are keyed."""
+    if keyed:
+        position = position_after(data, position, end, _EQUALS)
+        if position < 0:
+            return U64(0), -1
+    return next_number(data, position, end)
+
+
+@jit
 def _system_register(data: Any, position: Any, end: Any) -> Any:
     """Return op2 of an access to ICC_SGI1R, ASGI1R or SGI0R (5, 6, 7), 0 of any other register, -1 if unreadable."""
-    start = position_after(data, position, end, 40)
-    if start < 0:
-        start = position
+    keyed = _keyed(data, position, end)
+    start = position
+    if keyed:
         for _ in range(3):
-            # [FAILED TO PARSE] vcpu_pc= is_write= name= Op0= …: the register follows the third equals sign.
-            start = position_after(data, start, end, 61)
+            # vcpu_pc= is_write= name= Op0= …: the register follows the third equals sign.
+            start = position_after(data, start, end, _EQUALS)
             if start < 0:
                 return -1
+    else:
+        start = position_after(data, position, end, 40)
+        if start < 0:
+            return -1
     wanted = (3, 0, 12, 11)
     for index in range(5):
-        if data[position] == _OPEN_BRACKET and index < 5:
-            start = position_after(data, start, end, 61)
-            if start < 0:
-                return -1
-        number, start = next_number(data, start, end)
+        number, start = _field(data, start, end, keyed)
         if start < 0:
             return -1
         if index == 4:
@@ -193,6 +218,32 @@ def _system_register(data: Any, position: Any, end: Any) -> Any:
         if np.int64(number) != wanted[index]:
             return 0
     return 0
+
+
+@jit
+def _mmio(data: Any, position: Any, end: Any, event: Any) -> Any:
+    """Read kvm_mmio's arguments into `event`; return as `arguments` does."""
+    if end - position < 12:
+        return -2
+    keyed = data[position] == 116
+    letter = np.int64(data[position + 5])
+    if keyed:
+        kind, position = _field(data, position, end, True)
+        letter = np.int64(117 if kind == U64(0) else 114 if kind == U64(1) else 119 if kind == U64(2) else 0)
+    if letter == 117:  # unsatisfied-read: the read with its value follows
+        return -1
+    if letter == 119:
+        event.kind = ev.GPA_WRITE
+    elif letter == 114:
+        event.kind = ev.GPA_READ
+    else:
+        return -2
+    event.b, at = _field(data, position, end, keyed)
+    if at >= 0:
+        event.a, at = _field(data, at, end, keyed)
+    if at >= 0:
+        event.c, at = _field(data, at, end, keyed)
+    return 0 if at >= 0 else -2
 
 
 @jit
@@ -213,33 +264,18 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
         if at < 0 or vcpu >= U64(512):
             return -2
         if name == NAME_TIMER_MAP:
-            thread.timer_map = np.int32(vcpu)
+            learn_timer_map(thread, np.int32(vcpu))
             return -1
         event.kind = ev.LINE
         event.vcpu = np.int32(vcpu)
-        event.a, at = next_number(data, at, end)
+        keyed = data[position] == 118
+        event.a, at = _field(data, at, end, keyed)
         if at < 0:
             return -2
-        event.b, at = next_number(data, at, end)
+        event.b, at = _field(data, at, end, keyed)
         return 0 if at >= 0 and event.b <= U64(1) else -2
     if name == NAME_MMIO:
-        if end - position < 12:
-            return -2
-        letter = data[position + 5]
-        if letter == 117:  # unsatisfied-read: the read with its value follows
-            return -1
-        if letter == 119:
-            event.kind = ev.GPA_WRITE
-        elif letter == 114:
-            event.kind = ev.GPA_READ
-        else:
-            return -2
-        event.b, at = next_number(data, position, end)
-        if at >= 0:
-            event.a, at = next_number(data, at, end)
-        if at >= 0:
-            event.c, at = next_number(data, at, end)
-        return 0 if at >= 0 else -2
+        return _mmio(data, position, end, event)
     if name == NAME_SYS:
         register = _system_register(data, position, end)
         if register <= 0:
@@ -249,6 +285,13 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
     if name == NAME_WFX:
         # `guest executed wfi at:`; trace-cmd's plugin-less printing leaves `wf>c<`.
         at = position
+        if data[position] == 118:
+            _, at = _field(data, position, end, True)
+            wfe, at = _field(data, max(at, position), end, True)
+            if at < 0:
+                return -2
+            event.kind = ev.WFI
+            return -1 if wfe != U64(0) else 0
         while at + 2 < end and not (data[at] == 119 and data[at + 1] == 102):
             at += 1
         if at + 2 < end and data[at + 2] == 101:

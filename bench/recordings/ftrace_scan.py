@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The scanner of KVM's ftrace text: bytes to EVENT records in jitted code.
 
-One line is `COMM-PID [(TGID)] [CPU] [FLAGS] SECONDS.FRACTION: EVENT: ARGUMENTS`. FLAGS are four characters up to
-Linux 5.10, five later, none in what `trace-cmd report` prints. COMM may hold spaces, slashes, colons and hyphens, so a
-line is anchored at its first ` [digits] `, the CPU.
+One line is `COMM-PID [(TGID)] [CPU] [FLAGS] TIME: EVENT: ARGUMENTS`. FLAGS are four characters up to Linux 5.10, five
+later, none with `irq-info` off and in what `trace-cmd report` printed up to version 2. TIME is SECONDS.FRACTION, or a
+plain number for clocks that do not count nanoseconds. COMM may hold spaces, slashes, colons, hyphens and brackets, so
+a line is anchored at its first ` [digits] ` with a PID before and a time after it. Other printings of the same:
+
+- `perf script` writes `COMM PID [CPU] TIME: kvm:EVENT: ARGUMENTS`, or PID/TID;
+- `trace-cmd report --ts-diff` puts `(+N)` before EVENT;
+- the latency format (the kernel's `latency-format`, `trace-cmd report -l`) is `COMM-PID CPUFLAGS TIME: EVENT:
+  ARGUMENTS`, TIME in the kernel's printing with `us` and a mark.
 """
 
 from typing import Any
@@ -30,72 +36,47 @@ _NEWLINE, _SPACE, _TAB, _HASH, _OPEN, _CLOSE, _COLON, _DOT, _DASH = 10, 32, 9, 3
 
 
 @jit
-def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any, done: Any) -> Any:
-    """Scan the line data[begin:end]; return how many EVENT records it became."""
-    # The CPU: ` [digits] `.
-    bracket = begin
-    closing = -1
-    while bracket < end:
-        if data[bracket] == _OPEN:
-            at = bracket + 1
-            while at < end and is_digit(data[at]):
-                at += 1
-            if at > bracket + 1 and at < end and data[at] == _CLOSE:
-                closing = at
-                break
-        bracket += 1
-    if closing < 0:
-        return _marker(data, begin, end, counters, out, done)
-    # Flags (when there are any) and the time stamp, the first token that ends in a colon.
-    at = closing + 1
-    seconds = np.int64(-1)
-    fraction = np.int64(0)
-    for _ in range(3):
+def _stamp(data: Any, at: Any, end: Any) -> Any:
+    """Read `[FLAGS] TIME:` at data[at:end]; return (position after the colon, time in ns), -1 if it is none."""
+    for _ in range(2):
         while at < end and data[at] <= _SPACE:
             at += 1
-        start = at
-        while at < end and data[at] > _SPACE and data[at] != _COLON:
-            at += 1
-        if at >= end:
-            break
-        if data[at] != _COLON:
-            continue
-        position = start
+        position = at
         seconds = np.int64(0)
-        while position < at and is_digit(data[position]):
+        while position < end and is_digit(data[position]):
             seconds = seconds * 10 + (np.int64(data[position]) - 48)
             position += 1
-        if position == start:
-            seconds = np.int64(-1)
-        if position < at and data[position] == _DOT:
-            position += 1
-            scale = np.int64(100000000)
-            while position < at and is_digit(data[position]):
-                fraction += (np.int64(data[position]) - 48) * scale
-                scale //= 10
+        if position > at and position < end:
+            time = seconds
+            if data[position] == _DOT:
                 position += 1
-        if position != at:
-            seconds = np.int64(-1)
-        break
-    if seconds < 0:
-        counters[C_UNKNOWN] += 1
-        return 0
-    at += 1
-    while at < end and data[at] <= _SPACE:
-        at += 1
-    name = U64(0)
-    while at < end and data[at] != _COLON:
-        name = name * U64(31) + U64(data[at])
-        at += 1
-    if at >= end:
-        counters[C_UNKNOWN] += 1
-        return 0
-    if not concerns_vgic(name):
-        counters[C_OTHER] += 1
-        return 0
-    # PID, before an optional (TGID).
-    position = bracket - 1
-    tgid = np.int64(-1)
+                time = seconds * 1000000000
+                scale = np.int64(100000000)
+                while position < end and is_digit(data[position]):
+                    time += (np.int64(data[position]) - 48) * scale
+                    scale //= 10
+                    position += 1
+            elif data[position] == 117 and position + 2 < end and data[position + 1] == 115:
+                time = seconds * 1000
+                position += 2
+                if data[position] != _COLON:
+                    position += 1
+            if position < end and data[position] == _COLON:
+                return position + 1, time
+        while at < end and data[at] > _SPACE:
+            at += 1
+    return -1, np.int64(0)
+
+
+@jit
+def _thread_of(data: Any, begin: Any, before: Any) -> Any:
+    """Read `COMM-PID [(TGID)]`, `COMM PID` or `COMM PID/TID` that ends before `before`.
+
+    Returns (PID, -1 if it is none, thread group, -1 if not given, end of the name).
+    """
+    nothing = np.int64(-1)
+    position = before - 1
+    tgid = nothing
     while position > begin and data[position] <= _SPACE:
         position -= 1
     if data[position] == 41:
@@ -111,16 +92,107 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
     last = position
     while position > begin and is_digit(data[position]):
         position -= 1
-    if position == last or data[position] != _DASH:
-        counters[C_UNKNOWN] += 1
-        return 0
+    if position == last or last - position > 10:
+        return nothing, nothing, position
     pid = np.int64(0)
     for digit in range(position + 1, last + 1):
         pid = pid * 10 + (np.int64(data[digit]) - 48)
+    if data[position] == 47:
+        last = position
+        position -= 1
+        while position > begin and is_digit(data[position]):
+            position -= 1
+        if position + 1 == last or data[position] > _SPACE:
+            return nothing, nothing, position
+        tgid = np.int64(0)
+        for digit in range(position + 1, last):
+            tgid = tgid * 10 + (np.int64(data[digit]) - 48)
+    elif data[position] != _DASH and data[position] > _SPACE:
+        return nothing, nothing, position
+    while position > begin and data[position] <= _SPACE:
+        position -= 1
+    return pid, tgid, position if data[position] == _DASH else position + 1
+
+
+@jit
+def _latency_format(data: Any, begin: Any, end: Any) -> Any:
+    """Read a line of the latency format; return as `_thread_of` and `_stamp` together."""
+    nothing = np.int64(-1)
+    for dash in range(begin + 1, end - 4):
+        if data[dash] != _DASH or not is_digit(data[dash + 1]):
+            continue
+        at = dash + 1
+        while at < end and is_digit(data[at]):
+            at += 1
+        cpu = at
+        while cpu < end and data[cpu] <= _SPACE:
+            cpu += 1
+        flags = cpu
+        while flags < end and is_digit(data[flags]):
+            flags += 1
+        if cpu == at or flags == cpu or flags >= end or data[flags] <= _SPACE:
+            continue
+        while flags < end and data[flags] > _SPACE and data[flags] != _COLON:
+            flags += 1
+        if flags >= end or data[flags] > _SPACE:
+            continue
+        after, time = _stamp(data, flags, end)
+        if after >= 0:
+            pid, tgid, name_end = _thread_of(data, begin, at)
+            return pid, tgid, name_end, after, time
+    return nothing, nothing, begin, -1, nothing
+
+
+@jit
+def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any, done: Any) -> Any:
+    """Scan the line data[begin:end]; return how many EVENT records it became."""
+    pid, tgid, name_end, time = np.int64(-1), np.int64(-1), begin, np.int64(0)
+    at: Any = -1
+    bracket = begin + 1
+    while bracket < end:
+        if data[bracket] == _OPEN and data[bracket - 1] <= _SPACE:
+            closing = bracket + 1
+            while closing < end and is_digit(data[closing]):
+                closing += 1
+            if closing > bracket + 1 and closing < end and data[closing] == _CLOSE:
+                at, time = _stamp(data, closing + 1, end)
+                if at >= 0:
+                    pid, tgid, name_end = _thread_of(data, begin, bracket)
+                    break
+        bracket += 1
+    if at < 0:
+        pid, tgid, name_end, at, time = _latency_format(data, begin, end)
+        if at < 0:
+            return _marker(data, begin, end, counters, out, done)
+    if pid < 0 or time < 0:
+        counters[C_UNKNOWN] += 1
+        return 0
+    while at < end and data[at] <= _SPACE:
+        at += 1
+    if at < end and data[at] == 40:
+        while at < end and data[at] > _SPACE:
+            at += 1
+        while at < end and data[at] <= _SPACE:
+            at += 1
+    name = U64(0)
+    while at < end and data[at] != _COLON and data[at] > _SPACE:
+        name = name * U64(31) + U64(data[at])
+        at += 1
+        if at + 1 < end and data[at] == _COLON and data[at + 1] > _SPACE:
+            # What was read is the event's system: kvm:kvm_entry.
+            name = U64(0)
+            at += 1
+    if at >= end or data[at] != _COLON:
+        # Another tracer's line (a function), or one that is cut off.
+        counters[C_OTHER if at < end else C_UNKNOWN] += 1
+        return 0
+    if not concerns_vgic(name):
+        counters[C_OTHER] += 1
+        return 0
     first = begin
-    while first < position and data[first] <= _SPACE:
+    while first < name_end and data[first] <= _SPACE:
         first += 1
-    index = find_thread(threads, counters, pid, tgid, data, first, position)
+    index = find_thread(threads, counters, pid, tgid, data, first, name_end)
     if index < 0:
         counters[C_MALFORMED] += 1
         return 0
@@ -128,7 +200,7 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
     while at < end and data[at] <= _SPACE:
         at += 1
     event = out[done]
-    event.time = seconds * 1000000000 + fraction
+    event.time = time
     event.kind = 0
     event.thread = np.int32(index)
     event.vcpu = np.int32(-1)
@@ -150,7 +222,7 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
 
 @jit
 def _marker(data: Any, begin: Any, end: Any, counters: Any, out: Any, done: Any) -> Any:
-    """A line without a CPU field: a note that events were lost, the recorder's heading, or nothing we know."""
+    """A line of no thread: a note that events were lost, the recorder's heading, or nothing we know."""
     first = begin
     while first < end and data[first] <= _SPACE:
         first += 1

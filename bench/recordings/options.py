@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from bench.recordings.survey import KNOWN
 from kvmarm.errors import UsageError
 
+_LONGEST = 1e9
+"""Seconds; in nanoseconds they are far from the end of 64 bits."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -30,13 +33,16 @@ class Options:
     count: int | None = None
 
     def __post_init__(self) -> None:
+        for name, number, least in (("--lrs", self.lrs, 1), ("--irqs", self.irqs, 64), ("--gic", self.gic, 2)):
+            if number is not None and number < least:
+                raise UsageError(f"{name} {number}: expected at least {least}")
         if self.vmm is not None and self.vmm not in KNOWN:
             raise UsageError(f"--vmm {self.vmm}: expected {' or '.join(sorted(KNOWN))}")
         if self.start is not None and self.stop is not None and self.stop <= self.start:
             raise UsageError(f"--to {self.stop:g}: expected a time after --from {self.start:g}")
         for name, value in (("--from", self.start), ("--to", self.stop)):
-            if value is not None and not value >= 0:
-                raise UsageError(f"{name} {value:g}: expected seconds from the first event, at least 0")
+            if value is not None and not 0 <= value <= _LONGEST:
+                raise UsageError(f"{name} {value:g}: expected seconds from the first event, 0 to {_LONGEST:g}")
         if self.first is not None and self.first < 0:
             raise UsageError(f"--first {self.first}: expected at least 0")
         if self.count is not None and self.count < 1:

@@ -39,6 +39,7 @@ from bench.recordings.placing import (
     MAX_RECORDED_LRS,
     N_ABORTED,
     N_ASSUMED_ACKS,
+    N_ASSUMED_EOIS,
     N_ENTRIES,
     N_EXITS,
     N_FOREIGN,
@@ -54,10 +55,10 @@ from bench.recordings.placing import (
     N_OTHER_SGI,
     N_RANGE,
     N_REPAIRED,
+    N_SAME,
     N_SET_UP,
     N_SGI,
     N_SGI_GUESSED,
-    N_TIMER_FALLS,
     N_UNCHANGED,
     N_WFI,
     ROOM,
@@ -99,11 +100,13 @@ def recorded_key(layout: Any, gic: Any, lr: Any) -> Any:
 
 
 @jit
-def _complete(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any) -> None:
+def _complete(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any, counter: Any) -> None:
     value = U64(key)
     emit_value(ops, g, EOI, vcpu, value, refs[vcpu, key])
+    g[counter] += 1
     if cpus[vcpu].set_control & _EOIMODE != 0:
         emit_value(ops, g, DIR, vcpu, value, refs[vcpu, key])
+        g[counter] += 1
     if key == TIMER:
         cpus[vcpu].active = 0
         cpus[vcpu].physical = 0
@@ -115,9 +118,7 @@ def _take(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any) -> None:
     if key == TIMER:
         cpu = cpus[vcpu]
         cpu.active = 1
-        if cpu.line != 0:
-            cpu.line = 0
-            g[N_TIMER_FALLS] += 1
+        cpu.line = 0
 
 
 @jit
@@ -138,16 +139,14 @@ def _infer_from_lrs(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, exit_lrs:
             pending_gone = before & 1 != 0 and after & 1 == 0
             if step == 0:
                 if before & 2 != 0:
-                    _complete(ops, g, cpus, refs, vcpu, key)
-                    g[N_LR_EOIS] += 1
+                    _complete(ops, g, cpus, refs, vcpu, key, N_LR_EOIS)
                 elif not pending_gone:
                     # 0 or 1 to something the guest cannot have caused.
                     g[N_LR_SKIPPED] += 1
             elif step == 1 and pending_gone and after == 0:
                 _take(ops, g, cpus, refs, vcpu, key)
-                _complete(ops, g, cpus, refs, vcpu, key)
+                _complete(ops, g, cpus, refs, vcpu, key, N_LR_EOIS)
                 g[N_LR_ACKS] += 1
-                g[N_LR_EOIS] += 1
             elif step == 2 and pending_gone and after == 2:
                 _take(ops, g, cpus, refs, vcpu, key)
                 g[N_LR_ACKS] += 1
@@ -180,21 +179,23 @@ def _assume(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any) -> None:
     for intid in range(32):
         if (cpu.taking >> intid) & 1 != 0:
             _take(ops, g, cpus, refs, vcpu, intid)
-            _complete(ops, g, cpus, refs, vcpu, intid)
+            _complete(ops, g, cpus, refs, vcpu, intid, N_ASSUMED_EOIS)
             g[N_ASSUMED_ACKS] += 1
     cpu.waiting &= ~cpu.taking
     for _ in range(min(cpu.taking_spis, 64)):
         number = emit(ops, g, ACK, vcpu, 0, 0)
         emit_value(ops, g, EOI, vcpu, U64(0), number)
+        g[N_ASSUMED_EOIS] += 1
         if cpu.set_control & _EOIMODE != 0:
             emit_value(ops, g, DIR, vcpu, U64(0), number)
+            g[N_ASSUMED_EOIS] += 1
         g[N_ASSUMED_ACKS] += 1
     cpu.taking = 0
     cpu.taking_spis = 0
 
 
 @jit
-def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any) -> Any:
+def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, counter: Any) -> Any:
     cpu = cpus[vcpu]
     if cpu.in_guest != 0:
         leave(ops, g, cpus, vcpu)
@@ -203,7 +204,7 @@ def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any) -> Any:
         cpu.started = 1
         set_interface(ops, g, cpus, vcpu)
     number = enter(ops, g, cpus, vcpu)
-    g[N_ENTRIES] += 1
+    g[counter] += 1
     if g[G_PROBED] == 0:
         _plan(g, cpus, spis, vcpu)
     return number
@@ -264,7 +265,7 @@ def _mmio(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, event: Any) -> None
     address = np.int64(event.a & U64(0x7FFFFFFFFFFFFFFF))
     size = np.int64(event.b)
     region, offset = -2, address - g[G_DIST_BASE]
-    if g[G_DIST_BASE] >= 0 and 0 <= offset < 0x10000:
+    if g[G_DIST_BASE] >= 0 and 0 <= offset < (0x1000 if g[G_GIC] == 2 else 0x10000):
         region = -1
     elif g[G_REDIST_BASE] >= 0 and 0 <= address - g[G_REDIST_BASE] < g[G_VCPUS] * 0x20000:
         region = (address - g[G_REDIST_BASE]) >> 17
@@ -339,7 +340,7 @@ def place_kvm(
         if kind == ev.LINE:
             _line(ops, g, cpus, spis, vcpu, np.int64(event.a), np.int64(event.b))
         elif kind == ev.LR_ENTRY:
-            number = _enter_guest(ops, g, cpus, spis, vcpu)
+            number = _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES)
             _snapshot(events, first, registers, cpu.lr)
             cpu.lr_count = registers
             cpu.confirmed = 0
@@ -351,8 +352,10 @@ def place_kvm(
             done[0] += 1
         elif kind == ev.ENTRY:
             if cpu.in_guest == 0 or cpu.confirmed != 0 or g[G_PROBED] == 0:
-                _enter_guest(ops, g, cpus, spis, vcpu)
+                _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES)
                 cpu.lr_count = 0
+            else:
+                g[N_SAME] += 1
             cpu.confirmed = 1
         elif kind == ev.LR_EXIT:
             if cpu.in_guest == 0:
@@ -369,9 +372,11 @@ def place_kvm(
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
             elif g[G_PROBED] == 0:
-                _enter_guest(ops, g, cpus, spis, vcpu)
+                _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED)
                 leave(ops, g, cpus, vcpu)
-                g[N_REPAIRED] += 1
+                g[N_EXITS] += 1
+            else:
+                g[N_SAME] += 1
         elif kind == ev.GPA_READ or kind == ev.GPA_WRITE:
             _mmio(ops, g, cpus, spis, vcpu, event)
         elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and g[G_SGI_PROBED] == 0):
@@ -393,6 +398,8 @@ def place_kvm(
             g[N_WFI] += 1
         elif kind == ev.OTHER_SGI:
             g[N_OTHER_SGI] += 1
+        else:
+            g[N_SAME] += 1
     return index
 
 

@@ -34,6 +34,7 @@ from bench.recordings.placing import (
     N_PLACED,
     N_RANGE,
     N_SGI,
+    N_SPURIOUS_EOIS,
     N_UNCHANGED,
     ROOM,
     TIMER,
@@ -54,6 +55,7 @@ from kvmarm.trace import ACK, BPR, CTLR, DIR, EOI, INJECT, PMR, SGI1R
 def _ensure_inside(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
     if cpus[vcpu].in_guest == 0:
         enter(ops, g, cpus, vcpu)
+        g[N_PLACED] += 1
 
 
 @jit
@@ -61,7 +63,7 @@ def _kick(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
     if cpus[vcpu].in_guest != 0:
         leave(ops, g, cpus, vcpu)
         enter(ops, g, cpus, vcpu)
-        g[N_PLACED] += 1
+        g[N_PLACED] += 2
 
 
 @jit
@@ -110,8 +112,13 @@ def _line(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, intid: Any, level: 
         if vcpu < 0:
             g[N_NO_VCPU] += 1
             return
-        cpus[vcpu].line = level
-        g[N_INJECT] += 1
+        cpu = cpus[vcpu]
+        if level == cpu.line:
+            g[N_UNCHANGED] += 1
+        elif level == cpu.told:
+            # It came and went before a sample.
+            g[N_UNCHANGED] += 2
+        cpu.line = level
         if level != 0 and (cpus[vcpu].running >> TIMER) & 1 == 0:
             _kick(ops, g, cpus, vcpu)
         return
@@ -172,6 +179,7 @@ def _guest(ops: Any, g: Any, cpus: Any, spis: Any, refs: Any, vcpu: Any, kind: A
         number = emit(ops, g, ACK, vcpu, 0, 0)
         if intid >= FIRST_RESERVED and intid <= 1023:
             emit_value(ops, g, EOI, vcpu, U64(0), number)
+            g[N_SPURIOUS_EOIS] += 1
             return
         refs[vcpu, key] = number
         if intid < 32:
@@ -231,7 +239,7 @@ def place_qemu(events: Any, start: Any, g: Any, cpus: Any, spis: Any, refs: Any,
             _ensure_inside(ops, g, cpus, vcpu)
             leave(ops, g, cpus, vcpu)
             access(ops, g, vcpu, write, region, offset, size, event.c)
-            g[N_PLACED] += 1
+            g[N_PLACED] += 2
             first, count, owner = 0, 0, vcpu
             if write:
                 first, count, owner = track_write(g, cpus, spis, vcpu, region, offset, size, event.c)
@@ -245,13 +253,14 @@ def place_qemu(events: Any, start: Any, g: Any, cpus: Any, spis: Any, refs: Any,
             leave(ops, g, cpus, vcpu)
             emit_value(ops, g, SGI1R, vcpu, event.a, 0)
             g[N_SGI] += 1
-            g[N_PLACED] += 1
+            g[N_PLACED] += 2
             enter(ops, g, cpus, vcpu)
             _kick_sgi_targets(ops, g, cpus, vcpu, event.a)
         elif kind == ev.Q_EXIT:
             _ensure_inside(ops, g, cpus, vcpu)
             leave(ops, g, cpus, vcpu)
             enter(ops, g, cpus, vcpu)
+            g[N_PLACED] += 2
         else:
             _guest(ops, g, cpus, spis, refs, vcpu, kind, event.a)
     return index

@@ -80,7 +80,7 @@ SPI = np.dtype(
 
 # Configuration.
 G_COUNT, G_TOTAL, G_GIC, G_VCPUS, G_LRS, G_IRQS, G_PROBED, G_SGI_PROBED = range(8)
-G_DIST_BASE, G_REDIST_BASE, G_DIST_ENABLED, G_LR_LAYOUT, G_WAITING_SPIS = range(8, 13)
+G_DIST_BASE, G_REDIST_BASE, G_DIST_ENABLED, G_LR_LAYOUT, G_WAITING_SPIS, G_EMULATED = range(8, 14)
 # Counters from here on; names and meaning in COUNTERS.
 G_FIRST_COUNTER = 16
 
@@ -101,7 +101,8 @@ N_WFI = _counter("seen", "wfi", "WFI exits: a query for pending interrupts each"
 N_GUEST = _counter("seen", "guest", "guest accesses to its CPU interface")
 N_LR_ACKS = _counter("inferred", "acks_from_lrs", "acknowledgements that follow from list registers at entry and exit")
 N_LR_EOIS = _counter("inferred", "eois_from_lrs", "completions that follow from list registers at entry and exit")
-N_ASSUMED_ACKS = _counter("inferred", "acks_assumed", "acknowledge and completion pairs assumed: no probe shows them")
+N_ASSUMED_ACKS = _counter("inferred", "acks_assumed", "acknowledgements assumed: no probe shows them")
+N_ASSUMED_EOIS = _counter("inferred", "eois_assumed", "completions assumed: no probe shows them")
 N_TIMER_FALLS = _counter(
     "inferred", "timer_falls", "falling timer lines: the guest took the interrupt, set the timer anew"
 )
@@ -110,9 +111,11 @@ N_PHYS = _counter("inferred", "phys", "changes of the physical timer interrupt's
 N_SET_UP = _counter("inferred", "set_up", "operations that set the guest's interface up (priority mask, enables)")
 N_SGI_GUESSED = _counter("inferred", "sgi_guessed", "SGI writes without a recorded value: one SGI 0 to the next vCPU")
 N_PLACED = _counter("inferred", "exits_placed", "exits and entries around an access or a kick (an emulator has none)")
+N_SPURIOUS_EOIS = _counter("inferred", "spurious_eois", "completions of acknowledgements that came back spurious")
 N_EPILOGUE = _counter("inferred", "epilogue", "operations of the epilogue")
 N_REPAIRED = _counter("inferred", "repaired", "missing exits and entries (lost events) put in to keep the order")
 N_UNCHANGED = _counter("dropped", "unchanged", "re-assertions of an unchanged line level")
+N_SAME = _counter("dropped", "told_twice", "events that a probe told of already (kvm_entry, kvm_exit, SGI traps)")
 N_ABORTED = _counter("dropped", "aborted_entry", "list register snapshots of entries given up before the guest ran")
 N_LPI = _counter("dropped", "lpi", "list register changes of LPIs")
 N_MSI = _counter("dropped", "msi", "MSIs (ITS and v2m are not modelled)")
@@ -123,7 +126,11 @@ N_OTHER_SGI = _counter("dropped", "other_sgi", "ICC_SGI0R_EL1 and ICC_ASGI1R_EL1
 N_RANGE = _counter("dropped", "intid_range", "line changes of INTIDs beyond the configuration")
 N_LR_SKIPPED = _counter("dropped", "lr_unmatched", "list register changes that no acknowledge or completion explains")
 COUNTERS = tuple(_NAMES)
-"""(group, name, text) of each counter, in order from G_FIRST_COUNTER."""
+"""(group, name, text) of each counter, in order from G_FIRST_COUNTER.
+
+Seen and inferred together are the operations. Seen, dropped and `sgi_guessed` are the events of the recording; only
+`lpi` and `lr_unmatched` count list registers, not events.
+"""
 G_SIZE = G_FIRST_COUNTER + len(_NAMES)
 
 ROOM = 512
@@ -164,6 +171,8 @@ def sample_timer(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
     if cpu.line != cpu.told:
         emit(ops, g, INJECTM, vcpu, TIMER, cpu.line)
         cpu.told = cpu.line
+        # An emulator's log has every change, KVM's trace not the falls.
+        g[N_INJECT if g[G_EMULATED] != 0 else N_TIMER_FALLS] += 1
 
 
 @jit
@@ -235,11 +244,13 @@ def access(ops: Any, g: Any, vcpu: Any, write: Any, region: Any, offset: Any, si
 @jit
 def epilogue(ops: Any, g: Any, cpus: Any, first: Any) -> Any:
     """Append the epilogue for the vCPUs from `first` on (-1: start it); return the next, vcpus when it is complete."""
-    before = g[G_TOTAL]
+    before = g[G_TOTAL] - g[N_INJECT] - g[N_TIMER_FALLS]
     if first < 0:
         for vcpu in range(g[G_VCPUS]):
             if cpus[vcpu].in_guest:
                 leave(ops, g, cpus, vcpu)
+            elif cpus[vcpu].line != cpus[vcpu].told and g[G_EMULATED] != 0:
+                g[N_UNCHANGED] += 1
         first = 0
     vcpu = first
     while vcpu < g[G_VCPUS] and g[G_COUNT] < ops.shape[0] - ROOM:
@@ -250,7 +261,7 @@ def epilogue(ops: Any, g: Any, cpus: Any, first: Any) -> Any:
             emit_value(ops, g, EOI, vcpu, U64(0), number)
         emit(ops, g, SYNC, vcpu, 0, 0)
         vcpu += 1
-    g[N_EPILOGUE] += g[G_TOTAL] - before
+    g[N_EPILOGUE] += g[G_TOTAL] - g[N_INJECT] - g[N_TIMER_FALLS] - before
     return vcpu
 
 

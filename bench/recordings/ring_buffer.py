@@ -21,7 +21,7 @@ from bench.recordings.thread_table import (
     C_MALFORMED,
     C_OTHER,
     find_thread,
-    learn_entry,
+    learn_all,
 )  # fmt: skip
 from bench.recordings.trace_dat import Container, EventFormat
 from kvmarm.errors import UsageError
@@ -242,14 +242,8 @@ def read(container: Container, threads: np.ndarray, counters: np.ndarray) -> Ite
         known = np.array(sorted(rows_of), np.int64)
         table = np.array([rows_of[pid] for pid in known.tolist()], np.int32)
         events["thread"] = table[np.searchsorted(known, events["thread"])]
-        for event in events[(events["kind"] == ev.TIMER_MAP) | (events["kind"] == ev.ENTRY)]:
-            thread = threads[event["thread"]]
-            if event["kind"] == ev.TIMER_MAP:
-                thread["timer_map"] = event["a"]
-            else:
-                learn_entry(thread, int(event["time"]))
-        for event in events[events["kind"] == ev.LR_ENTRY]:
-            threads[event["thread"]]["probed"] = event["vcpu"]
+        learn_all(events.view(np.recarray), threads)
+        counters[C_OTHER] += int(np.count_nonzero(events["kind"] == ev.TIMER_MAP))
         kept = events[events["kind"] != ev.TIMER_MAP]
         counters[C_EVENTS] += int(np.count_nonzero(kept["kind"] != ev.LRS))
         yield kept

@@ -133,6 +133,15 @@ class Source:
             raise UsageError(f"{self.name}: damaged or cut-off zstd data: {error}") from error
 
 
+def with_last(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield each chunk and whether it is the last one."""
+    held = next(chunks, b"")
+    for chunk in chunks:
+        yield held, False
+        held = chunk
+    yield held, True
+
+
 class _PartStream:
     """An iterator of bytes as the file object that pyarrow wants."""
 

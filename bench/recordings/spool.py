@@ -13,6 +13,7 @@ import numpy as np
 from bench.recordings import events as ev
 from bench.recordings.events import EVENT
 from bench.recordings.options import Options
+from kvmarm.errors import UsageError
 
 ROWS = 1 << 15
 """Events read back at a time."""
@@ -48,10 +49,13 @@ _SET_UP_KINDS = np.array(
 _SGIR = 0xF00
 
 
-def window(arrays: Iterator[np.ndarray], options: Options, first_time: int, distributor: int) -> Iterator[np.ndarray]:
+def window(
+    arrays: Iterator[np.ndarray], options: Options, first_time: int, distributor: int, whole: str
+) -> Iterator[np.ndarray]:
     """Yield what a window keeps: its own events and, of those before it, what set the interrupt controller up.
 
-    That is register writes (SGIs excepted) and the last level of each line that was high when the window opens.
+    That is register writes (SGIs excepted) and the last level of each line that was high when the window opens. Raises
+    UsageError when no event is in the window, `whole` saying what the recording has.
     """
     if not options.windowed:
         yield from arrays
@@ -86,4 +90,6 @@ def window(arrays: Iterator[np.ndarray], options: Options, first_time: int, dist
         kept.append(inside)
         yield np.concatenate(kept)
         if len(events) and bool(after[-1]):
-            return
+            break
+    if not opened:
+        raise UsageError(f"no event is in the window: {whole}")

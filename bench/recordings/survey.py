@@ -12,16 +12,22 @@ import numpy as np
 from bench.recordings import events as ev
 from kvmarm.gic import FIRST_RESERVED
 
-PAGE = 16
-"""Frames are told apart by 64 KiB pages."""
 _MOST_ADDRESSES = 1 << 17
-TYPER, PIDR2_V3 = 0x4, 0xFFE8
+TYPER, REDIST_TYPER, WAKER, SGIR, PIDR2_V3 = 0x4, 0x8, 0x14, 0xF00, 0xFFE8
 _SET_UP_FIRST, _SET_UP_END = 0x180, 0x800
 """GICD_ICENABLER to GICD_IPRIORITYR."""
-_FIRST_V3_OFFSET = 0x1000
-_REDIST_ONLY = frozenset({0x14, PIDR2_V3})
-"""GICR_WAKER and GICR_PIDR2."""
-DIST_SIZE, REDIST_SIZE = 0x10000, 0x20000
+_ROUTERS, _ROUTERS_SIZE = 0x6100, 0x1F00
+"""GICD_IROUTER."""
+SGI_FRAME, _GROUPS, _PRIORITIES = 0x10000, 0x80, 0x400
+"""A redistributor's second frame; GICD_ and GICR_IGROUPR, IPRIORITYR."""
+_IDBITS = 0x1F << 19
+"""GICD_TYPER.IDbits, a GICv3's: zeroes in KVM's GICv2."""
+_LAST = 0x10
+"""GICR_TYPER.Last: no redistributor follows."""
+_MOST_REDISTRIBUTORS = 512
+_SGIR_BITS = 0x03FF800F
+"""GICD_SGIR: filter, targets, NSATT, INTID."""
+DIST_SIZE, REDIST_SIZE, _V2_SIZE = 0x10000, 0x20000, 0x1000
 
 KNOWN = {"kvmtool": 0x3FFF0000, "qemu": 0x08000000}
 """Distributor base by VMM."""
@@ -36,6 +42,8 @@ class Survey:
     kinds: np.ndarray = field(default_factory=lambda: np.zeros(64, np.int64))
     addresses: dict[tuple[int, int], int] = field(default_factory=dict)
     typer: dict[int, int] = field(default_factory=dict)
+    redist_typer: dict[int, int] = field(default_factory=dict)
+    software_interrupts: dict[int, int] = field(default_factory=dict)
     enabling: set[int] = field(default_factory=set)
     highest_vcpu: int = -1
     highest_intid: int = 0
@@ -44,9 +52,11 @@ class Survey:
     frame_enabled: bool = False
     list_registers: int = 0
     wide_lrs: bool = False
+    group1_lrs: bool = False
     vmcr: int = 0
     first_time: int = -1
-    last_time: int = 0
+    last_time: int = -1
+    backwards: int = 0
 
     def add(self, events: np.ndarray) -> None:
         """Take an array of EVENT into account."""
@@ -59,7 +69,8 @@ class Survey:
         if len(times):
             if self.first_time < 0:
                 self.first_time = int(times[0])
-            self.last_time = max(self.last_time, int(times.max()))
+            self.backwards += int(np.count_nonzero(times[1:] < times[:-1])) + int(times[0] < self.last_time)
+            self.last_time = int(times[-1])
         self.highest_vcpu = max(self.highest_vcpu, int(events["vcpu"].max()))
         lines = events[(kind == ev.LINE) | (kind == ev.Q_LINE)]
         shared = lines["a"][lines["a"] < FIRST_RESERVED]
@@ -76,6 +87,7 @@ class Survey:
             registers = events[kind == ev.LRS]
             for part in "abcd":
                 self.wide_lrs = self.wide_lrs or bool((registers[part] >> np.uint64(32)).any())
+                self.group1_lrs = self.group1_lrs or bool((registers[part] >> np.uint64(60) & np.uint64(1)).any())
 
     def _add_mmio(self, accesses: np.ndarray) -> None:
         if not len(accesses) or len(self.addresses) > _MOST_ADDRESSES:
@@ -85,10 +97,15 @@ class Survey:
         for entry, count in zip(combined.tolist(), counts.tolist(), strict=True):
             key = (entry >> 1, entry & 1)
             self.addresses[key] = self.addresses.get(key, 0) + count
-        reads = accesses[(writes == 0) & ((accesses["a"] & np.uint64(0xFFFF)) == TYPER)]
-        for address, value in zip(reads["a"].tolist(), reads["c"].tolist(), strict=True):
-            self.typer.setdefault(address, value)
-        starts = accesses[(writes == 1) & ((accesses["a"] & np.uint64(0xFFFF)) == 0) & (accesses["c"] != 0)]
+        reads = accesses[writes == 0]
+        for kept, mask, offset in ((self.typer, 0xFFF, TYPER), (self.redist_typer, 0xFFFF, REDIST_TYPER)):
+            chosen = reads[(reads["a"] & np.uint64(mask)) == offset]
+            for address, value in zip(chosen["a"].tolist(), chosen["c"].tolist(), strict=True):
+                kept.setdefault(address, value)
+        sgis = accesses[(writes == 1) & ((accesses["a"] & np.uint64(0xFFF)) == SGIR)]
+        for address in sgis["a"][(sgis["c"] & ~np.uint64(_SGIR_BITS)) == 0].tolist():
+            self.software_interrupts[address - SGIR] = self.software_interrupts.get(address - SGIR, 0) + 1
+        starts = accesses[(writes == 1) & ((accesses["a"] & np.uint64(0xFFF)) == 0) & (accesses["c"] != 0)]
         self.enabling.update(np.unique(starts["a"]).tolist())
 
     def _add_frames(self, accesses: np.ndarray) -> None:
@@ -109,50 +126,100 @@ class Survey:
     def distributor(self, vmm: str | None, likely_qemu: bool) -> int:
         """Return the distributor's base address, -1 when no recorded access looks like one.
 
-        That of the VMM named; else a known VMM's where interrupts were set up; else any page where they were.
+        That of the VMM named; else a known VMM's where interrupts were set up; else any page where they were; else a
+        page where software interrupts were sent; else a known VMM's that was accessed at all.
         """
         if vmm is not None:
             return KNOWN[vmm]
-        order = ("qemu", "kvmtool") if likely_qemu else ("kvmtool", "qemu")
-        for name in order:
-            if self._looks_like_distributor(KNOWN[name]):
-                return KNOWN[name]
-        pages = sorted({address >> PAGE for address, _ in self.addresses})
-        found = [page << PAGE for page in pages if self._looks_like_distributor(page << PAGE)]
+        order = [KNOWN[name] for name in (("qemu", "kvmtool") if likely_qemu else ("kvmtool", "qemu"))]
+        identified = [address - TYPER for address in self.typer]
+        found = [base for base in identified if self._set_up(base)]
+        for base in order:
+            if base in found:
+                return base
         if found:
-            return max(found, key=lambda base: self.hits(base, DIST_SIZE))
-        for name in order:
-            if self.hits(KNOWN[name], DIST_SIZE):
-                return KNOWN[name]
+            return max(found, key=lambda base: (self._set_up(base), -base))
+        sending = {base: count for base, count in self.software_interrupts.items() if count > 1}
+        if sending:
+            return max(sending, key=lambda base: (base in order, sending[base]))
+        for base in order:
+            if self.hits(base, _V2_SIZE) or self.hits(base + _ROUTERS, _ROUTERS_SIZE):
+                return base
         return -1
 
-    def _looks_like_distributor(self, base: int) -> bool:
-        # TYPER read, and interrupts set up: a serial port and a virtio device have registers at 0, 4 and 8 too, but
-        # nobody writes so far behind.
-        read_type = (base + TYPER, 0) in self.addresses
-        return read_type and any(
-            written and _SET_UP_FIRST <= address - base < _SET_UP_END for address, written in self.addresses
-        )
+    def _set_up(self, base: int) -> int:
+        # How many registers were written that set interrupts up. A serial port and a virtio device have registers at 0,
+        # 4 and 8 too, and virtio some up to 0xa4; but nobody writes further behind, or to virtio's first register.
+        written = [offset for offset in range(_GROUPS, _SET_UP_END) if (base + offset, 1) in self.addresses]
+        return len(written) if written and (written[-1] >= _SET_UP_FIRST or (base, 1) in self.addresses) else 0
+
+    def _accessed(self) -> dict[int, set[int]]:
+        """Return what was accessed by page of 64 KiB: address of the page -> offset * 2 + 1 for a write."""
+        pages: dict[int, set[int]] = {}
+        for address, written in self.addresses:
+            pages.setdefault(address & ~0xFFFF, set()).add((address & 0xFFFF) << 1 | written)
+        return pages
 
     def redistributors(self, distributor: int, vcpus: int) -> int:
         """Return the first redistributor's base address, -1 when none was accessed.
 
-        Below the distributor, one after another (kvmtool), or at QEMU virt's fixed place. Devices may be there as well
-        (virtio above kvmtool's distributor, a v2m frame below it): registers that only a redistributor has must have
-        been accessed.
+        Just below the distributor, one after another (kvmtool, Firecracker, crosvm, Cloud Hypervisor), at QEMU virt's
+        fixed place, or wherever a pair of frames was used as one. Devices may be there as well (virtio above kvmtool's
+        distributor, a v2m frame below it): registers that only a redistributor has must have been accessed.
         """
         if distributor < 0:
             return -1
-        candidates = (distributor - vcpus * REDIST_SIZE, distributor + QEMU_REDIST_OFFSET)
-        for base in sorted(candidates, key=lambda base: -self.hits(base, vcpus * REDIST_SIZE)):
-            offsets = {
-                (address - base) % REDIST_SIZE
-                for address, _ in self.addresses
-                if base <= address < base + vcpus * REDIST_SIZE
-            }
-            if any(offset in _REDIST_ONLY or 0x10080 <= offset < 0x10E00 for offset in offsets):
-                return base
-        return -1
+        pages = self._accessed()
+        nothing: set[int] = set()
+
+        def wakes(base: int) -> bool:
+            # Read: a virtio device has a write-only register at GICR_WAKER's offset.
+            return WAKER << 1 in pages.get(base, nothing)
+
+        def enables(base: int) -> bool:
+            frame = pages.get(base + SGI_FRAME, nothing)
+            return any(entry & 1 and _GROUPS << 1 <= entry < SGIR << 1 for entry in frame)
+
+        # Each vCPU of a guest that starts reads GICR_TYPER from the first frame on until it finds its own.
+        lowest, scanned = -1, -1
+        for index in range(1, _MOST_REDISTRIBUTORS + 1):
+            base = distributor - index * REDIST_SIZE
+            if wakes(base) or enables(base):
+                lowest = base
+                scanned = base if base + REDIST_TYPER in self.redist_typer else -1
+            elif index > vcpus and base not in pages:
+                break
+        if lowest >= 0:
+            return scanned if scanned >= 0 else min(lowest, distributor - vcpus * REDIST_SIZE)
+        fixed = distributor + QEMU_REDIST_OFFSET
+        if any(wakes(base) or enables(base) for base in range(fixed, fixed + vcpus * REDIST_SIZE, REDIST_SIZE)):
+            return fixed
+        # Elsewhere it takes what no other device has: GICR_TYPER read, GICR_IPRIORITYR0 and 1 written (virtio's are
+        # read-only there).
+        priorities = {offset << 1 | 1 for offset in (_PRIORITIES, _PRIORITIES + 4)}
+        alike = [base for base in pages if priorities <= pages.get(base + SGI_FRAME, nothing)]
+        return min((base for base in alike if REDIST_TYPER << 1 in pages[base] and base != distributor), default=-1)
+
+    def created(self, distributor: int, redistributors: int, gic: int) -> int:
+        """Return how many vCPUs the GIC was created for, as it told the guest (1 when it did not).
+
+        A GICv2 says so in GICD_TYPER. Of a GICv3's redistributors the last one does, in GICR_TYPER; where they lie just
+        below the distributor there are as many as find room.
+        """
+        if gic == 2:
+            typer = self.typer.get(distributor + TYPER, 0) if distributor >= 0 else 0
+            return (typer >> 5 & 7) + 1
+        if redistributors < 0:
+            return 1
+        room = (distributor - redistributors) // REDIST_SIZE
+        if 1 <= room <= _MOST_REDISTRIBUTORS and (distributor - redistributors) % REDIST_SIZE == 0:
+            return room
+        count = 0
+        while (told := self.redist_typer.get(redistributors + count * REDIST_SIZE + REDIST_TYPER)) is not None:
+            count += 1
+            if told & _LAST or count == _MOST_REDISTRIBUTORS:
+                break
+        return max(count, 1)
 
     def gic_version(self, distributor: int, vcpus: int) -> int:
         """Return 3 when anything only a GICv3 guest does was recorded, else 2."""
@@ -160,12 +227,18 @@ class Survey:
             return 3
         if self.highest_region >= 0 or self.redistributors(distributor, vcpus) >= 0:
             return 3
-        late = distributor + _FIRST_V3_OFFSET
-        if distributor >= 0 and self.hits(late, DIST_SIZE - _FIRST_V3_OFFSET):
+        late = (distributor + PIDR2_V3, 0) in self.addresses or self.hits(distributor + _ROUTERS, _ROUTERS_SIZE)
+        if distributor >= 0 and distributor % DIST_SIZE == 0 and late:
             return 3
-        if distributor < 0 and vcpus > 8:
+        if distributor >= 0 and self.typer.get(distributor + TYPER, 0) & _IDBITS:
             return 3
-        return 2
+        # A KVM guest's interrupts are of Group 1 with a GICv3, of Group 0 with a GICv2 unless it says otherwise.
+        return 3 if self.group1_lrs else 2
+
+    @property
+    def tells_version(self) -> bool:
+        """Whether anything recorded tells a KVM guest's GIC version."""
+        return bool(self.kinds[[ev.SGI_TRAP, ev.SGI_VALUE]].any()) or self.group1_lrs
 
     def interrupts(self, distributor: int) -> int:
         """Return the number of INTIDs: what GICD_TYPER said, at least 64 and enough for every line that changed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.recordings import events as ev
 from kvmarm.jit import jit
 
 THREAD = np.dtype(
@@ -91,23 +92,30 @@ def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, sta
     mask = threads.shape[0] - 1
     index = (pid * 40503) & mask
     for _ in range(threads.shape[0]):
-        known = threads[index].pid
-        if known == pid:
-            return index
-        if known < 0:
+        thread = threads[index]
+        if thread.pid < 0:
             if counters[C_THREADS] > threads.shape[0] * 3 // 4:
                 return -1
             counters[C_THREADS] += 1
-            threads[index].pid = pid
-            threads[index].tgid = tgid
-            threads[index].named = vcpu_of_name(data, start, end)
-            if end - start >= 4:
-                threads[index].qemu = (
-                    data[start] == 113 and data[start + 1] == 101 and data[start + 2] == 109 and data[start + 3] == 117
-                ) or (data[start] == 67 and data[start + 3] == SPACE)
+            thread.pid = pid
+        if thread.pid == pid:
+            if thread.tgid < 0:
+                thread.tgid = tgid
+            if thread.named < 0:
+                _learn_name(thread, data, start, end)
             return index
         index = (index + 1) & mask
     return -1
+
+
+@jit
+def _learn_name(thread: Any, data: Any, start: Any, end: Any) -> None:
+    # Looked at again as long as it tells nothing: who reads a running trace sees `<...>`, or the parent's name, first.
+    thread.named = vcpu_of_name(data, start, end)
+    if end - start >= 4:
+        thread.qemu = (
+            data[start] == 113 and data[start + 1] == 101 and data[start + 2] == 109 and data[start + 3] == 117
+        ) or (data[start] == 67 and data[start + 3] == SPACE)
 
 
 @jit
@@ -118,3 +126,27 @@ def learn_entry(thread: Any, time: Any) -> None:
         thread.mapped = thread.timer_map
     thread.entries += 1
     thread.last = time
+
+
+@jit
+def learn_timer_map(thread: Any, vcpu: Any) -> None:
+    """A thread traced the timer map of `vcpu`: as it loads one, before its entries.
+
+    A recording that starts while a vCPU is loaded has its first timer map after its first entry.
+    """
+    thread.timer_map = vcpu
+    if thread.entries > 0 and thread.mapped < 0:
+        thread.mapped = vcpu
+
+
+@jit
+def learn_all(events: Any, threads: Any) -> None:
+    """Let the table learn from `events` (EVENT[:]) whose `thread` is a row of it, timer maps among them."""
+    for index in range(events.shape[0]):
+        event = events[index]
+        if event.kind == ev.ENTRY:
+            learn_entry(threads[event.thread], event.time)
+        elif event.kind == ev.TIMER_MAP:
+            learn_timer_map(threads[event.thread], np.int32(event.a))
+        elif event.kind == ev.LR_ENTRY:
+            threads[event.thread].probed = event.vcpu

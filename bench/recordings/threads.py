@@ -58,7 +58,8 @@ def find_machines(threads: np.ndarray, name: str, given: dict[int, int]) -> list
         rows = [row for row in rows if int(threads[row]["pid"]) in given]
     machines: list[Machine] = []
     groups: dict[int, Machine] = {}
-    for row in sorted(rows, key=lambda row: int(threads[row]["pid"])):
+    # Those of known thread groups first: the others may be theirs.
+    for row in sorted(rows, key=lambda row: (int(threads[row]["tgid"]) < 0, int(threads[row]["pid"]))):
         thread = threads[row]
         pid, tgid, vcpu = int(thread["pid"]), int(thread["tgid"]), number_of(thread, given)
         if vcpu < 0:
@@ -73,19 +74,21 @@ def find_machines(threads: np.ndarray, name: str, given: dict[int, int]) -> list
             if vcpu in machine.vcpus:
                 raise UsageError(f"{name}: two threads of group {tgid} are vCPU {vcpu}: {machine.pids[vcpu]} and {pid}")
         else:
-            if not machines or vcpu in machines[-1].vcpus:
+            several = len(groups) > 1 and machines[-1].tgid >= 0
+            if not machines or several or vcpu in machines[-1].vcpus:
                 machines.append(Machine())
             machine = machines[-1]
         machine.vcpus[vcpu] = row
         machine.pids[vcpu] = pid
         machine.qemu = machine.qemu or bool(thread["qemu"])
-    if len(machines) > 1 and any(set(machine.vcpus) != set(range(len(machine.vcpus))) for machine in machines):
+    guessed = [machine for machine in machines if machine.tgid < 0]
+    if len(machines) > 1 and any(set(machine.vcpus) != set(range(len(machine.vcpus))) for machine in guessed):
         listed = "; ".join(machine.describe() for machine in machines)
         raise UsageError(
             f"{name}: vCPU threads of several machines are mixed ({listed}): record with record-tgid, or name one "
             "machine's threads with --vcpu-thread PID=N"
         )
-    return machines
+    return sorted(machines, key=lambda machine: machine.first_pid)
 
 
 def choose(machines: list[Machine], wanted: int | None, name: str) -> Machine:

@@ -32,7 +32,8 @@ def _refused(path, options: Options | None = None) -> str:
         (b"", "empty"),
         (bytes(range(256)) * 64, "binary"),
         (b"hello\nworld\n", "not a recording"),
-        (b"seq,cpu,kind,offset\n", "heading"),
+        (b"seq,cpu,kind,offset\n", "without 'size'"),
+        (b"   0.001 ( 0.002 ms): kvm-vcpu-0/322 kvm:kvm_entry(vcpu_pc: 1844)\n", "perf trace"),
         (b"BZh91AY&SY", "bzip2"),
         (b"\x17\x08\x44tracing6\0", "not a complete trace.dat"),
         (b"\x17\x08\x44tracing9\0" + b"\0" * 64, "big-endian or 32-bit"),
@@ -64,6 +65,43 @@ def _refused_any(path) -> str:
     with pytest.raises(UsageError) as caught:
         open_recording(str(path))
     return str(caught.value)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_nothing_compressed_is_empty(tmp_path, compress) -> None:
+    (tmp_path / "empty").write_bytes(compress(b""))
+    assert "empty once decompressed" in _refused(tmp_path / "empty")
+
+
+CSV = "kut-gicv2-ipi.csv"
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["1,0,line,,,,-5,1,3", "1,0,line,,,,33,7,3", "1,0,line,,,,99999999999999999999999,1,1", "1,0,line,,,,33,1,inf",
+     "1,0,line,,,,33,1,nan", "1,0,line,,,,33,1,1e300", "1,-7,dist_read,0x4,4,0x1,,,1", "1,5000,dist_read,0x4,4,0x1,,,1",
+     "1,0,dist_read,0x4,1000000000,0x1,,,1", "1,0,dist_read,-4,4,0x1,,,1", "1,0,redist_write,0xfffffffff,4,0x1,,,1",
+     "1,0,iar,,,99999999999999999999,,,1", "1,0,eoi,,,-1,,,1", "1,99999999999,iar,,,1,,,1", "x,y,z", "1,0,iar"],
+)  # fmt: skip
+def test_impossible_rows_are_counted_not_fatal(tmp_path, row: str) -> None:
+    lines = files.text(CSV).splitlines()
+    lines.insert(100, row)
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    with open_recording(str(tmp_path / "rows.csv")) as recording, open_recording(files.path(CSV)) as original:
+        assert files.lines_of(recording) == files.lines_of(original)
+    assert recording.lines["unknown"] == 1
+
+
+def test_columns_may_stand_in_any_order(tmp_path) -> None:
+    rows = [line.split(",") for line in files.text(CSV).splitlines()]
+    (tmp_path / "other.csv").write_text("\ufeff" + "\r\n".join(", ".join(["note", *row[:0:-1]]) for row in rows))
+    with open_recording(str(tmp_path / "other.csv")) as recording, open_recording(files.path(CSV)) as original:
+        assert files.lines_of(recording) == files.lines_of(original)
+
+
+def test_an_empty_window_is_refused(tmp_path) -> None:
+    for options in (Options(start=1e6), Options(first=10**9), Options(start=1e6, stop=2e6)):
+        assert "no event is in the window" in _refused(files.path(NAME), options)
 
 
 def test_junk_lines_are_counted_not_fatal(tmp_path) -> None:
@@ -148,6 +186,11 @@ def test_options_are_checked(tmp_path) -> None:
         lambda: Options(start=-1.0),
         lambda: Options(first=-1),
         lambda: Options(count=0),
+        lambda: Options(start=float("inf")),
+        lambda: Options(stop=1e300),
+        lambda: Options(lrs=0),
+        lambda: Options(irqs=0),
+        lambda: Options(gic=0),
         lambda: parse_address("--gic-base", "here"),
         lambda: parse_address("--gic-base", "0x123"),
         lambda: parse_threads(["5"]),
