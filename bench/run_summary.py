@@ -48,14 +48,18 @@ def _ratio(value: float, base: float) -> float:
     return value / base if base else (1.0 if value == base else math.inf)
 
 
-def _contributions(events: pd.DataFrame | None, weight_of: dict[str, float] | None) -> dict[str, float]:
-    """Return what each event of a point comes to: instructions where weights are given, else counts."""
-    if events is None:
-        return {}
-    counts = zip(events["event"].tolist(), events["count"].tolist(), strict=True)
-    if weight_of is None:
-        return {event: float(count) for event, count in counts}
-    return {event: count * weight_of[event] for event, count in counts}
+def _contributions(events: pd.DataFrame, weight_of: dict[str, dict[str, float] | None]) -> dict[Any, dict[str, float]]:
+    """Return (transition, design) -> event -> what it comes to: instructions with weights, else its count."""
+    found: dict[Any, dict[str, float]] = {}
+    for transition, design, event, count in _columns(events, "transition", "design", "event", "count"):
+        weights_here = weight_of.get(design)
+        worth = float(count) if weights_here is None else count * weights_here[event]
+        found.setdefault((transition, design), {})[event] = worth
+    return found
+
+
+def _columns(table: pd.DataFrame, *names: str) -> Iterable[tuple[Any, ...]]:
+    return zip(*(table[name].tolist() for name in names), strict=True)
 
 
 def _weights(design: str, weighted: bool) -> dict[str, float] | None:
@@ -90,20 +94,18 @@ def transition_rows(
     events = results.table("events")
     events = events[(events["gic"] == gic) & (events["family"] == family)]
     weighted = column == "instructions" and family == "vgic"
-    by_point = dict(tuple(events.groupby(["transition", "design"], sort=False)))
     designs = list(dict.fromkeys(table["design"]))
-    weight_of = {design: _weights(design, weighted) for design in designs[:2]}
+    worth = _contributions(events, {design: _weights(design, weighted) for design in designs[:2]})
+    measured: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, design, figure, time in _columns(table, "transition", "design", column, "time_ns"):
+        measured.setdefault(name, {}).setdefault(design, (float(figure), float(time)))
     rows = []
-    for name, group in table.groupby("transition", sort=False):
-        by_design = group.drop_duplicates("design").set_index("design")
-        if any(design not in by_design.index for design in designs):
+    for name, by_design in measured.items():
+        if len(by_design) < len(designs):
             continue
-        figures = tuple(float(by_design[column][design]) for design in designs)
-        reason = ""
-        if len(designs) > 1:
-            reason = because(*(_contributions(by_point.get((name, each)), weight_of[each]) for each in designs[:2]))
-        times = tuple(float(by_design["time_ns"][design]) for design in designs)
-        rows.append(Row(str(name), figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason, times))
+        figures, times = zip(*(by_design[design] for design in designs), strict=True)
+        reason = because(*(worth.get((name, each), {}) for each in designs[:2])) if len(designs) > 1 else ""
+        rows.append(Row(name, figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason, times))
     return unit, rows
 
 

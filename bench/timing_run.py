@@ -24,8 +24,22 @@ QUICK_CALLS = 64
 CALLS = 256
 
 
-def _one_process(job: dict[str, Any], progress: Callable[[int], None]) -> list[list[Any]]:
-    with subprocess.Popen(module_command(WORKER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def start_process() -> subprocess.Popen[str]:
+    """Start a timing process: it loads what it needs at once, and measures when it gets its job."""
+    return subprocess.Popen(module_command(WORKER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def put_down(waiting: list[subprocess.Popen[str]]) -> None:
+    """End the processes that got no job."""
+    for process in waiting:
+        process.kill()
+        process.communicate()
+
+
+def _one_process(
+    job: dict[str, Any], progress: Callable[[int], None], started: subprocess.Popen[str] | None = None
+) -> list[list[Any]]:
+    with started or start_process() as process:
         assert process.stdin is not None and process.stdout is not None
         samples: list[list[Any]] | None = None
         try:
@@ -61,12 +75,13 @@ def time_processes(
     catalogue: Iterable[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
     passes: int = 1,
+    waiting: list[subprocess.Popen[str]] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield one process's rows of the table `samples`: key columns, process, position, loops (calls a sample), ns.
 
     places: (configuration, standing interrupts). catalogue: TOML files that the transitions may come from. passes: how
-    often each process goes over all transitions. progress is called with (points done, points in all). Raises
-    UsageError with status 5 when a process fails.
+    often each process goes over all transitions. progress is called with (points done, points in all). waiting:
+    processes that were started before, taken first. Raises UsageError with status 5 when a process fails.
     """
     by_name = {transition.name: transition for transition in transitions}
     each = len(places) * len(transitions) * passes
@@ -88,7 +103,8 @@ def time_processes(
             progress(before + done, processes * each)
 
         rows: list[dict[str, Any]] = []
-        for place, name, design, position, loops, ns in _one_process(job, told):
+        started = waiting.pop() if waiting else None
+        for place, name, design, position, loops, ns in _one_process(job, told, started):
             config, pending = places[place]
             effective = by_name[name].effective_pending(config, pending)
             assert effective is not None
