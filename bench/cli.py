@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 import typer.main
 
-from bench.interruption import Interrupted, interrupt_on_signals
+from bench.interruption import Interrupted, ignore_signals, interrupt_on_signals
 from kvmarm.errors import UsageError
 
 # In the order of `vgic-bench --help`.
@@ -75,6 +75,7 @@ def main() -> None:
     except UsageError as error:
         _refuse(str(error), error.exit_status)
     except (KeyboardInterrupt, Interrupted) as error:
+        ignore_signals()
         print(": ".join(["vgic-bench: interrupted", *map(str, error.args)]), file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

@@ -24,9 +24,18 @@ def interrupt_on_signals() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+def ignore_signals() -> None:
+    """Do not hear those signals any more: the process is ending, and what it still says is to be read."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
-def deferred() -> Iterator[None]:
-    """Let the block end before an interruption is heard: then raise KeyboardInterrupt. For short blocks."""
+def deferred(again: bool = False) -> Iterator[None]:
+    """Let the block end before an interruption is heard: then raise KeyboardInterrupt. For short blocks.
+
+    again: the user has interrupted before, and one more changes nothing.
+    """
     heard = []
 
     def hear(number: int, frame: FrameType | None) -> None:
@@ -42,5 +51,5 @@ def deferred() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if heard:
+    if heard and not again:
         raise KeyboardInterrupt

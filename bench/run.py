@@ -177,14 +177,13 @@ def code_needed(options: Options) -> list[str]:
 class Outcome:
     """What a run gave: its results, one line a point whose states were not the expected ones, one a part that failed.
 
-    interrupted: it was ended from outside, and the results lack what `lacking` says.
+    interrupted: it was ended from outside; the metadata say what the results lack.
     """
 
     results: Results
     unexpected: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     interrupted: bool = False
-    lacking: str = ""
 
 
 def _parts(options: Options, progress: Progress, waiting: list[Popen[str]]) -> list[Part]:
@@ -272,30 +271,31 @@ def execute(options: Options, progress: Progress = silent, folder: Path | None =
         measured = measure_parts([*parts, ("lock pair", yard)] if options.timed else parts)
     finally:
         put_down(waiting)
-    with deferred():
+    with deferred(again=measured.interrupted):
         meta |= describe(options, compile_seconds) | pair | {"complete": not measured.missing, "finished": utc_now()}
-        outcome = Outcome(Results(meta, measured.tables()), measured.unexpected, measured.failures)
         if measured.missing:
-            _tell_missing(options, measured, outcome)
+            meta |= _told_missing(options, measured, meta)
+        results = Results(meta, measured.tables())
         if folder is not None:
-            outcome.results.save(folder, replace=True)
-    return outcome
+            results.save(folder, replace=True)
+    return Outcome(results, measured.unexpected, measured.failures, measured.interrupted)
 
 
-def _tell_missing(options: Options, measured: Measured, outcome: Outcome) -> None:
-    """Write into outcome and metadata what a run lacks, and why."""
-    meta = outcome.results.meta
+def _told_missing(options: Options, measured: Measured, meta: dict[str, Any]) -> dict[str, Any]:
+    """Return what the metadata of a run say that lacks something: what, and why."""
     processes = measured.timed_processes()
     words = [
         f"{name} ({processes} of {options.processes} processes are there)" if name == TIME and processes else name
         for name in measured.missing
     ]
-    outcome.interrupted, outcome.lacking = measured.interrupted, ", ".join(words)
-    meta |= {"interrupted": measured.interrupted, "missing": list(measured.missing)}
-    if TIME in measured.missing and not processes:
-        meta["meters"] = [meter for meter in meta["meters"] if meter != TIME]
     how = "this run was interrupted" if measured.interrupted else "a part of this run failed"
-    meta["notes"] += [f"{how}; it lacks: {outcome.lacking}", *measured.failures]
+    untimed = TIME in measured.missing and not processes
+    return {
+        "interrupted": measured.interrupted,
+        "missing": list(measured.missing),
+        "meters": [meter for meter in meta["meters"] if meter != TIME or not untimed],
+        "notes": [*meta["notes"], f"{how}; it lacks: {', '.join(words)}", *measured.failures],
+    }
 
 
 def describe(options: Options, compile_seconds: float) -> dict[str, Any]:

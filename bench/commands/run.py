@@ -70,10 +70,10 @@ def run(
     ] = None,
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
-    from bench.interruption import Interrupted
+    from bench.interruption import Interrupted, deferred
     from bench.progress_lines import ProgressLines
     from bench.report_page import write_report_page
-    from bench.results import check_new_folder
+    from bench.results import check_new_folder, load_meta
     from bench.run import PARTS, Options, check, default_output, execute
 
     options = Options(
@@ -101,12 +101,15 @@ def run(
             outcome = execute(options, progress, folder)
         if (html or (html is None and not quick)) and not outcome.interrupted:
             page = write_report_page(folder)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
-        if not (folder / "meta.json").exists():
-            raise
-        raise Interrupted(f"results: {folder}") from None
-    if outcome.interrupted:
-        raise Interrupted(f"results without {outcome.lacking}: {folder}")
+        with deferred(again=True):
+            if (folder / "meta.json").exists():
+                lacking = load_meta(folder).get("missing")
+                without = f" without {', '.join(lacking)}" if lacking else ""
+                raise Interrupted(f"results{without}: {folder}") from None
+        raise
     if as_json:
         from bench.run_summary import as_json as plain
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def raising(error: BaseException) -> Any:
 def test_an_interruption_keeps_the_parts_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "measure_workloads", raising(KeyboardInterrupt()))
     outcome = execute(OPTIONS, folder=tmp_path / "out")
-    assert outcome.interrupted and outcome.lacking == "workloads, life" and outcome.failures == []
+    assert outcome.interrupted and outcome.failures == []
     kept = Results.load(tmp_path / "out")
     assert kept.meta["interrupted"] is True and kept.meta["complete"] is False
     assert kept.meta["missing"] == ["workloads", "life"]
@@ -115,7 +116,9 @@ def test_the_command_says_where_in_one_line_and_is_status_130(how: signal.Signal
         text=True,
     )
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
-    process.send_signal(how)
+    for _ in range(3):  # impatience changes nothing
+        process.send_signal(how)
+        time.sleep(0.2)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and output == ""
     assert errors == f"vgic-bench: interrupted: results without workloads: {tmp_path / 'out'}\n"
