@@ -63,7 +63,7 @@ def _meter(report: Report) -> str:
 
 
 def _ratio(value: float, count: int) -> Markup:
-    return join(ratio_number(value), f" over {count} measurements")
+    return join(ratio_number(value), f" over {count:,} measurements")
 
 
 def mmio_claim(report: Report) -> Claim:
@@ -126,8 +126,8 @@ def rare_claim(report: Report) -> Claim:
     shares = share_of_mmio(report)
     statement = "MMIO is infrequent in real workloads."
     rule = (
-        f"Holds when MMIO is below {INFREQUENT:.0%} of the operations of every workload, in part when of at least "
-        "half of them."
+        f"Holds when MMIO is below {100 * INFREQUENT:g} % of the operations of every workload, in part when of at "
+        "least half of them."
     )
     if not shares:
         return Claim(2, statement, OPEN, [("workloads", "none in this run")], rule)
@@ -266,14 +266,14 @@ def switch_claim(report: Report) -> Claim:
     """Return claim 5."""
     statement = "Moving the world switch to C costs little and gives VHE, debug and fewer GIC accesses."
     rule = (
-        f"Holds when an interrupt's whole life takes at most {SMALL_COST:.0%} more with the C switch than with the "
-        "assembly (in cycles; in instructions where no platform was priced), C accesses the GIC less, and a VHE "
+        f"Holds when an interrupt's whole life takes at most {100 * SMALL_COST:g} % more with the C switch than with "
+        "the assembly (in cycles; in instructions where no platform was priced), C accesses the GIC less, and a VHE "
         "variant was measured; in part when one of these is so."
     )
     steps = main_configuration(report)
     names = list(dict.fromkeys(step.implementation for step in steps))
     if len(names) < 2:
-        return Claim(5, statement, OPEN, [], rule)
+        return Claim(5, statement, OPEN, [("world switches", "fewer than two in this run")], rule)
     gic = steps[0].gic
     own = {name: [step for step in steps if step.gic == gic and step.implementation == name] for name in names}
     totals = {name: sum(step.times for step in of_name) for name, of_name in own.items()}

@@ -220,7 +220,7 @@ def round_steps(low: float, high: float, most: int = 6) -> list[float]:
     """Return values of 1, 2 or 5 times a power of ten apart that lie in a range, at most about `most`."""
     if not high > low:
         return [low]
-    rough = (high - low) / most
+    rough = (high - low) / (most + 0.5)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     return [number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]

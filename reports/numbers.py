@@ -78,7 +78,9 @@ def percent(share: Any) -> str:
     if not is_number(share):
         return "–"
     value = 100 * share
-    return f"{value:.0f} %" if value >= 10 or value == 0 else f"{value:.1f} %" if value >= 0.1 else f"{value:.2g} %"
+    size = abs(value)
+    text = f"{value:.0f} %" if size >= 10 or value == 0 else f"{value:.1f} %" if size >= 0.1 else f"{value:.2g} %"
+    return text.replace("-", "−")
 
 
 def cell(value: Any, digits: int = 3, **attributes: Any) -> Markup:

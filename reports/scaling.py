@@ -2,13 +2,14 @@
 """How cost grows with one dimension of the grid, the others at their most common value, and where the designs cross."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
 from reports.data import SCENARIO, Report
 from reports.numbers import is_number
 
-MOST = 12
+PER_DIMENSION, PER_GROUP = 4, 2
 """Curves that a drawing has room for; the table in the page has all of them."""
 SCALED = ("vcpus", "irqs", "pending", "lrs", "live")
 DIMENSION = {
@@ -81,8 +82,11 @@ def curves(report: Report, meter: str) -> list[Curve]:
     return result
 
 
-def telling(found: list[Curve], most: int = MOST) -> list[Curve]:
-    """Return the curves that differ most between the designs in how they grow, at most four a dimension."""
+def telling(report: Report, found: list[Curve]) -> list[Curve]:
+    """Return the curves that differ most between the designs in how they grow.
+
+    At most PER_DIMENSION a dimension, and of them PER_GROUP of a group of transitions while there are others.
+    """
 
     def difference(curve: Curve) -> float:
         growths = [curve.growth(design) for design in range(len(curve.points[0][1]))]
@@ -91,10 +95,13 @@ def telling(found: list[Curve], most: int = MOST) -> list[Curve]:
 
     ranked = sorted(found, key=lambda curve: (-difference(curve), curve.transition, curve.gic))
     taken: list[Curve] = []
-    seen: dict[str, list[str]] = {}
-    for curve in ranked:
-        names = seen.setdefault(curve.dimension, [])
-        if curve.transition not in names and len(names) < 4:
-            names.append(curve.transition)
-            taken.append(curve)
-    return sorted(taken[:most], key=lambda curve: SCALED.index(curve.dimension))
+    for dimension in SCALED:
+        own = list({curve.transition: curve for curve in reversed(ranked) if curve.dimension == dimension}.values())
+        first: list[Curve] = []
+        others: list[Curve] = []
+        groups: Counter[str] = Counter()
+        for curve in reversed(own):
+            groups[report.group(curve.transition)] += 1
+            (first if groups[report.group(curve.transition)] <= PER_GROUP else others).append(curve)
+        taken += sorted([*first, *others][:PER_DIMENSION], key=ranked.index)
+    return taken

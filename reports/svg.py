@@ -81,7 +81,8 @@ def inline(figure: Figure, name: str, title: str, description: str, linked: bool
     # A page's parser splits nothing at new lines inside paths; blanks cost bytes only.
     svg = re.sub(r"\s*\n\s*", " ", svg)
     svg = re.sub(r"> <", "><", svg).replace(' "', '"').replace("<defs></defs>", "")
-    svg = _without_empty_groups(svg)
+    svg = _joined_links(_without_empty_groups(svg))
+    svg = re.sub(r"(?:<text[^>]*>[^<]*</text>){2,}", lambda match: _grouped(match[0]), svg)
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None
     box = re.search(r'viewBox="([^"]*)"', opening[0])
@@ -117,6 +118,25 @@ def _without_empty_groups(svg: str) -> str:
             continue
         parts.append(piece)
     return "".join(parts)
+
+
+def _joined_links(svg: str) -> str:
+    """Return the SVG with neighbouring links to the same place as one: the lines of a label are one stop for a key."""
+    joined = re.sub(r'(<a href="[^"]*">)((?:(?!</a>).)*)</a>\1', r"\1\2", svg)
+    return svg if joined == svg else _joined_links(joined)
+
+
+def _grouped(labels: str) -> str:
+    """Return neighbouring `<text>`s with what they have in common on a group around them."""
+    runs: list[tuple[str, list[str]]] = []
+    for look, place, text in re.findall(r"<text([^>]*?)((?: [xy]=[^ >]*)*)>([^<]*)</text>", labels):
+        if not runs or runs[-1][0] != look:
+            runs.append((look, []))
+        runs[-1][1].append(f"<text{place}>{text}</text>")
+    return "".join(
+        f"<g{look}>{''.join(own)}</g>" if look and len(own) > 1 else "".join(own).replace("<text", f"<text{look}", 1)
+        for look, own in runs
+    )
 
 
 def _short_path(path: str) -> str:

@@ -26,6 +26,7 @@ ROW = 0.175
 """Inches a row of the matrix and of the list."""
 
 Ratios = list[tuple[Key, float]]
+Cells = dict[tuple[Any, Any], float]
 
 
 def axes_of(report: Report) -> tuple[str, str]:
@@ -40,6 +41,8 @@ def draw(report: Report) -> Figure | None:
     meters = report.meters()
     ratios = report.ratios(meters[0].key) if meters else []
     known = [(key, ratio) for key, ratio in zip(report.measurements(), ratios, strict=False) if is_number(ratio)]
+    # What the guest does itself is hardware, the same for every design.
+    known = [(key, ratio) for key, ratio in known if report.group(key[-1]) != "guest"]
     if not known:
         return None
     return _by_scenario(report, known) if len(report.scenarios) <= FEW else _by_group(report, known)
@@ -131,14 +134,24 @@ def _by_scenario(report: Report, ratios: Ratios) -> Figure:
     return sheet.figure
 
 
+def _comparable(maps: list[Cells]) -> dict[tuple[Any, Any], list[float]]:
+    """Return each cell's ratios, from the maps that have all cells; from all maps when none has.
+
+    A mean over scenarios that its neighbour does not have would differ from it for that reason alone.
+    """
+    places = {place for own in maps for place in own}
+    whole = [own for own in maps if len(own) == len(places)] or maps
+    return {place: [own[place] for own in whole if place in own] for place in sorted(places)}
+
+
 def _by_group(report: Report, ratios: Ratios) -> Figure:
     across, down = axes_of(report)
+    found: dict[str, dict[Key, Cells]] = {}
     x_of, y_of = SCENARIO.index(across), SCENARIO.index(down)
-    found: dict[str, dict[tuple[Any, Any], list[float]]] = {}
     for key, ratio in ratios:
-        own = found.setdefault(report.group(key[-1]) or key[-1], {})
-        own.setdefault((key[x_of], key[y_of]), []).append(ratio)
-    groups = list(found.items())[:MOST_GROUPS]
+        rest = tuple(value for place, value in enumerate(key) if place not in (x_of, y_of))
+        found.setdefault(report.group(key[-1]) or key[-1], {}).setdefault(rest, {})[key[x_of], key[y_of]] = ratio
+    groups = [(group, _comparable(list(own.values()))) for group, own in found.items()][:MOST_GROUPS]
     columns = min(3, len(groups))
     lines = -(-len(groups) // columns)
     most = max(len({y for _, y in own}) for _, own in groups)

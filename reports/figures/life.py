@@ -15,7 +15,7 @@ from reports.figures.bars import legend_of, scale_of, stacked, sums
 from reports.numbers import is_number
 from reports.tables import phases
 
-MOST = 8
+MOST = 16
 """Panels drawn; the table in the page has all scenarios and platforms."""
 
 
@@ -71,13 +71,19 @@ def squares(report: Report) -> list[Square]:
     return result
 
 
+def first_platforms(report: Report) -> dict[int, str]:
+    """Return the first platform that each GIC version was priced for."""
+    rows, _ = phases(report)
+    return {row.gic: row.platform for row in reversed(rows)}
+
+
 def draw(report: Report) -> Figure | None:
-    """Draw one panel a scenario and GIC, for the first platform of the run."""
+    """Draw one panel a scenario and GIC version, for the first platform that the version was priced for."""
     rows, unit = phases(report)
     if not rows:
         return None
-    platform = rows[0].platform
-    rows = [row for row in rows if row.platform == platform]
+    platforms = first_platforms(report)
+    rows = [row for row in rows if row.platform == platforms[row.gic]]
     panels = list(dict.fromkeys((row.scenario, row.gic) for row in rows))[:MOST]
     pairings = list(dict.fromkeys((row.design, row.switch) for row in rows))
     names = list(dict.fromkeys(row.phase for row in rows))
@@ -93,15 +99,24 @@ def draw(report: Report) -> Figure | None:
     below = 0.2 * legend_lines(names, 9.4)
     sheet = Sheet(9.6, lines * (title + pitch + 0.22) + 0.25 + below)
     width = (9.6 - left - 0.1 - (columns - 1) * across) / columns
-    # One scale for all panels: they are there to be compared.
-    scale = scale_of(max(max(sums(own)) for own in parts.values()))
+    # One scale for all panels of a machine: they are there to be compared.
+    longest: dict[int, float] = {}
+    for (_, gic), own in parts.items():
+        longest[gic] = max(longest.get(gic, 0.0), *sums(own))
     for place, panel in enumerate(panels):
         line, column = divmod(place, columns)
         top = line * (title + pitch + 0.22) + title
-        box = Panel(left + column * (width + across), top, width, pitch, scale, (-0.5, len(pairings) - 0.5))
-        sheet.words([(box.left, top - 0.12, f"{panel[0]}, GICv{panel[1]}")], 9.5, bold=True)
-        last = place >= len(panels) - columns
-        words = f"{unit}{f' on {platform}' if platform else ''}" if last else ""
+        box = Panel(
+            left + column * (width + across),
+            top,
+            width,
+            pitch,
+            scale_of(longest[panel[1]]),
+            (-0.5, len(pairings) - 0.5),
+        )
+        machine = f", {platforms[panel[1]]}" if platforms[panel[1]] else ""
+        sheet.words([(box.left, top - 0.12, f"{panel[0]}, GICv{panel[1]}{machine}")], 9.5, bold=True)
+        words = unit if place >= len(panels) - columns else ""
         shown_labels = labels if not column else [""] * len(labels)
         stacked(sheet, box, range(len(pairings)), parts[panel], 0.68, shown_labels, words)
     sheet.legend(legend_of(names), 0.1, lines * (title + pitch + 0.22) + 0.3, 9.4)

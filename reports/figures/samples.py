@@ -81,16 +81,21 @@ def draw(report: Report) -> Figure | None:
     sheet.words([(left - 0.07, panel.down(row), label) for row, label in enumerate(labels)], 7, "muted", "right")
     # One path a design for its ticks and one for its medians: what repeats itself in an SVG is what makes it large.
     lane = 0.8 / len(designs)
+    # Whole points, for the same reason.
+    length = max(1, int(ROW * lane * 72)) / 72
     lines: dict[str, tuple[list[Any], list[Any]]] = {design: ([], []) for design in designs}
     for row, by_design in enumerate(samples.values()):
         for number, design in enumerate(designs):
             own = sorted(by_design.get(design, ()))
-            start = row - 0.4 + number * lane
-            high, low = panel.down(start), panel.down(start + lane - 0.08)
+            high = panel.down(row - 0.4 + number * lane)
+            low = high + length
             ticks, medians = lines[design]
-            ticks += [_tick(panel.across(ns), high, low) for ns in own]
+            # One down, one up: the way from tick to tick is shorter to write.
+            ticks += [
+                _tick(panel.across(ns), *((low, high) if place % 2 else (high, low))) for place, ns in enumerate(own)
+            ]
             if own:
-                medians.append(_tick(panel.across(median(own)), high - 0.008, low + 0.008))
+                medians.append(_tick(panel.across(median(own)), high - 1 / 72, low + 1 / 72))
     x = left
     names = ("upper", "lower") if len(designs) == 2 else tuple(f"lane {number + 1}" for number in range(len(designs)))
     for number, (design, (ticks, medians)) in enumerate(lines.items()):

@@ -16,7 +16,7 @@ COLUMNS = 4
 def draw(report: Report) -> Figure | None:
     """Draw the most telling curves with the run's preferred meter."""
     meters = report.meters()
-    found = telling(curves(report, meters[0].key)) if meters else []
+    found = telling(report, curves(report, meters[0].key)) if meters else []
     if not found:
         return None
     columns = min(COLUMNS, len(found))
@@ -55,7 +55,7 @@ def _curve(sheet: Sheet, place: Point, size: Point, curve: Curve) -> None:
         (values[0] - 0.04 * spread, values[-1] + 0.04 * spread),
         (max(max(costs) * 1.08, 1e-9), 0),
     )
-    levels = round_steps(0, panel.y[0], 4)
+    levels = round_steps(0, panel.y[0], 5)
     sheet.lines([[(panel.left, y), (panel.right, y)] for y in map(panel.down, levels)], "line", 0.6)
     sheet.words([(panel.left - 0.05, panel.down(level), shown(level)) for level in levels], 7.5, "muted", "right")
     # A linear scale, so that what grows linearly looks it; only values that stand apart are named.

@@ -34,7 +34,7 @@ def draw(report: Report) -> Figure | None:
     paper = published(TABLE)
     labels = [*(row.group for row in paper.rows), *(f"{name}, {phase}" for _, name, phase in counts)]
     left, title, bar = text_inches(labels, 8.5) + 0.05, 0.32, 0.24
-    legend = 0.3 + 0.2 * legend_lines(groups, 9.4)
+    legend = 0.2 + 0.2 * legend_lines(groups, 9.4)
     heights = [bar * len(own) for own in bars.values()]
     paper_height = 0.34 * len(paper.rows)
     sheet = Sheet(9.6, sum(heights) + (title + 0.25) * len(gics) + legend + title + paper_height + 0.3)
@@ -50,7 +50,7 @@ def draw(report: Report) -> Figure | None:
         names = [f"{implementation}, {phase}" for implementation, phase in bars[gic]]
         stacked(sheet, panel, range(len(names)), parts[gic], 0.7, names, "")
         top += height + title + 0.25
-    sheet.legend(legend_of(groups), 0.1, top - title + 0.1, 9.4)
+    sheet.legend(legend_of(groups), 0.1, top - title + 0.06, 9.4)
     _paper(sheet, Panel(left, top + legend, 9.5 - left, paper_height, y=(-0.5, len(paper.rows) - 0.5)), paper)
     return sheet.figure
 

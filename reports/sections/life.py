@@ -2,7 +2,7 @@
 """An interrupt's whole life for every pairing of VGIC and world switch, and what each of the two changes bought."""
 
 from reports.data import Report, total
-from reports.figures.life import Square, squares
+from reports.figures.life import Square, first_platforms, squares
 from reports.html import Markup, join, tag
 from reports.numbers import cell, number, percent_number
 from reports.sections import Section, figure, head, scroll
@@ -60,9 +60,10 @@ def section(report: Report) -> Section | None:
         "legacy with C 4.5 and 4.6, the redesign with C 4.7 and later.",
         "A bar is one interrupt on one pairing, its parts the phases in the order they happen; the number is the "
         f"sum in {unit}. "
-        "Compare bars of the same panel.",
+        "Panels of the same machine have the same scale.",
     )
-    first = [square for square in found if square.platform == found[0].platform]
+    platforms = first_platforms(report)
+    first = [square for square in found if square.platform == platforms[square.gic]]
     blocks: list[Markup] = [tag("div", [_square(square) for square in first], class_="squares")] if first else []
     intro = None
     if found:

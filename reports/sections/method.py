@@ -102,7 +102,12 @@ def _downloads(report: Report) -> Markup:
 def _facts(values: dict[str, Any]) -> Markup:
     rows = []
     for key, value in values.items():
-        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+        if isinstance(value, list):
+            words = ", ".join(map(str, value)) or "–"
+        elif isinstance(value, str):
+            words = value
+        else:
+            words = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
         rows.append(join(tag("dt", str(key).replace("_", " ")), tag("dd", words)))
     return tag("dl", rows, class_="facts")
 

@@ -100,7 +100,10 @@ def table(report: Report, family: str = "vgic") -> tuple[Markup, str]:
     for meter in shown_meters(report, family):
         # The meter chosen is named above the table; a narrow screen needs the room.
         unit = tag("span", f", {meter.title.lower()}", class_="unit")
-        heads += [join(design.name, unit) for design in designs] + (["ratio"] if len(designs) > 1 else [])
+        heads += [join(design.name, unit) for design in designs]
+        if len(designs) > 1:
+            # Of more than two it must be said which.
+            heads.append("ratio" if len(designs) == 2 else f"{designs[1].name} ÷ {designs[0].name}")
     header = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
     body = Markup("<tbody>" + "".join(rows(report, family)) + "</tbody>")
     made = tag("table", header, body, class_=f"big meter-{family}", id=f"table-{family}")

@@ -19,6 +19,7 @@ from reports.numbers import (
 )
 from reports.sections import Section, head, scroll
 from reports.sections.workloads import totals
+from reports.tables import workload_parts
 
 GLYPHS = {claims.HOLDS: "✔", claims.PART: "◐", claims.FAILS: "✘", claims.OPEN: "○"}
 
@@ -26,9 +27,7 @@ GLYPHS = {claims.HOLDS: "✔", claims.PART: "◐", claims.FAILS: "✘", claims.O
 def summary(report: Report) -> Markup:
     """Return the result of the run in a sentence or two."""
     meters, designs = report.meters(), report.designs()
-    if not meters:
-        return tag("p", "This run measured no VGIC transitions.", class_="lead")
-    if not designs:
+    if not meters or not designs:
         return tag("p", "This run measured no VGIC transitions.", class_="lead")
     if len(designs) < 2:
         words = f"This run holds one design only ({designs[0].title}); what needs two is left out."
@@ -46,20 +45,23 @@ def summary(report: Report) -> Markup:
             parts.append(join(tag("strong", ratio_number(ratio)), f" for {label}"))
     if not parts:
         return tag("p", "No transition was measured in both designs.", class_="lead")
-    sentence = join(*[piece for part in parts for piece in (", ", part)][1:])
+    *most, last = parts
+    sentence = join(*[piece for part in most for piece in (part, ", ")][:-1], " and " if most else None, last)
     own = [
         ratio
         for key, ratio in zip(report.measurements(), report.ratios(meter), strict=True)
         if ratio > 0 and report.group(key[-1]) != "guest"
     ]
     counts = {mark: sum(glyph(ratio) == mark for ratio in own) for mark in (CHEAPER, DEARER, EQUAL)}
+    real = _real(report)
+    opening = "Transition by transition: " if real else "Redesign over legacy, transition by transition: "
     return join(
-        tag("p", "The redesign takes ", sentence, " of what the legacy design takes.", _real(report), class_="lead"),
+        tag("p", real, opening, sentence, ".", class_="lead"),
         tag(
             "p",
-            f"Geometric means of redesign ÷ legacy in {meters[0].unit}, over ",
+            f"Redesign ÷ legacy in {meters[0].unit}, geometric means. Of ",
             number(len(own)),
-            " measurements: cheaper in ",
+            " measurements the redesign is cheaper in ",
             number(counts[CHEAPER]),
             ", dearer in ",
             number(counts[DEARER]),
@@ -73,14 +75,18 @@ def summary(report: Report) -> Markup:
 
 def _real(report: Report) -> Markup | None:
     """Return a sentence on the real workloads, None when the run has none."""
-    total = totals(report)
-    ratios = [ratio for _, _, ratio in total if is_number(ratio)]
+    ratios = [ratio for _, _, ratio in totals(report) if is_number(ratio)]
     if not ratios:
         return None
+    _, unit = workload_parts(report)
     return join(
-        " On recorded guests it takes ",
+        "On recorded guests the redesign takes ",
         tag("strong", ratio_number(geometric_mean(ratios))),
-        f" over {len(ratios)} workloads.",
+        f" the {'time' if unit == 'ns' else unit} of the legacy design (",
+        ratio_number(min(ratios)),
+        " to ",
+        ratio_number(max(ratios)),
+        f" over {len(ratios)} workloads). ",
     )
 
 

@@ -2,6 +2,8 @@
 """`vgic-bench report` and `plot`: files, output, and bad input in one line."""
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,23 @@ def test_report_as_json(run_folder: Path, tmp_path: Path) -> None:
     assert len(document["claims"]) == 5
     assert all(set(claim) == {"claim", "verdict", "figures", "rule"} for claim in document["claims"])
     assert not any("<" in text for claim in document["claims"] for text in claim["figures"].values())
+
+
+def test_a_report_loads_neither_the_compiler_nor_the_frame_library(run_folder: Path, tmp_path: Path) -> None:
+    """They take longer to load than a page takes to make."""
+    program = (
+        "import sys; from bench.cli import main; sys.argv = ['vgic-bench', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sorted({'pandas', 'numba', 'scipy', 'matplotlib.pyplot'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "report", run_folder, "-o", tmp_path / "page.html"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "page.html").exists() and done.stderr == "\n"
 
 
 def test_report_of_what_is_no_results_folder(tmp_path: Path) -> None:

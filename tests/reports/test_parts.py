@@ -3,11 +3,15 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
-from reports import numbers, svg, theme
-from reports.drawing import Panel, Sheet, log_steps, round_steps
+from bench.transitions import catalogue
+from reports import matrix, numbers, scaling, svg, theme
+from reports.data import Report
+from reports.drawing import Panel, Sheet, Side, log_steps, round_steps
+from reports.figures import heatmap
 from reports.html import Markup, breakable, slug, tag
 
 
@@ -102,7 +106,8 @@ def test_a_panel_places_values() -> None:
 def test_words_stand_where_they_are_put() -> None:
     """In an SVG the anchor is the place itself; the line's base is below its middle."""
     sheet = Sheet(4, 2)
-    for across in ("left", "center", "right"):
+    sides: tuple[Side, ...] = ("left", "center", "right")
+    for across in sides:
         sheet.words([(1, 1, across)], 10, across=across)
     made = svg.inline(sheet.figure, "name", "A title", "A description")
     texts = re.findall(r"<text([^>]*)>(\w+)</text>", made)
@@ -111,6 +116,19 @@ def test_words_stand_where_they_are_put() -> None:
         x, y = (float(re.search(rf'\b{name}="([\d.]+)"', given)[1]) for name in "xy")  # type: ignore[index]
         assert x == 72 and 72 < y < 77
         assert re.findall(r'text-anchor="(\w+)"', given) == {"left": [], "center": ["middle"], "right": ["end"]}[text]
+
+
+def test_labels_of_one_look_share_a_group_and_lines_of_a_link_are_one_link() -> None:
+    sheet = Sheet(4, 2)
+    sheet.words([(1, 1, "one"), (2, 1, "two")], 10, "muted")
+    sheet.words([(1, 2, "three")], 7, "muted")
+    sheet.words([(1, 1.5, "four\nfive")], 10, "muted", url="#x")
+    made = svg.inline(sheet.figure, "name", "A title", "A description")
+    assert re.sub(r' [xy]="[^"]*"', "", made[made.index("</desc>") + 7 :]) == (
+        '<g font-size="10" fill="var(--muted)"><text>one</text><text>two</text></g>'
+        '<text font-size="7" fill="var(--muted)">three</text>'
+        '<a href="#x"><g font-size="10" fill="var(--muted)"><text>four</text><text>five</text></g></a></svg>'
+    )
 
 
 def test_drawings_are_identical_bytes() -> None:
@@ -154,3 +172,25 @@ def test_bands() -> None:
     assert (
         svg.band_role(0.1) == "band-less-3" and svg.band_role(1.0) == "band-same" and svg.band_role(5) == "band-more-3"
     )
+
+
+def test_the_catalogue_is_read_as_the_catalogue_reads_itself() -> None:
+    assert matrix.CATALOGUE == catalogue.BUILT_IN
+    assert matrix.after_states() == {name: dict(entry.after) for name, entry in catalogue.load_catalogue().items()}
+
+
+def test_cells_of_a_map_are_means_over_the_same_scenarios() -> None:
+    """A scenario that one cell lacks must not make it differ from its neighbour."""
+    both, right_only = {(1, 1): 0.5, (2, 1): 0.5}, {(2, 1): 8.0}
+    assert heatmap._comparable([both, right_only]) == {(1, 1): [0.5], (2, 1): [0.5]}
+    assert heatmap._comparable([{(1, 1): 2.0}, right_only]) == {(1, 1): [2.0], (2, 1): [8.0]}
+
+
+def test_the_curves_drawn_are_not_all_of_one_group(sweep_folder: Path) -> None:
+    report = Report(sweep_folder)
+    drawn = scaling.telling(report, scaling.curves(report, "instructions"))
+    along = [curve for curve in drawn if curve.dimension == "vcpus"]
+    assert len(along) == scaling.PER_DIMENSION
+    groups = [report.group(curve.transition) for curve in along]
+    assert max(map(groups.count, groups)) == scaling.PER_GROUP and len(set(groups)) > 1
+    assert len({curve.transition for curve in along}) == len(along)
