@@ -175,13 +175,13 @@ def _load_numba_without_blas() -> None:
     It would load scipy.linalg for the matrix products that jitted code may hold, and nobody's here does: a quarter of a
     second, in every process.
     """
-    if "scipy" in sys.modules:
+    if "scipy.linalg" in sys.modules:
         return
-    sys.modules["scipy"] = None  # type: ignore[assignment]  # what makes an import fail
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # what makes an import fail
     try:
         import numba.np.arraymath  # noqa: F401 - loaded for what it does once
     finally:
-        del sys.modules["scipy"]
+        del sys.modules["scipy.linalg"]
 
 
 if JIT_ENABLED:

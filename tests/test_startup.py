@@ -16,6 +16,16 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded.intersection(HEAVY)
 
 
+def test_running_compiled_code_loads_no_linear_algebra() -> None:
+    script = (
+        "import sys; from kvmarm.jit import U64, population_count; assert population_count(U64(5)) == 2; "
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "scipy.linalg" not in done.stdout.split()
+    assert "kvmarm.jit" in done.stdout.split()
+
+
 def test_help_names_every_command() -> None:
     done = vgic_bench("--help")
     assert done.returncode == 0
