@@ -14,6 +14,7 @@ import numpy as np
 from bench.recordings import events as ev
 from bench.recordings.events import EVENT
 from bench.recordings.qemu_csv import GICC_BPR, GICC_CTLR
+from kvmarm.config import MAX_VCPUS
 
 _LINE = re.compile(rb"(?:\d+@(\d+)\.(\d+):)?(\w+) (.*)")
 _NUMBER = re.compile(rb"\b(0x[0-9a-fA-F]+|\d+)\b")
@@ -54,6 +55,8 @@ def _memory(name: bytes, arguments: bytes, time: int) -> Row | str | None:
     if match is None:
         return None
     cpu, address, value, size = (int(text, 0) for text in match.groups()[:4])
+    if size > 8 or value >> 64:
+        return None
     frame, region = match.group(5), int(match.group(6) or 0)
     write = name.endswith(b"write")
     value &= (1 << 8 * size) - 1
@@ -85,6 +88,8 @@ def _line_change(name: bytes, arguments: bytes, time: int) -> Row | None:
         cpu, intid, level = numbers[:3]
     else:
         cpu, (intid, level) = -1, numbers[:2]
+    if level > 1:
+        return None
     return time, ev.Q_LINE, -1, cpu, 0, intid, level, 0, 0
 
 
@@ -147,6 +152,13 @@ def read(chunks: Iterator[bytes], name: str, counts: Counter[str], not_converted
     yield np.array(rows, EVENT)
 
 
+def _possible(row: Row) -> bool:
+    """Return whether the numbers of a row fit EVENT and are a machine's."""
+    time, _, _, vcpu, region, *values = row
+    machine = -1 <= vcpu < MAX_VCPUS and ev.NO_REGION <= region < MAX_VCPUS
+    return machine and abs(time) >> 62 == 0 and all(0 <= value < 1 << 64 for value in values)
+
+
 def _rows(lines: list[bytes], start: int, counts: Counter[str], not_converted: Counter[str]) -> tuple[list[Row], int]:
     rows: list[Row] = []
     for line in lines:
@@ -179,10 +191,10 @@ def _rows(lines: list[bytes], start: int, counts: Counter[str], not_converted: C
             row = handler(name, arguments, time - start)
         except (ValueError, IndexError):
             row = None
-        if row is None:
-            counts["unknown"] += 1
-        elif isinstance(row, str):
+        if isinstance(row, str):
             not_converted[row] += 1
+        elif row is None or not _possible(row):
+            counts["unknown"] += 1
         else:
             counts["events"] += 1
             rows.append(row)

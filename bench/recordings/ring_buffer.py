@@ -178,6 +178,7 @@ def _convert(
 
 def _cpu_events(container: Container, cpu: int, offset: int, size: int, counters: np.ndarray) -> Iterator[np.ndarray]:
     """Yield arrays of EVENT in time order for one CPU; `thread` holds the PID."""
+    latest = np.int64(0)
     for piece in container.pages(offset, size):
         if len(piece) % container.page_size:
             raise UsageError(f"{container.name}: the data of CPU {cpu} is cut off: not a whole number of pages")
@@ -186,7 +187,12 @@ def _cpu_events(container: Container, cpu: int, offset: int, size: int, counters
         offsets = np.empty(len(data) // 8 + 1, np.int64)
         done, missed, damaged = decode_pages(data, container.page_size, times, offsets)
         times, offsets = times[:done], offsets[:done]
-        counters[C_LINES] += done
+        if done and (times[0] < latest or (times[1:] < times[:-1]).any()):
+            # A CPU's clock does not go back: a damaged page. Order is kept, for the merge of all CPUs.
+            damaged = True
+            times = np.maximum(np.maximum.accumulate(times), latest)
+        latest = times[-1] if done else latest
+        counters[C_LINES] += done + int(damaged)
         counters[C_LOST_MARKERS] += missed
         counters[C_MALFORMED] += int(damaged)
         kinds = data[offsets].astype(np.int64) | data[offsets + 1].astype(np.int64) << 8

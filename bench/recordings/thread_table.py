@@ -144,6 +144,8 @@ def learn_all(events: Any, threads: Any) -> None:
     """Let the table learn from `events` (EVENT[:]) whose `thread` is a row of it, timer maps among them."""
     for index in range(events.shape[0]):
         event = events[index]
+        if event.thread < 0:
+            continue
         if event.kind == ev.ENTRY:
             learn_entry(threads[event.thread], event.time)
         elif event.kind == ev.TIMER_MAP:

@@ -4,7 +4,10 @@
 import lzma
 import re
 import struct
+import zlib
 from pathlib import Path
+
+import pyarrow
 
 from bench.recordings.convert import Recording
 from kvmarm.trace import format_op
@@ -91,8 +94,8 @@ def _values(name: str, arguments: str) -> list[int] | None:
     return numbers[: len(_FORMATS[name])]
 
 
-def as_trace_dat(ftrace: str, page_size: int = 4096) -> bytes:
-    """Return ftrace text as a trace.dat of version 6, one CPU buffer for each CPU of the recording."""
+def _recorded(ftrace: str) -> tuple[dict[str, int], dict[int, str], dict[int, list[tuple[int, bytes]]]]:
+    """Return the type of each event, the threads' names and each CPU's records (time in ns, data) of ftrace text."""
     numbers = {name: 100 + index for index, name in enumerate(_FORMATS)}
     threads: dict[int, str] = {}
     buffers: dict[int, list[tuple[int, bytes]]] = {}
@@ -112,16 +115,31 @@ def as_trace_dat(ftrace: str, page_size: int = 4096) -> bytes:
         record += bytes(-len(record) % 4)
         time = int(match[4]) * 10**9 + int(match[5]) * 1000
         buffers.setdefault(int(match[3]), []).append((time, bytes(record)))
-    data = b"\x17\x08\x44tracing6\0" + struct.pack("<BBI", 0, 8, page_size)
-    for name in (b"header_page\0", b"header_event\0"):
-        data += name + struct.pack("<Q", 1) + b"\n"
-    data += struct.pack("<I", 0) + struct.pack("<I", 1) + b"kvm\0" + struct.pack("<I", len(_FORMATS))
+    return numbers, threads, buffers
+
+
+def _event_formats(numbers: dict[str, int]) -> bytes:
+    data = struct.pack("<I", 1) + b"kvm\0" + struct.pack("<I", len(_FORMATS))
     for name, number in numbers.items():
         described = _format_text(name, number).encode()
         data += struct.pack("<Q", len(described)) + described
-    data += struct.pack("<II", 0, 0)
+    return data
+
+
+def _thread_names(threads: dict[int, str]) -> bytes:
     listed = "".join(f"{pid} {name}\n" for pid, name in threads.items()).encode()
-    data += struct.pack("<Q", len(listed)) + listed + struct.pack("<I", len(buffers)) + b"flyrecord\0"
+    return struct.pack("<Q", len(listed)) + listed
+
+
+def as_trace_dat(ftrace: str, page_size: int = 4096) -> bytes:
+    """Return ftrace text as a trace.dat of version 6, one CPU buffer for each CPU of the recording."""
+    numbers, threads, buffers = _recorded(ftrace)
+    data = b"\x17\x08\x44tracing6\0" + struct.pack("<BBI", 0, 8, page_size)
+    for name in (b"header_page\0", b"header_event\0"):
+        data += name + struct.pack("<Q", 1) + b"\n"
+    data += struct.pack("<I", 0) + _event_formats(numbers)
+    data += struct.pack("<II", 0, 0)
+    data += _thread_names(threads) + struct.pack("<I", len(buffers)) + b"flyrecord\0"
     offset = len(data) + 16 * len(buffers)
     offset += -offset % page_size
     heads, bodies = b"", b""
@@ -130,6 +148,42 @@ def as_trace_dat(ftrace: str, page_size: int = 4096) -> bytes:
         heads += struct.pack("<QQ", offset + len(bodies), len(pages))
         bodies += pages
     return (data + heads).ljust(offset, b"\0") + bodies
+
+
+def as_trace_dat_7(ftrace: str, compression: str = "none", page_size: int = 4096) -> bytes:
+    """Return ftrace text as a trace.dat of version 7. compression: none, zlib or zstd."""
+    numbers, threads, buffers = _recorded(ftrace)
+    data = b"\x17\x08\x44tracing7\0" + struct.pack("<BBI", 0, 8, page_size)
+    data += compression.encode() + b"\0" + b"1.0\0" + bytes(8)
+    options_at = len(data) - 8
+
+    def chunk(plain: bytes) -> bytes:
+        packed = zlib.compress(plain) if compression == "zlib" else pyarrow.Codec("zstd").compress(plain, asbytes=True)
+        return struct.pack("<II", len(packed), len(plain)) + packed
+
+    def section(number: int, content: bytes) -> int:
+        nonlocal data
+        at = len(data)
+        content = content if compression == "none" else chunk(content)
+        data += struct.pack("<HHIQ", number, int(compression != "none"), 0, len(content)) + content
+        return at
+
+    options = [(18, struct.pack("<Q", section(18, _event_formats(numbers))))]
+    options.append((21, struct.pack("<Q", section(21, _thread_names(threads)))))
+    described = struct.pack("<Q", 0) + b"\0local\0" + struct.pack("<II", page_size, len(buffers))
+    for cpu in sorted(buffers):
+        pages = _pages(buffers[cpu], page_size)
+        if compression != "none":
+            # Three pages a chunk.
+            parts = [chunk(pages[start : start + 3 * page_size]) for start in range(0, len(pages), 3 * page_size)]
+            pages = struct.pack("<I", len(parts)) + b"".join(parts)
+        described += struct.pack("<IQQ", cpu, len(data), len(pages))
+        data += pages
+    options.append((3, described))
+    options.append((0, struct.pack("<Q", 0)))
+    packed = b"".join(struct.pack("<HI", number, len(content)) + content for number, content in options)
+    at = section(0, packed)
+    return data[:options_at] + struct.pack("<Q", at) + data[options_at + 8 :]
 
 
 def _pages(records: list[tuple[int, bytes]], page_size: int) -> bytes:

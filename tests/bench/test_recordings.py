@@ -92,6 +92,9 @@ def test_every_printing_of_the_same_events_converts_alike(tmp_path) -> None:
     with open_recording(str(tmp_path / "trace.dat")) as recording:
         assert recording.kind == detect.TRACE_DAT
         assert files.lines_of(recording) == expected
+    for compression in ("none", "zlib", "zstd"):
+        (tmp_path / "trace7.dat").write_bytes(files.as_trace_dat_7(original, compression))
+        assert _convert(str(tmp_path / "trace7.dat")) == expected, compression
     (tmp_path / "trace.dat.gz").write_bytes(gzip.compress(files.as_trace_dat(original, 8192)))
     assert _convert(str(tmp_path / "trace.dat.gz")) == expected
 

@@ -92,6 +92,24 @@ def test_impossible_rows_are_counted_not_fatal(tmp_path, row: str) -> None:
     assert recording.lines["unknown"] == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["memory_region_ops_write cpu 0 mr 0x1 addr 0x8000100 value 0x1 size 2097152 name 'gic_dist'",
+     "memory_region_ops_write cpu 99999 mr 0x1 addr 0x8000100 value 0x1 size 4 name 'gic_dist'",
+     "memory_region_ops_write cpu 0 mr 0x1 addr 0x8000010 value 0xffffffffffffffffffffff size 4 name 'gic_cpu'",
+     "gic_set_irq irq 40 level 7 cpumask 0x1 target 0x1", "gic_set_irq irq 99999999999999999999999 level 1 cpumask 0x1",
+     "99999999999999999999@99999999999999999.0:gic_set_irq irq 40 level 1 cpumask 0x1 target 0x1"],
+)  # fmt: skip
+def test_impossible_lines_of_a_log_are_counted_not_fatal(tmp_path, line: str) -> None:
+    name = "kut-gicv2-ipi.qtrace"
+    lines = files.text(name).splitlines()
+    lines.insert(100, line)
+    (tmp_path / "lines.qtrace").write_text("\n".join(lines) + "\n")
+    with open_recording(str(tmp_path / "lines.qtrace")) as recording, open_recording(files.path(name)) as original:
+        assert files.lines_of(recording) == files.lines_of(original)
+    assert recording.lines["unknown"] == 1
+
+
 def test_columns_may_stand_in_any_order(tmp_path) -> None:
     rows = [line.split(",") for line in files.text(CSV).splitlines()]
     (tmp_path / "other.csv").write_text("\ufeff" + "\r\n".join(", ".join(["note", *row[:0:-1]]) for row in rows))

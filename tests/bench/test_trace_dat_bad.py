@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.recordings.convert import open_recording
 from bench.recordings.trace_dat import open_container
 from kvmarm.errors import UsageError
 from tests.bench import recording_files as files
@@ -68,3 +69,18 @@ def test_random_damage_is_never_more_than_a_line(tmp_path: Path) -> None:
         except UsageError:
             refused += 1
     assert refused > 20
+
+
+def test_a_clock_that_goes_back_is_a_damaged_page(tmp_path: Path) -> None:
+    text = files.text("linux5.10-kut-gicv3-ipi-2vcpu.ftrace.txt")
+    content = bytearray(files.as_trace_dat(text))
+    begin, size = struct.unpack_from("<QQ", content, content.index(b"flyrecord\0") + 10)
+    assert size >= 2 * 4096
+    struct.pack_into("<Q", content, begin + 4096, 5)
+    (tmp_path / "back.dat").write_bytes(content)
+    with open_recording(str(tmp_path / "back.dat")) as recording:
+        operations = [line for line in files.lines_of(recording) if line.startswith(("flush", "sync"))]
+    assert recording.lines["malformed"] == 1 and recording.lines["out_of_order"] == 0
+    assert len(operations) > 800
+    lines = recording.lines
+    assert lines["lines"] == lines["events"] + lines["other"] + lines["malformed"]
