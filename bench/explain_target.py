@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `vgic-bench explain` is asked about: a transition of the catalogue in a configuration, or a trace file."""
+"""What `vgic-bench explain` is asked about: a transition of the catalogue, a packaged workload, or a trace file."""
 
+import difflib
 from pathlib import Path
 
 import numpy as np
 
+from bench import workloads
 from bench.transitions.catalogue import Transition, load_catalogue, select
 from bench.transitions.standard import standard_set_up
 from kvmarm.config import VmConfig
@@ -35,14 +37,20 @@ def transition_trace(transition: Transition, config: VmConfig, pending: int) -> 
 
 
 def resolve(target: str, config: VmConfig, pending: int) -> tuple[Trace, int, Transition | None]:
-    """Return (trace, first operation to explain, transition or None) for a transition's name or a trace file.
+    """Return (trace, first operation to explain, transition or None) of a transition, a workload or a trace file.
 
-    Raises UsageError for an unknown transition (with the nearest name), or a trace that can't be read.
+    Raises UsageError for an unknown name (with the nearest one), or a trace that can't be read.
     """
     if is_trace(target):
         return read_trace(target), 1, None
     catalogue = load_catalogue()
+    packaged = {workload.name: workload for workload in workloads.catalogue()}
+    if target not in catalogue and target in packaged:
+        return packaged[target].load(), 1, None
     if target not in catalogue:
+        near = difflib.get_close_matches(target, [*catalogue, *packaged], 1, cutoff=0.4)
+        if near and near[0] in packaged:
+            raise UsageError(f"unknown transition or workload {target!r}, did you mean {near[0]!r}?")
         # For the error with the nearest name; a group or pattern is not one transition either.
         names = [entry.name for entry in select(catalogue, [target])]
         raise UsageError(

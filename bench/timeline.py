@@ -7,7 +7,7 @@ nothing and gets 1 ns, so that it can be seen. An interrupt's way is followed fr
 pending bit set by a store) over the flush that loads it and the acknowledgement to its end.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from kvmarm import gic as arch
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
-from kvmarm.trace import ACK, EOI, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_W, SGI1R, SYNC, Trace, format_op
+from kvmarm.trace import ACK, EOI, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_W, OP, SGI1R, SYNC, Trace, format_op
 
 SPURIOUS = 1020
 """INTIDs from here on are special: an acknowledgement that returns one took nothing."""
@@ -88,12 +88,12 @@ class _Flows:
     def ended(self, intid: int, vcpu: int) -> int | None:
         return self.active.pop(self._place(intid, vcpu), None)
 
-    def sgi_targets(self, op: np.record, value: int) -> tuple[int, list[int]]:
+    def sgi_targets(self, op: Mapping[str, int], value: int) -> tuple[int, list[int]]:
         """Return the INTID and the targets of an SGI register write; no targets when it is not one."""
-        sender = int(op.vcpu)
+        sender = op["vcpu"]
         others = [vcpu for vcpu in range(self.vcpus) if vcpu != sender]
         if self.gic == 2:
-            if int(op.b) != 0xF00 or int(op.a) != -1:
+            if op["b"] != 0xF00 or op["a"] != -1:
                 return 0, []
             mode, intid = value >> 24 & 3, value & 15
             listed = [vcpu for vcpu in range(self.vcpus) if value >> 16 + vcpu & 1]
@@ -106,16 +106,16 @@ class _Flows:
         return intid, [vcpu for vcpu in wanted if vcpu < self.vcpus]
 
 
-def _pending_set(trace: Trace, op: np.record, value: int) -> list[int]:
+def _pending_set(trace: Trace, op: Mapping[str, int], value: int) -> list[int]:
     """Return the INTIDs that a store to ISPENDR sets pending."""
-    gic, frame, offset = trace.config.gic, int(op.a), int(op.b)
+    gic, frame, offset = trace.config.gic, op["a"], op["b"]
     base = 0x200 if frame < 0 else arch.SGI_FRAME + 0x200
     first = (offset - base) * 8
     if not 0 <= first < (trace.config.irqs if frame < 0 else arch.FIRST_SPI):
         return []
     if gic == 3 and frame < 0 and first < arch.FIRST_SPI:
         return []
-    return [first + bit for bit in range(8 * int(op.c)) if value >> bit & 1]
+    return [first + bit for bit in range(8 * op["c"]) if value >> bit & 1]
 
 
 def timeline(
@@ -123,7 +123,6 @@ def timeline(
     design: Design,
     weights: np.ndarray | None = None,
     first: int = 1,
-    progress: Callable[[int], object] | None = None,
 ) -> Timeline:
     """Run a trace through a design and return its timeline from operation `first` on (from 1).
 
@@ -139,7 +138,9 @@ def timeline(
     found: list[TimedOp] = []
     clock = 0
     lrs = trace.config.lrs
-    for index in range(len(trace.ops)):
+    # Values that Python knows: a record's field is a slow thing to ask for, and there are many.
+    ops: list[dict[str, int]] = [dict(zip(OP.names or (), row, strict=True)) for row in trace.ops.tolist()]
+    for index, op in enumerate(ops):
         run.observer.log_length = 0
         run.position, _, status = run_ops(
             run.vm,
@@ -155,28 +156,19 @@ def timeline(
         )
         if status not in (DONE, BUG):
             raise UsageError(run._illegal(status))
-        op, counts = run.ops[index], run.counts[index]
-        kind, vcpu = int(op.kind), int(op.vcpu)
+        counts = run.counts[index]
         length = max(1, round(float(counts @ prices)))
-        timed = TimedOp(
-            index + 1,
-            vcpu,
-            KIND_NAMES[kind],
-            format_op(op),
-            clock,
-            length,
-            {name: int(n) for name, n in zip(names, counts, strict=True) if n},
-        )
+        counted = np.flatnonzero(counts)
+        events = {names[event]: n for event, n in zip(counted.tolist(), counts[counted].tolist(), strict=True)}
+        timed = TimedOp(index + 1, op["vcpu"], KIND_NAMES[op["kind"]], format_op(op), clock, length, events)
         if status == BUG:
             timed.bug = design.bugs[int(run.vm.bug)]
         else:
-            value = int(run.values[op.ref] if op.ref > 0 else op.value)
+            value = int(run.values[op["ref"]]) if op["ref"] > 0 else op["value"]
             _follow(flows, timed, trace, op, value, run.result, mask, lrs)
         if index + 1 >= first:
             found.append(timed)
             clock += length
-        if progress is not None:
-            progress(index + 1)
         if status == BUG:
             break
     unit = "1 predicted instruction = 1 ns" if weights is not None else "1 counted event = 1 ns"
@@ -184,21 +176,28 @@ def timeline(
 
 
 def _follow(
-    flows: _Flows, timed: TimedOp, trace: Trace, op: np.record, value: int, result: np.record, mask: int, lrs: int
+    flows: _Flows,
+    timed: TimedOp,
+    trace: Trace,
+    op: Mapping[str, int],
+    value: int,
+    result: np.record,
+    mask: int,
+    lrs: int,
 ) -> None:
-    kind, vcpu = int(op.kind), int(op.vcpu)
+    kind, vcpu = op["kind"], op["vcpu"]
     gic = trace.config.gic
-    if kind in (INJECT, INJECTM) and int(op.b):
-        timed.flows.append(flows.start(int(op.a), vcpu))
+    if kind in (INJECT, INJECTM) and op["b"]:
+        timed.flows.append(flows.start(op["a"], vcpu))
     elif kind in (SGI1R, MMIO_W):
         intid, targets = flows.sgi_targets(op, value) if kind == SGI1R or gic == 2 else (0, [])
         timed.flows += [flows.start(intid, target) for target in targets]
         if kind == MMIO_W and not targets:
-            owner = int(op.a) if int(op.a) >= 0 else vcpu
+            owner = op["a"] if op["a"] >= 0 else vcpu
             timed.flows += [flows.start(intid, owner) for intid in _pending_set(trace, op, value)]
     elif kind in (FLUSH, SYNC):
-        for lr in result.lr[:lrs]:
-            if int(arch.lr_state(gic, lr)) & 1 and kind == FLUSH:
+        for lr in result.lr[:lrs] if kind == FLUSH else ():
+            if int(arch.lr_state(gic, lr)) & 1:
                 flow = flows.loaded(int(arch.lr_intid(gic, lr)), vcpu)
                 if flow is not None and flow not in timed.flows:
                     timed.flows.append(flow)

@@ -6,6 +6,7 @@ numbers after protos/perfetto/trace/*.proto of the Perfetto project), so that no
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ SLICE_BEGIN, SLICE_END, INSTANT = 1, 2, 3
 # DebugAnnotation.
 ANNOTATION_INT, ANNOTATION_STRING, ANNOTATION_NAME = 4, 6, 10
 ONE_SEQUENCE = 1
+_BYTES = [bytes((value,)) for value in range(0x80)]
 
 
 def varint(value: int) -> bytes:
     """Return an unsigned number in protobuf's variable-length form."""
+    if value < 0x80:
+        return _BYTES[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -58,6 +62,7 @@ def _packet(*fields: bytes) -> bytes:
     return block(PACKET, b"".join(fields) + number(SEQUENCE, ONE_SEQUENCE))
 
 
+@lru_cache(maxsize=4096)
 def _annotation(name: str, value: int | str) -> bytes:
     encoded = number(ANNOTATION_INT, value) if isinstance(value, int) else block(ANNOTATION_STRING, value)
     return block(ANNOTATION, block(ANNOTATION_NAME, name) + encoded)
@@ -75,7 +80,9 @@ def _track(process: int, vcpu: int) -> int:
 
 def _operation(operation: TimedOp, process: int) -> Iterator[bytes]:
     track = _track(process, operation.vcpu)
-    notes = [_annotation("operation", operation.number), _annotation("line", operation.line)]
+    # Counts repeat from operation to operation; numbers and lines do not, and would push them out of the cache.
+    own = _annotation.__wrapped__
+    notes = [own("operation", operation.number), own("line", operation.line)]
     notes += [_annotation(name, count) for name, count in operation.events.items()]
     # Flow numbers are the trace's own; the same interrupt of another design is another flow.
     flows = [fixed64(FLOW, process << 40 | flow) for flow in operation.flows]

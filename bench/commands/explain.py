@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`vgic-bench explain`: what the designs do on one transition or trace, step by step and side by side."""
+"""`vgic-bench explain`: what the designs do on a transition, a workload or a trace, step by step and side by side."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+MOST = 2000
+"""Operations of a trace that are explained in full to people; more than that nobody reads, and they would be a GB."""
+
 
 def explain(
     target: Annotated[
         str,
         typer.Argument(
-            help="A transition's name (see `vgic-bench transitions`) or a trace file.",
-            metavar="TRANSITION|TRACE",
+            help="A transition's or workload's name (see `vgic-bench transitions`, `workloads`), or a trace file.",
+            metavar="TRANSITION|WORKLOAD|TRACE",
             show_default=False,
         ),
     ],
     op: Annotated[
-        int, typer.Option("--op", help="Explain this operation of a trace only (numbered from 1).", min=0)
+        int, typer.Option("--op", help="Explain this operation of a trace or workload only (numbered from 1).", min=0)
     ] = 0,
     designs: Annotated[
         str, typer.Option("--designs", help="Designs to put side by side, separated by commas.")
@@ -40,7 +43,7 @@ def explain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object an operation.")] = False,
 ) -> None:
-    """Say what each design does on one TRANSITION or TRACE: state, locks, list registers, events, side by side.
+    """Say what each design does on a TRANSITION, WORKLOAD or TRACE: state, locks, list registers, events.
 
     With --html or --perfetto the file is written instead of printing.
     """
@@ -61,10 +64,15 @@ def explain(
     trace, first, transition = resolve(target, VmConfig(gic, vcpus, irqs, lrs), pending)
     names = named_designs(designs)
     if transition is not None and op:
-        raise UsageError("--op: expected with a trace file only")
+        raise UsageError("--op: expected with a trace file or workload only")
     loaded = [get_design(name) for name in names]
     titles = {design.name: design.title for design in loaded}
     measured = len(trace.ops) if transition is not None and not set_up else 0
+    if len(trace.ops) > MOST and not op and transition is None and (html or not (perfetto or as_json)):
+        raise UsageError(
+            f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
+            f"than {MOST:,}"
+        )
     heading = f"{transition.name}: {transition.title}" if transition is not None else trace.name
     announce_compilation()
     if perfetto is not None:
@@ -73,8 +81,9 @@ def explain(
         from bench.weights import weights_of
         from reports import perfetto as writer
 
-        timelines = [timeline(trace, design, weights_of(design), first) for design in progress_over(loaded, "designs")]
-        writer.write(perfetto, timelines)
+        # One design after the other: the timeline of a long trace is large.
+        made = (timeline(trace, design, weights_of(design), first) for design in progress_over(loaded, "designs"))
+        writer.write(perfetto, made)
         if not as_json:
             print(f"timeline: {perfetto} (open it at ui.perfetto.dev)")
     steps = explain_trace(trace, names, op or measured, first)

@@ -119,7 +119,7 @@ def _by_scenario(report: Report, ratios: Ratios) -> Figure:
             }
             _map(sheet, panel, heads, edges if not number else [""] * len(edges), cells)
     if names:
-        left = text_inches(names, 7)
+        left = text_inches(names, 7) + 0.06
         width = (9.55 - blocks * left) / blocks
         for block in range(blocks):
             listed = names[block * rows : (block + 1) * rows]

@@ -17,7 +17,12 @@ from reports.html import slug
 from reports.numbers import geometric_mean, glyph, is_number, ratio_text, shown
 
 STATES = ("inactive", "pending", "active", "active and pending")
-_PLACES = {"inactive": (0.13, 0.2), "pending": (0.13, 0.8), "active and pending": (0.87, 0.8), "active": (0.87, 0.2)}
+_PLACES = {
+    "inactive": (0.145, 0.2),
+    "pending": (0.145, 0.8),
+    "active and pending": (0.855, 0.8),
+    "active": (0.855, 0.2),
+}
 _ALIASES = {
     "active+pending": "active and pending",
     "pending+active": "active and pending",

@@ -3,13 +3,16 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from bench import workloads
 from bench.cli import build_app
+from bench.commands.explain import MOST
 from bench.explain import DesignStep, Step
 from bench.explain_target import resolve
 from bench.timeline import TimedOp, Timeline, timeline
@@ -17,7 +20,7 @@ from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT
-from kvmarm.trace import parse_trace
+from kvmarm.trace import KIND_NAMES, parse_trace
 from reports import explanation, perfetto
 from tests.reports.parse import Page
 
@@ -83,6 +86,43 @@ def test_unknown_transition_suggests_the_nearest() -> None:
         resolve("overflow", CONFIG, 0)
     with pytest.raises(UsageError, match="cannot be read"):
         resolve("nowhere/no.trace", CONFIG, 0)
+    with pytest.raises(UsageError, match="unknown transition or workload 'linux-idle-gicv3', did you mean 'linux-idle"):
+        resolve("linux-idle-gicv3", CONFIG, 0)
+
+
+def test_a_packaged_workload_is_known_by_its_name(tmp_path: Path) -> None:
+    """Its own VM counts, not the one that transitions are explained in."""
+    workload = workloads.get("q-linux-boot-gicv2-2cpu")
+    trace, first, transition = resolve(workload.name, CONFIG, 0)
+    assert (trace.config.gic, trace.config.vcpus) == (workload.gic, workload.vcpus)
+    assert first == 1 and transition is None and len(trace.ops) > MOST
+    runner, app = CliRunner(), build_app()
+    done = runner.invoke(app, ["explain", workload.name, "--op", "5", "--json"])
+    assert done.exit_code == 0, done.output
+    assert [json.loads(line)["number"] for line in done.stdout.splitlines()] == [5]
+    for options in ([], ["--html", str(tmp_path / "page.html")]):
+        refused = runner.invoke(app, ["explain", workload.name, *options])
+        assert isinstance(refused.exception, UsageError) and "expected --op N" in str(refused.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workload_as_a_timeline(tmp_path: Path) -> None:
+    path = tmp_path / "workload.pftrace"
+    done = CliRunner().invoke(build_app(), ["explain", "q-linux-boot-gicv2-2cpu", "--perfetto", str(path)])
+    assert done.exit_code == 0 and "ui.perfetto.dev" in done.stdout, done.output
+    packets = [perfetto.read_fields(value) for field, value in perfetto.read_fields(path.read_bytes())]
+    events = [
+        perfetto.read_fields(dict(packet)[perfetto.TRACK_EVENT])
+        for packet in packets
+        if perfetto.TRACK_EVENT in dict(packet)
+    ]
+    kinds = Counter(dict(event)[perfetto.EVENT_NAME].decode() for event in events if dict(event)[perfetto.TYPE] == 1)
+    trace, _, _ = resolve("q-linux-boot-gicv2-2cpu", CONFIG, 0)
+    for kind in ("inject", "flush", "sync", "ack", "eoi", "mmio_w"):
+        assert kinds[kind] == 2 * int((trace.ops["kind"] == KIND_NAMES.index(kind)).sum()), kind
+    begun = {value for event in events for field, value in event if field == perfetto.FLOW}
+    ended = [value for event in events for field, value in event if field == perfetto.END_FLOW]
+    assert len(ended) == len(set(ended)) > 1000 and set(ended) <= begun
 
 
 @pytest.mark.parametrize("name", ["old", "new"])
