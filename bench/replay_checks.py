@@ -10,7 +10,6 @@ from typing import Any
 
 from bench.replay_run import (
     REASONS,
-    S_DIFFERENCES,
     S_ENTRIES_CHECKED,
     S_ENTRIES_EQUAL,
     S_EXTRA,
@@ -18,6 +17,8 @@ from bench.replay_run import (
     S_LRS_EQUAL,
     S_READS,
     S_READS_EQUAL,
+    S_READS_UNLISTED,
+    S_REASONS,
     Run,
 )  # fmt: skip
 from kvmarm.gic import register_name
@@ -71,7 +72,7 @@ def loads(run: Run) -> dict[str, Any]:
         told = explain_load(
             run.config.gic, int(difference.region), int(difference.offset), run.design.name, recorded, model
         )
-        groups[(*told, recorded, model)] += 1
+        groups[(*told, recorded, model)] += int(difference.count)
     rows: list[dict[str, Any]] = [
         {
             "register": register,
@@ -83,11 +84,13 @@ def loads(run: Run) -> dict[str, Any]:
         }
         for (register, category, reason, recorded, model), count in groups.items()
     ]
-    unexplained = sum(row["count"] for row in rows if row["category"] == UNEXPLAINED)
+    unlisted = int(run.s[S_READS_UNLISTED])
+    unexplained = sum(row["count"] for row in rows if row["category"] == UNEXPLAINED) + unlisted
     return {
         "loads": int(run.s[S_READS]),
         "equal": int(run.s[S_READS_EQUAL]),
         "unexplained": unexplained,
+        "unlisted": unlisted,
         "differences": rows,
     }
 
@@ -101,7 +104,7 @@ def entries(run: Run) -> dict[str, Any] | None:
     checked = int(run.s[S_ENTRIES_CHECKED])
     if not checked:
         return None
-    reasons = Counter(REASONS[int(difference.region)] for difference in run.entry_differences)
+    reasons = {text: int(run.s[S_REASONS + index]) for index, text in enumerate(REASONS) if run.s[S_REASONS + index]}
     first = [
         {
             "operation": int(difference.op),
@@ -119,7 +122,7 @@ def entries(run: Run) -> dict[str, Any] | None:
         "list_registers": int(run.s[S_LRS_CHECKED]),
         "list_registers_equal": int(run.s[S_LRS_EQUAL]),
         "only_in_design": int(run.s[S_EXTRA]),
-        "differences": int(run.s[S_DIFFERENCES]),
-        "reasons": dict(reasons),
+        "differences": sum(reasons.values()),
+        "reasons": reasons,
         "first": first,
     }

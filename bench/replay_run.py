@@ -34,8 +34,10 @@ LATENCY_BINS = 40
 (
     S_DONE, S_KICKS, S_DELIVERED, S_SPURIOUS, S_STATUS, S_ENTRIES_CHECKED, S_ENTRIES_EQUAL, S_LRS_CHECKED, S_LRS_EQUAL,
     S_READS, S_READS_EQUAL, S_LATENCIES, S_LATENCY_OPS, S_LATENCY_MOST, S_DIFFERENCES, S_READ_DIFFERENCES, S_EXTRA,
-) = range(17)  # fmt: skip
-SCALARS = 17
+    S_READS_UNLISTED, S_REASONS,
+) = range(19)  # fmt: skip
+"""S_DIFFERENCES, S_READ_DIFFERENCES: rows used of the tables; from S_REASONS on: all differences at entries, by reason."""
+SCALARS = 21
 
 DIFFERENCE = np.dtype(
     [
@@ -46,10 +48,11 @@ DIFFERENCE = np.dtype(
         ("size", np.int64),
         ("recorded", np.uint64),
         ("model", np.uint64),
+        ("count", np.int64),
     ]
 )
 """Where a design differs from the recording. At an entry: `region` a reason (below), `offset` INTID, `recorded` its
-list register. At a load: frame, offset, size and both values."""
+list register. At a load: frame, offset, size, both values and how often."""
 
 R_UNKNOWN, R_TAKEN, R_SWAPPED = range(3)
 REASONS = (
@@ -117,19 +120,23 @@ def _compare_entry(
                 found = True
         if found:
             equal += 1
-        elif s[S_DIFFERENCES] < differences.shape[0]:
+            continue
+        reason = R_UNKNOWN
+        if state == 1 and (taken >> intid) & 1 != 0:
+            reason = R_TAKEN
+        elif state >= 2 and (swapped or taken & 0xFFFFFFFF != 0):
+            # It stays so at every entry until the guest completes what it holds there.
+            reason = R_SWAPPED
+            marks |= 1 << (32 + intid)
+        s[S_REASONS + reason] += 1
+        if s[S_DIFFERENCES] < differences.shape[0]:
             difference = differences[s[S_DIFFERENCES]]
             difference.op = record.op
             difference.vcpu = record.vcpu
-            difference.region = R_UNKNOWN
-            if state == 1 and (taken >> intid) & 1 != 0:
-                difference.region = R_TAKEN
-            elif state >= 2 and (swapped or taken & 0xFFFFFFFF != 0):
-                # It stays so at every entry until the guest completes what it holds there.
-                difference.region = R_SWAPPED
-                marks |= 1 << (32 + intid)
+            difference.region = reason
             difference.offset = intid
             difference.recorded = lr
+            difference.count = 1
             s[S_DIFFERENCES] += 1
     for other in range(lrs):
         intid = lr_intid(gic, result.lr[other]) & 0x3FF
@@ -150,6 +157,35 @@ def _compare_entry(
         if checked == equal:
             s[S_ENTRIES_EQUAL] += 1
     return marks
+
+
+@jit
+def _note_load(op: Any, number: Any, model: Any, s: Any, differences: Any) -> None:
+    """Note that the load `op` returned `model` and not what was recorded, once for each pair of values."""
+    for index in range(s[S_READ_DIFFERENCES]):
+        known = differences[index]
+        if (
+            known.offset == op.b
+            and known.recorded == op.value
+            and known.model == model
+            and known.region == op.a
+            and known.size == op.c
+        ):
+            known.count += 1
+            return
+    if s[S_READ_DIFFERENCES] == differences.shape[0]:
+        s[S_READS_UNLISTED] += 1
+        return
+    difference = differences[s[S_READ_DIFFERENCES]]
+    difference.op = number
+    difference.vcpu = op.vcpu
+    difference.region = op.a
+    difference.offset = op.b
+    difference.size = op.c
+    difference.recorded = op.value
+    difference.model = model
+    difference.count = 1
+    s[S_READ_DIFFERENCES] += 1
 
 
 @jit
@@ -242,7 +278,9 @@ def run_stretch(
             while entry < expected.shape[0] and expected[entry].op < number:
                 entry += 1
             if entry < expected.shape[0] and expected[entry].op == number:
-                _compare_entry(vm.gic, vm.lrs, result, expected[entry], layout, s, entry_differences, taken[op.vcpu])
+                marks = _compare_entry(
+                    vm.gic, vm.lrs, result, expected[entry], layout, s, entry_differences, taken[op.vcpu]
+                )
             taken[op.vcpu] = marks
         elif kind == MMIO_R:
             values[number & (RING - 1)] = result.value
@@ -250,16 +288,8 @@ def run_stretch(
                 s[S_READS] += 1
                 if result.value == op.value:
                     s[S_READS_EQUAL] += 1
-                elif s[S_READ_DIFFERENCES] < read_differences.shape[0]:
-                    difference = read_differences[s[S_READ_DIFFERENCES]]
-                    difference.op = number
-                    difference.vcpu = op.vcpu
-                    difference.region = op.a
-                    difference.offset = op.b
-                    difference.size = op.c
-                    difference.recorded = op.value
-                    difference.model = result.value
-                    s[S_READ_DIFFERENCES] += 1
+                else:
+                    _note_load(op, number, result.value, s, read_differences)
         elif (kind == INJECT or kind == INJECTM) and result.rc == 0:
             if op.a < FIRST_RESERVED:
                 slot = _slot(op.vcpu, op.a)
@@ -351,7 +381,7 @@ class Run:
 
     @property
     def read_differences(self) -> np.ndarray:
-        """The first loads that returned something else than recorded (DIFFERENCE[:])."""
+        """What loads returned that was not recorded (DIFFERENCE[:]), each pair of values once."""
         return self._read_differences[: int(self.s[S_READ_DIFFERENCES])]
 
 
