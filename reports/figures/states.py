@@ -2,7 +2,8 @@
 """The state machine of an interrupt: four states, an arrow for each edge that the run measured.
 
 An edge usually has several transitions (an interrupt becomes pending by a line, by a register write, by an SGI …); its
-cost is their geometric mean over all scenarios, and the same table stands below the drawing in the page.
+cost is their geometric mean over all scenarios, and the same table stands below the drawing in the page. What the guest
+does itself (acknowledge, EOI) is hardware, the same for every design: no part of any mean, and the whole of some edges.
 """
 
 import math
@@ -35,12 +36,15 @@ _WIDTH, _HEIGHT = 9.6, 4.9
 
 @dataclass(frozen=True)
 class Edge:
-    """One edge: states, its transitions, and the geometric mean of their costs in each of the two designs."""
+    """One edge: states, its transitions, and the geometric mean of their costs in each of the two designs.
+
+    hardware: the transitions that are the guest's own, which the means leave out.
+    """
 
     before: str
     after: str
     transitions: tuple[str, ...]
-    operations: tuple[str, ...]
+    hardware: tuple[str, ...]
     reference: float
     candidate: float
 
@@ -73,7 +77,8 @@ def edges(report: Report, meter: Meter) -> list[Edge]:
         before, after = state_name(texts["before"]), state_name(texts["after"])
         if before and after and before != after:
             found.setdefault((before, after), []).append(name)
-            edge_of[name] = (before, after)
+            if texts["group"] != "guest":
+                edge_of[name] = (before, after)
     costs: list[dict[tuple[str, str], list[float]]] = []
     for design in designs:
         by_edge: dict[tuple[str, str], list[float]] = {}
@@ -85,9 +90,10 @@ def edges(report: Report, meter: Meter) -> list[Edge]:
     for edge in sorted(found, key=lambda pair: (STATES.index(pair[0]), STATES.index(pair[1]))):
         names = found[edge]
         means = [geometric_mean(by_edge.get(edge, ())) for by_edge in costs] + [float("nan")] * (2 - len(designs))
-        if any(is_number(mean) for mean in means):
-            operations = tuple(dict.fromkeys(report.text(name, "operation") or name for name in names))
-            result.append(Edge(*edge, tuple(names), operations, means[0], means[1]))
+        hardware = tuple(name for name in names if name not in edge_of)
+        if hardware or any(is_number(mean) for mean in means):
+            own = tuple(name for name in names if name in edge_of)
+            result.append(Edge(*edge, own, hardware, means[0], means[1]))
     return result
 
 
@@ -138,13 +144,17 @@ def _arrow(sheet: Sheet, edge: Edge, designs: int) -> None:
     ratio = edge.ratio
     role = {"▼": "candidate", "▲": "reference"}.get(glyph(ratio), "muted")
     start, end = _on_border(x0, y0, dx, dy, nx, ny, gap), _on_border(x1, y1, -dx, -dy, nx, ny, gap)
-    _line_with_head(sheet, _inches(*start), _inches(*end), role)
+    _line_with_head(sheet, _inches(*start), _inches(*end), role, () if edge.transitions else (3, 2))
     # On diagonals the label sits nearer the start: the two directions and the other diagonal meet in the middle.
-    share = 0.29 if diagonal else 0.5
+    share = 0.37 if diagonal else 0.5
     x, y = _inches(start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
     costs = f"{shown(edge.reference)} → {shown(edge.candidate)}" if designs > 1 else shown(edge.reference)
-    count = f"{len(edge.transitions)} transition{'s' if len(edge.transitions) > 1 else ''}"
-    lines = [f"{glyph(ratio)} {ratio_text(ratio)}", costs, count] if designs > 1 else [costs, count]
+    number = len(edge.transitions or edge.hardware)
+    count = f"{number} transition{'s' if number > 1 else ''}"
+    if not edge.transitions:
+        lines = ["in hardware", count]
+    else:
+        lines = [f"{glyph(ratio)} {ratio_text(ratio)}", costs, count] if designs > 1 else [costs, count]
     across: Side = "center"
     down = "center"
     if dx and not dy:
@@ -157,11 +167,11 @@ def _arrow(sheet: Sheet, edge: Edge, designs: int) -> None:
     sheet.words([(x, y, "\n".join(lines))], 8.5, across=across, down=down, url=f"#{edge.anchor}")
 
 
-def _line_with_head(sheet: Sheet, start: Point, end: Point, role: str) -> None:
+def _line_with_head(sheet: Sheet, start: Point, end: Point, role: str, dash: tuple[float, ...]) -> None:
     length = math.dist(start, end)
     ux, uy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
     neck = end[0] - 0.11 * ux, end[1] - 0.11 * uy
-    sheet.lines([[start, neck]], role, 1.7)
+    sheet.lines([[start, neck]], role, 1.7, dash)
     sides = [(neck[0] + side * 0.05 * -uy, neck[1] + side * 0.05 * ux) for side in (1, -1)]
     sheet.polygons([[end, *sides]], role)
 

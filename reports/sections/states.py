@@ -3,7 +3,7 @@
 
 from reports import claims, matrix
 from reports.data import Report
-from reports.figures.states import edges
+from reports.figures.states import Edge, edges
 from reports.html import Markup, breakable, join, tag
 from reports.numbers import cell, number, ratio_cell
 from reports.sections import Section, figure, head, scroll
@@ -13,16 +13,25 @@ FEW = 6
 """Transitions named beside an edge; the rest stand behind a disclosure."""
 
 
-def _names(names: tuple[str, ...], report: Report) -> Markup:
+def _links(names: tuple[str, ...], report: Report) -> Markup:
     listed = linked(report)
     links = [
         tag("a", breakable(name), href=f"#{entry_anchor(name)}") if name in listed else breakable(name)
         for name in names
     ]
-    separated = [part for link in links for part in (Markup(", "), link)][1:]
-    if len(names) <= FEW:
-        return join(*separated)
-    return tag("details", tag("summary", f"{len(names)} transitions"), tag("p", separated))
+    return join(*[part for link in links for part in (Markup(", "), link)][1:])
+
+
+def _names(names: tuple[str, ...], report: Report) -> Markup:
+    links = _links(names, report)
+    return links if len(names) <= FEW else tag("details", tag("summary", f"{len(names)} transitions"), tag("p", links))
+
+
+def _hardware(edge: Edge, report: Report) -> Markup | None:
+    """Return the edge's transitions that the guest makes alone, None when it has none."""
+    if not edge.hardware:
+        return None
+    return tag("details", tag("summary", f"{len(edge.hardware)} in hardware"), tag("p", _links(edge.hardware, report)))
 
 
 def section(report: Report) -> Section | None:
@@ -36,7 +45,8 @@ def section(report: Report) -> Section | None:
         "arrow links to its row below.",
         "Each arrow says what its transitions cost in the legacy design → in the redesign (geometric mean), and "
         "the ratio. "
-        "▼ and blue: the redesign is cheaper; ▲ and orange: it is dearer; ≈ and grey: the same within 2 %.",
+        "▼ and blue: the redesign is cheaper; ▲ and orange: it is dearer; ≈ and grey: the same within 2 %. "
+        "Dashed: the guest does it alone, in hardware.",
         linked=True,
     )
     if drawn is None:
@@ -50,7 +60,7 @@ def section(report: Report) -> Section | None:
                 "tr",
                 tag("th", f"{edge.before} → {edge.after}", scope="row"),
                 costs,
-                tag("td", _names(edge.transitions, report), class_="text"),
+                tag("td", _names(edge.transitions, report), _hardware(edge, report), class_="text"),
                 id=edge.anchor,
             )
         )

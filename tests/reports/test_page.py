@@ -19,6 +19,7 @@ from bench.results import Results, frame
 from kvmarm.errors import UsageError
 from reports import claims
 from reports.data import SCENARIO, Report
+from reports.figures.states import edges
 from reports.numbers import ratio_text, shown
 from tests.reports import synthetic
 from tests.reports.parse import Page, Table, value
@@ -368,3 +369,20 @@ def test_break_even_is_where_the_costs_meet(tmp_path: Path) -> None:
     }
     both = [share * means[design, True] + (1 - share) * means[design, False] for design in ("old", "new")]
     assert both[0] == pytest.approx(both[1])
+
+
+def test_what_the_guest_does_itself_is_an_edge_without_a_cost(run_folder: Path, run: Page) -> None:
+    report = Report(run_folder)
+    found = {(edge.before, edge.after): edge for edge in edges(report, report.meters()[0])}
+    ack = found["pending", "active"]
+    assert ack.hardware == ("ack_edge_spi",) and not ack.transitions and math.isnan(ack.reference)
+    end = found["active", "inactive"]
+    assert end.hardware == ("eoi_edge_spi",) and end.transitions == ("sync_after_eoi", "mmio_write_ICACTIVER")
+    table = pd.read_parquet(run_folder / "transitions.parquet")
+    for design, mean in (("old", end.reference), ("new", end.candidate)):
+        own = table[(table["design"] == design) & table["transition"].isin(end.transitions)]["instructions"]
+        assert mean == pytest.approx(math.exp(np.log(own).mean()))
+    rows = {row[0]: row for table in run.tables if table.section == "states" for row in table.rows}
+    assert rows["pending → active"][1:3] == ["–", "–"] and "1 in hardware" in rows["pending → active"][4]
+    assert _close(rows["active → inactive"][1], end.reference)
+    assert 'href="#edge-pending-active"' in run.source and "in hardware</text>" in run.source
