@@ -96,15 +96,15 @@ def share_of_mmio(report: Report) -> dict[str, float]:
     return {workload: share for workload, share in shares.items() if is_number(share)}
 
 
-def break_even(report: Report) -> float:
-    """Return the share of MMIO at which both designs would cost the same, NaN when one is cheaper at every share.
+def mean_costs(report: Report) -> tuple[float, float, float, float] | None:
+    """Return the mean costs of an MMIO operation and of any other over all workloads, of the first and second design.
 
-    From the mean cost of an MMIO operation and of any other operation over all workloads of the run.
+    None when one of the four is not known.
     """
     parts, unit = workload_parts(report)
     designs = list(dict.fromkeys(part.design for part in parts))
     if not unit or len(designs) < 2:
-        return float("nan")
+        return None
     means = []
     for design in designs[:2]:
         for mmio in (True, False):
@@ -112,9 +112,16 @@ def break_even(report: Report) -> float:
                 part for part in parts if part.design == design and part.kind != TOTAL and is_mmio(part.kind) == mmio
             ]
             count = sum(part.operations for part in own)
-            if not count:
-                return float("nan")
-            means.append(total(part.cost for part in own) / count)
+            means.append(total(part.cost for part in own) / count if count else float("nan"))
+    first, second, third, fourth = means
+    return (first, second, third, fourth) if all(map(is_number, means)) else None
+
+
+def break_even(report: Report) -> float:
+    """Return the share of MMIO at which both designs would cost the same, NaN when one is cheaper at every share."""
+    means = mean_costs(report)
+    if means is None:
+        return float("nan")
     mmio_0, other_0, mmio_1, other_1 = means
     slope = (mmio_1 - mmio_0) - (other_1 - other_0)
     share = (other_0 - other_1) / slope if slope else float("nan")
@@ -138,13 +145,12 @@ def rare_claim(report: Report) -> Claim:
         ("share of operations, median", join(percent_number(median(values)), f" over {len(values)} workloads")),
         ("lowest and highest", join(percent_number(min(values)), " – ", percent_number(max(values)))),
     ]
-    even = break_even(report)
-    words = (
-        join("at an MMIO share of ", percent_number(even))
-        if is_number(even)
-        else "at no share: one design is cheaper throughout"
-    )
-    figures.append(("the designs would break even", words))
+    means, even = mean_costs(report), break_even(report)
+    if is_number(even):
+        figures.append(("the designs would break even", join("at an MMIO share of ", percent_number(even))))
+    elif means is not None:
+        cheaper = "the redesign" if means[2:] < means[:2] else "the legacy design"
+        figures.append(("the designs would break even", f"at no share: {cheaper} is cheaper throughout"))
     return Claim(2, statement, verdict, figures, rule, "workloads")
 
 
