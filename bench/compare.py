@@ -344,9 +344,16 @@ def _compare_times(result: Comparison, baseline: Results, candidate: Results, co
 
 def _units(run: Results) -> Iterator[tuple[tuple[Any, ...], "pd.Series[float]"]]:
     """Yield (key, median ns by process) for every timed transition."""
-    for key, group in run.table("samples").groupby(list(KEY), sort=True):
-        numbers, medians, _ = statistics.unit_medians(group["process"].to_numpy(), group["ns"].to_numpy())
-        yield tuple(key), pd.Series(medians, index=numbers, dtype=float)
+    samples = run.table("samples")
+    of_key: dict[tuple[Any, ...], tuple[list[int], list[float]]] = {}
+    columns = (samples[column].tolist() for column in (*KEY, "process", "ns"))
+    for *key, process, ns in zip(*columns, strict=True):
+        own = of_key.setdefault(tuple(key), ([], []))
+        own[0].append(process)
+        own[1].append(ns)
+    for found, (processes, values) in of_key.items():
+        numbers, medians, _ = statistics.unit_medians(processes, values)
+        yield found, pd.Series(medians, index=numbers, dtype=float)
 
 
 def _difference(a: "pd.Series[float]", b: "pd.Series[float]", paired: bool) -> statistics.Difference:

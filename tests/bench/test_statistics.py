@@ -187,6 +187,35 @@ def test_trimmed_t_is_scipys():
     assert (math.log(ours.low), math.log(ours.high)) == pytest.approx((interval.low, interval.high))
 
 
+def test_rank_and_sign_tests_are_scipys():
+    from scipy import stats
+
+    rng = np.random.default_rng(11)
+    for turn in range(400):
+        first, second = rng.integers(1, 14, 2)
+        a, b = rng.normal(0, 1, first), rng.normal(turn % 3, 1, second)
+        if turn % 4 == 0:
+            a, b = np.round(a), np.round(b)
+        if len(set(a) | set(b)) > 1:
+            assert s.rank_p(a, b) == pytest.approx(stats.mannwhitneyu(a, b).pvalue), (a, b)
+        moved = int(rng.integers(1, 40))
+        positive = int(rng.integers(0, moved + 1))
+        assert s.sign_p(positive, moved) == pytest.approx(stats.binomtest(positive, moved).pvalue)
+    assert s.rank_p([1, 1, 1], [1, 1]) == 1 and s.sign_p(0, 0) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([-1.0, 0.0, 1.0, 2.5, 7.0, math.nan])), max_size=30))
+def test_each_process_counts_by_the_median_of_its_samples(samples):
+    units, medians, real = s.unit_medians([process for process, _ in samples], [ns for _, ns in samples])
+    usable = [(process, ns) for process, ns in samples if ns > 0]
+    processes = sorted({process for process, _ in usable})
+    if len(processes) == 1 and len(usable) > 1:
+        assert not real and len(medians) == min(s.BLOCKS, len(usable))
+        return
+    assert units.tolist() == processes and real == (len(processes) > 1)
+    assert medians.tolist() == [np.median([ns for number, ns in usable if number == process]) for process in processes]
+
+
 def test_a_fifth_of_wild_processes_hides_nothing():
     """A busy machine: two processes in ten take several times as long."""
     rng = np.random.default_rng(10)
