@@ -25,6 +25,14 @@ from reports.numbers import is_number
 
 SCENARIO = ("gic", "irqs", "vcpus", "lrs", "pending", "live")
 """What a measurement was made with; a scenario is one value of each."""
+SCENARIO_WORDS = {
+    "gic": "GICv{}",
+    "irqs": "{} INTIDs",
+    "vcpus": "{} vCPUs",
+    "lrs": "{} LRs",
+    "pending": "{} pending",
+    "live": "{} live",
+}
 TEXT_COLUMNS = ("group", "before", "operation", "after", "expected", "title", "why")
 NAN = float("nan")
 
@@ -253,15 +261,7 @@ class Report:
         if short:
             # None pending is what a reader takes for granted.
             names = [name for name in names if values[name] or name not in ("pending", "live")]
-        words = {
-            "gic": "GICv{}",
-            "irqs": "{} INTIDs",
-            "vcpus": "{} vCPUs",
-            "lrs": "{} LRs",
-            "pending": "{} pending",
-            "live": "{} live",
-        }
-        text = ", ".join(words[name].format(values[name]) for name in names)
+        text = ", ".join(SCENARIO_WORDS[name].format(values[name]) for name in names)
         self._scenario_texts[scenario, short] = text
         return text
 

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The run against a baseline: what changed, regressions first. The verdicts are those of `vgic-bench compare`."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from bench.compare import Comparison, Row, compare
+from bench.compare_table import varying
 from bench.results import Results
 from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from reports.data import SCENARIO_WORDS
 from reports.html import breakable, join, tag
 from reports.numbers import is_number, number, plain, ratio_text, shown
 from reports.sections import Section, head, scroll
@@ -11,8 +16,8 @@ from reports.sections import Section, head, scroll
 ORDER = (REGRESSED, INCONCLUSIVE, NOT_COMPARABLE, "new", IMPROVED)
 GLYPHS = {REGRESSED: "▲", IMPROVED: "▼", INCONCLUSIVE: "?", NOT_COMPARABLE: "⊘", "new": "+", UNCHANGED: "≈"}
 STYLE = {REGRESSED: "more", IMPROVED: "less"}
-MOST = 400
-"""Rows shown; the rest are counted."""
+MOST = 120
+"""Rows shown of each verdict; the rest are counted."""
 
 
 def changes(comparison: Comparison) -> list[Row]:
@@ -27,8 +32,19 @@ def changes(comparison: Comparison) -> list[Row]:
     return sorted(rows, key=rank)
 
 
-def _row(row: Row) -> str:
-    if row.meter == "events":
+def shortened(rows: list[Row]) -> list[Row]:
+    """Return at most MOST rows of each verdict, in their order."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for row in rows:
+        seen[row.verdict] += 1
+        if seen[row.verdict] <= MOST:
+            kept.append(row)
+    return kept
+
+
+def _row(row: Row, said: Sequence[str]) -> str:
+    if row.meter in ("events", "instructions"):
         numbers = (shown(row.baseline), shown(row.candidate))
     elif row.meter == "time":
         numbers = (f"{shown(row.baseline)} ns", f"{shown(row.candidate)} ns")
@@ -43,7 +59,7 @@ def _row(row: Row) -> str:
     return tag(
         "tr",
         tag("th", breakable(row.name), scope="row"),
-        tag("td", row.configuration or f"GICv{row.fields.get('gic', '?')}", class_="text quiet"),
+        tag("td", _scenario(row, said), class_="text quiet"),
         tag("td", row.meter, class_="text"),
         tag("td", numbers[0]),
         tag("td", numbers[1]),
@@ -59,10 +75,17 @@ def _row(row: Row) -> str:
     )
 
 
+def _scenario(row: Row, said: Sequence[str]) -> str:
+    """Return what of a row's configuration differs between rows, in words; none pending goes without saying."""
+    known = [name for name in said if row.fields.get(name) or (name in row.fields and name not in ("pending", "live"))]
+    return ", ".join(SCENARIO_WORDS[name].format(row.fields[name]) for name in known)
+
+
 def section(baseline: Results, candidate: Results) -> Section:
     """Return the section that holds the run against a baseline."""
     comparison = compare(baseline, candidate)
     found = changes(comparison)
+    kept = shortened(found)
     verdicts = (REGRESSED, IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, "new", UNCHANGED)
     counts = [(verdict, comparison.count(verdict)) for verdict in verdicts]
     parts = [part for verdict, count in counts if count for part in (", ", number(count), f" {verdict}")][1:]
@@ -81,21 +104,22 @@ def section(baseline: Results, candidate: Results) -> Section:
             ("Verdict", "text"),
             ("Note", "text"),
         )
+        said = varying(kept)
         table = scroll(
-            tag("table", heads, tag("tbody", [_row(row) for row in found[:MOST]])),
+            tag("table", heads, tag("tbody", [_row(row, said) for row in kept])),
             "Changes against the baseline",
             tall=True,
         )
     rest = (
         tag(
             "p",
-            number(len(found) - MOST),
+            number(len(found) - len(kept)),
             " more changes: ",
             tag("code", "vgic-bench compare"),
             " lists them all.",
             class_="quiet",
         )
-        if len(found) > MOST
+        if len(found) > len(kept)
         else None
     )
     how = tag(

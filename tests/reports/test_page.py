@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import pandas as pd
 import pytest
 
 import reports
+from bench.compare import Row
 from bench.results import Results, frame
 from kvmarm.errors import UsageError
 from reports import claims
 from reports.data import SCENARIO, Report
 from reports.figures.states import edges
 from reports.numbers import ratio_text, shown
+from reports.sections import baseline
 from tests.reports import synthetic
 from tests.reports.parse import Page, Table, value
 
@@ -290,6 +293,21 @@ def test_against_a_baseline_regressions_come_first(run_folder: Path, tmp_path: P
     assert verdicts[0].endswith("regressed")
     assert verdicts == sorted(verdicts, key=lambda text: not text.endswith("regressed"))
     assert any(row[2] == "events" for row in table.rows) and any(row[2] == "time" for row in table.rows)
+    assert {row[1] for row in table.rows} == {"GICv2", "GICv3"}, "what all rows have in common is left out"
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_of_many_changes_each_verdict_keeps_its_place(run_folder: Path, tmp_path: Path) -> None:
+    """Hundreds of undecided times must not push out what improved; what is left out is counted."""
+    results = synthetic.results(slower=0.6, seed=3)
+    rows = [Row("time", {"design": "new", "transition": f"t{n}"}, 1.0, 1.1, "inconclusive", 1.1) for n in range(500)]
+    rows += [Row("time", {"design": "new", "transition": "quicker"}, 1.0, 0.5, "improved", 0.5)]
+    kept = baseline.shortened(rows)
+    assert len(kept) == baseline.MOST + 1 and kept[-1].name == "new quicker"
+    page = _page(results, tmp_path, baseline=run_folder)
+    table = next(table for table in page.tables if table.section == "baseline")
+    verdicts = Counter(row[6].split(maxsplit=1)[1] for row in table.rows)
+    assert verdicts["improved"] and max(verdicts.values()) <= baseline.MOST
 
 
 @pytest.mark.usefixtures("empty_figures")
