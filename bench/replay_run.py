@@ -36,7 +36,7 @@ LATENCY_BINS = 40
     S_READS, S_READS_EQUAL, S_LATENCIES, S_LATENCY_OPS, S_LATENCY_MOST, S_DIFFERENCES, S_READ_DIFFERENCES, S_EXTRA,
     S_READS_UNLISTED, S_REASONS,
 ) = range(19)  # fmt: skip
-"""S_DIFFERENCES, S_READ_DIFFERENCES: rows used of the tables; from S_REASONS on: all differences at entries, by reason."""
+"""S_DIFFERENCES, S_READ_DIFFERENCES: rows of the tables in use; from S_REASONS on: differences at entries by reason."""
 SCALARS = 21
 
 DIFFERENCE = np.dtype(

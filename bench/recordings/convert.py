@@ -162,7 +162,7 @@ class Recording:
         assert self._survey is not None
         g[placing.G_EMULATED] = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         g[placing.G_PROBED] = self.probed
-        g[placing.G_SGI_PROBED] = bool(self._survey.kinds[ev.SGI_VALUE])
+        g[placing.G_SGI_SINCE] = self._survey.sgi_probed_since
         g[placing.G_DIST_BASE] = self._distributor
         g[placing.G_REDIST_BASE] = self._redistributors
         g[placing.G_LR_LAYOUT] = self.lr_layout
@@ -311,8 +311,9 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
     gic = options.gic or (survey.gic_version(distributor, vcpus) if told else 3)
     vcpus = max(vcpus, survey.created(distributor, redistributors, gic))
     irqs = options.irqs or survey.interrupts(distributor)
-    probed = bool(survey.kinds[ev.LR_ENTRY])
-    lrs = options.lrs or (min(survey.list_registers, 16) if probed and survey.list_registers else DEFAULT_LRS)
+    # One of the two alone does not tell what happened between them.
+    probed = bool(survey.kinds[ev.LR_ENTRY] and survey.kinds[ev.LR_EXIT])
+    lrs = options.lrs or (min(survey.list_registers, 16) if survey.list_registers else DEFAULT_LRS)
     config = _config(name, gic, vcpus, irqs, lrs)
     facts = {
         "vCPUs": machine.describe(),
@@ -320,7 +321,7 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
         + " (assumed: nothing tells its version)" * (not told)
         + (f", distributor at {distributor:#x}{unused}" if distributor >= 0 else ", its frames not accessed")
         + (f", redistributors at {redistributors:#x}" if gic == 3 and redistributors >= 0 else ""),
-        "probes": "list registers" * probed + (", SGI values" if survey.kinds[ev.SGI_VALUE] else "") or "none",
+        "probes": ", ".join(["list registers"] * probed + ["SGI values"] * bool(survey.kinds[ev.SGI_VALUE])) or "none",
     }
     recording = Recording(name, kind, config, lines, facts, machines=len(machines), probed=probed)
     recording._spool, recording._survey, recording._options = spool, survey, options

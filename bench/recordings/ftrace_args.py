@@ -304,6 +304,8 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
         if event.vcpu < 0:
             return -2
         thread.probed = event.vcpu
+        if event.kind == ev.LR_ENTRY:
+            learn_entry(thread, event.time)
         return records
     if name == NAME_SGI1R:
         event.kind = ev.SGI_VALUE

@@ -76,5 +76,7 @@ def parse_threads(items: list[str]) -> dict[int, int]:
             raise UsageError(f"--vcpu-thread {item!r}: expected PID=N, a thread and its vCPU number")
         if int(vcpu) in given.values():
             raise UsageError(f"--vcpu-thread {item}: vCPU {vcpu} is given twice")
+        if int(pid) in given:
+            raise UsageError(f"--vcpu-thread {item}: thread {pid} is given twice")
         given[int(pid)] = int(vcpu)
     return given

@@ -10,7 +10,8 @@ Rules, besides those in `placing`:
 - With LR probes, acknowledgements and completions follow from each list register's state at entry and exit: 1>2 ack,
   1>0 ack and EOI, 2>0 EOI, 3>1 EOI, 3>2 EOI and ack, 3>0 EOI, ack and EOI. Within one stay in the guest: completions of
   what was active first, then what came and went, last what stays active (one priority: nothing nests).
-- Without them the guest is assumed to take at once what was deliverable at its entry: each an ack and an EOI.
+- Without them, or before the first, the guest is assumed to take at once what was deliverable at its entry: each an ack
+  and an EOI.
 - A taken timer interrupt lowers its line (the handler sets the timer anew; KVM traces only what it re-evaluates).
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
 - Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
@@ -32,7 +33,7 @@ from bench.recordings.placing import (
     G_LR_LAYOUT,
     G_PROBED,
     G_REDIST_BASE,
-    G_SGI_PROBED,
+    G_SGI_SINCE,
     G_TOTAL,
     G_VCPUS,
     G_WAITING_SPIS,
@@ -205,7 +206,7 @@ def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, counter: Any
         set_interface(ops, g, cpus, vcpu)
     number = enter(ops, g, cpus, vcpu)
     g[counter] += 1
-    if g[G_PROBED] == 0:
+    if cpu.probed == 0:
         _plan(g, cpus, spis, vcpu)
     return number
 
@@ -337,9 +338,12 @@ def place_kvm(
             g[N_NO_VCPU] += 1
             continue
         cpu = cpus[vcpu]
-        if kind == ev.LINE:
+        if g[G_PROBED] == 0 and (kind == ev.LR_ENTRY or kind == ev.LR_EXIT):
+            g[N_SAME] += 1
+        elif kind == ev.LINE:
             _line(ops, g, cpus, spis, vcpu, np.int64(event.a), np.int64(event.b))
         elif kind == ev.LR_ENTRY:
+            cpu.probed = 1
             number = _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES)
             _snapshot(events, first, registers, cpu.lr)
             cpu.lr_count = registers
@@ -351,7 +355,7 @@ def place_kvm(
             _snapshot(events, first, registers, record.lr)
             done[0] += 1
         elif kind == ev.ENTRY:
-            if cpu.in_guest == 0 or cpu.confirmed != 0 or g[G_PROBED] == 0:
+            if cpu.in_guest == 0 or cpu.confirmed != 0 or cpu.probed == 0:
                 _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES)
                 cpu.lr_count = 0
             else:
@@ -367,11 +371,11 @@ def place_kvm(
             g[N_EXITS] += 1
         elif kind == ev.EXIT:
             if cpu.in_guest != 0:
-                if g[G_PROBED] == 0:
+                if cpu.probed == 0:
                     _assume(ops, g, cpus, refs, vcpu)
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
-            elif g[G_PROBED] == 0:
+            elif cpu.probed == 0:
                 _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED)
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
@@ -379,7 +383,7 @@ def place_kvm(
                 g[N_SAME] += 1
         elif kind == ev.GPA_READ or kind == ev.GPA_WRITE:
             _mmio(ops, g, cpus, spis, vcpu, event)
-        elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and g[G_SGI_PROBED] == 0):
+        elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and event.time < g[G_SGI_SINCE]):
             if g[G_GIC] != 3:
                 g[N_ILLEGAL] += 1
                 continue

@@ -63,6 +63,7 @@ CPU = np.dtype(
         ("taking", np.int64),
         ("taking_spis", np.int64),
         ("confirmed", np.int64),
+        ("probed", np.int64),
     ]
 )
 """One vCPU. `line`: level of the timer line, `told`: as last injected; `physical`: the forwarded interrupt's active
@@ -70,7 +71,8 @@ bit; `active`: the guest holds the timer interrupt; `set_…`: what the guest's 
 (KVM recordings); `lr`: list registers at the latest entry. `levels`, `enabled`, `latched`, `running`: bit masks over
 INTIDs 0..31 (line level, enabled, pending without a line, active). For recordings without LR probes: `waiting`: SGIs
 sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
-`confirmed`: the entry that a probe announced was seen too."""
+`confirmed`: the entry that a probe announced was seen too; `probed`: list registers have been seen, and count from
+there on."""
 
 SPI_BYTES = 1024
 SPI = np.dtype(
@@ -79,7 +81,7 @@ SPI = np.dtype(
 """One shared interrupt, as far as the guest's register writes and its line tell."""
 
 # Configuration.
-G_COUNT, G_TOTAL, G_GIC, G_VCPUS, G_LRS, G_IRQS, G_PROBED, G_SGI_PROBED = range(8)
+G_COUNT, G_TOTAL, G_GIC, G_VCPUS, G_LRS, G_IRQS, G_PROBED, G_SGI_SINCE = range(8)
 G_DIST_BASE, G_REDIST_BASE, G_DIST_ENABLED, G_LR_LAYOUT, G_WAITING_SPIS, G_EMULATED = range(8, 14)
 # Counters from here on; names and meaning in COUNTERS.
 G_FIRST_COUNTER = 16

@@ -5,8 +5,10 @@ Placement needs facts (vCPUs, GIC version, where the GIC is) that only the whole
 cannot be read twice. Events are about a tenth of the text they come from.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 
@@ -19,28 +21,50 @@ ROWS = 1 << 15
 """Events read back at a time."""
 
 
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn an OSError of a temporary file into a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"temporary files cannot be written: {error.strerror or error}, expected TMPDIR to name a folder with room "
+            "(half the size of the text)"
+        ) from error
+
+
+def temporary_file() -> IO[bytes]:
+    """Return an open temporary file that vanishes when it is closed. Raises UsageError."""
+    with explained():
+        return tempfile.TemporaryFile(prefix="vgic-bench-")
+
+
 class Spool:
     """A temporary file of EVENT records; written once, then read as often as wanted."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="vgic-bench-")  # noqa: SIM115 - closed by close()
+        self._file = temporary_file()
         self.rows = 0
 
     def append(self, events: np.ndarray) -> None:
         """Add an array of EVENT."""
         if len(events):
-            self._file.write(np.ascontiguousarray(events).tobytes())
+            with explained():
+                self._file.write(np.ascontiguousarray(events).tobytes())
             self.rows += len(events)
 
     def read(self) -> Iterator[np.ndarray]:
         """Yield arrays of at most ROWS events."""
-        self._file.seek(0)
+        with explained():
+            self._file.seek(0)
         while data := self._file.read(ROWS * EVENT.itemsize):
             yield np.frombuffer(bytearray(data), EVENT)
 
     def close(self) -> None:
         """Delete the file."""
-        self._file.close()
+        # Where the disk is full, what is left to write cannot be written now either.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 _SET_UP_KINDS = np.array(

@@ -25,6 +25,8 @@ _IDBITS = 0x1F << 19
 _LAST = 0x10
 """GICR_TYPER.Last: no redistributor follows."""
 _MOST_REDISTRIBUTORS = 512
+_TRAP_TO_VALUE = 1_000_000
+"""ns between an SGI's trap and the probe of its value, at most."""
 _SGIR_BITS = 0x03FF800F
 """GICD_SGIR: filter, targets, NSATT, INTID."""
 DIST_SIZE, REDIST_SIZE, _V2_SIZE = 0x10000, 0x20000, 0x1000
@@ -57,6 +59,7 @@ class Survey:
     first_time: int = -1
     last_time: int = -1
     backwards: int = 0
+    sgi_probed_since: int = 1 << 62
 
     def add(self, events: np.ndarray) -> None:
         """Take an array of EVENT into account."""
@@ -78,6 +81,10 @@ class Survey:
             self.highest_intid = max(self.highest_intid, int(shared.max()))
         self._add_mmio(events[(kind == ev.GPA_READ) | (kind == ev.GPA_WRITE)])
         self._add_frames(events[(kind == ev.FRAME_READ) | (kind == ev.FRAME_WRITE)])
+        sgis = events["time"][kind == ev.SGI_VALUE]
+        if len(sgis):
+            # The trap of the first one comes before its value.
+            self.sgi_probed_since = min(self.sgi_probed_since, int(sgis[0]) - _TRAP_TO_VALUE)
         probes = events[(kind == ev.LR_ENTRY) | (kind == ev.LR_EXIT)]
         if len(probes):
             self.list_registers = max(self.list_registers, int(probes["n"].max()))

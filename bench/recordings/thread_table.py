@@ -152,3 +152,4 @@ def learn_all(events: Any, threads: Any) -> None:
             learn_timer_map(threads[event.thread], np.int32(event.a))
         elif event.kind == ev.LR_ENTRY:
             threads[event.thread].probed = event.vcpu
+            learn_entry(threads[event.thread], event.time)

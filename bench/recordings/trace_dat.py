@@ -16,6 +16,7 @@ from typing import IO
 
 from bench.recordings.detect import TRACE_DAT_MAGIC
 from bench.recordings.source import CHUNK
+from bench.recordings.spool import explained, temporary_file
 from kvmarm.errors import UsageError
 
 OPTION_DONE, OPTION_BUFFER = 0, 3
@@ -124,11 +125,14 @@ def open_container(chunks: Iterator[bytes], path: str, name: str) -> Container:
     if path != "-" and os.path.isfile(path) and _starts_plain(path):
         file = open(path, "rb")  # noqa: SIM115 - lives as long as the container
     else:
-        file = tempfile.TemporaryFile()  # noqa: SIM115
-        file.write(first)
+        file = temporary_file()
+        with explained():
+            file.write(first)
         for chunk in chunks:
-            file.write(chunk)
-        file.seek(0)
+            with explained():
+                file.write(chunk)
+        with explained():
+            file.seek(0)
     container = Container(file, name, 4096)
     file.seek(len(TRACE_DAT_MAGIC))
     version = container._string()

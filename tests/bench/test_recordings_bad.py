@@ -3,7 +3,10 @@
 
 import gzip
 import lzma
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -213,6 +216,7 @@ def test_options_are_checked(tmp_path) -> None:
         lambda: parse_address("--gic-base", "0x123"),
         lambda: parse_threads(["5"]),
         lambda: parse_threads(["5=0", "6=0"]),
+        lambda: parse_threads(["5=0", "5=1"]),
     ):
         with pytest.raises(UsageError, match=r"expected|twice"):
             bad()
@@ -227,3 +231,20 @@ def test_an_overwritten_buffer_is_counted(tmp_path) -> None:
         assert recording.lines["overwritten"] > 9000000
     with open_recording(files.path(NAME)) as recording:
         assert recording.lines["overwritten"] == 0
+
+
+@pytest.mark.parametrize("content", ["text", "trace.dat"])
+def test_no_room_for_temporary_files_is_one_line(tmp_path, content: str) -> None:
+    text = "".join(files.text(BOTH).splitlines(keepends=True)[:2000])
+    data = text.encode() if content == "text" else files.as_trace_dat(files.text(BOTH))
+    (tmp_path / "recording.gz").write_bytes(gzip.compress(data))
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "from bench.recordings.convert import open_recording\nfrom kvmarm.errors import UsageError\n"
+        "try:\n    open_recording(sys.argv[1])\nexcept UsageError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "recording.gz")],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("temporary files cannot be written: File too large") and not done.stderr

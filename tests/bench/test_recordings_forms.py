@@ -254,3 +254,44 @@ def test_trace_dat_counts_add_up_too(tmp_path) -> None:
     with open_recording(str(tmp_path / "trace.dat")) as recording:
         lines = recording.lines
     assert lines["lines"] == lines["events"] + lines["other"] + lines["malformed"]
+
+
+LINUX = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"
+
+
+def _without(name: str, *events: str, until: float = 1.0) -> str:
+    """Return a recording's text without some events in its first part."""
+    lines = files.text(name).splitlines()
+    end = int(len(lines) * until)
+    return "".join(
+        line + "\n"
+        for number, line in enumerate(lines)
+        if number >= end or not any(f" {event}: " in line for event in events)
+    )
+
+
+@pytest.mark.parametrize("events", [["kvm_entry"], ["kvm_sys_access"], ["kvm_get_timer_map"]])
+def test_what_a_probe_tells_needs_no_other_event(tmp_path, events: list[str]) -> None:
+    assert convert(tmp_path, _without(LINUX, *events))[1] == original(LINUX)
+
+
+def test_one_of_the_two_probes_is_as_good_as_none(tmp_path) -> None:
+    recording, neither = convert(tmp_path, _without(LINUX, "vgic_lr_entry", "vgic_lr_exit"))
+    assert recording.facts["probes"] == "SGI values"
+    exits = neither.count("sync 0")
+    for missing in ("vgic_lr_entry", "vgic_lr_exit"):
+        recording, lines = convert(tmp_path, _without(LINUX, missing))
+        assert lines == neither and lines.count("sync 0") == exits
+        assert recording.placed["repaired"] == 0 < recording.placed["told_twice"]
+
+
+def test_probes_may_start_in_the_middle(tmp_path) -> None:
+    probes = ("vgic_lr_entry", "vgic_lr_exit", "vgic_sgi1r")
+    recording, _ = convert(tmp_path, _without(LINUX, *probes, until=0.5))
+    placed = recording.placed
+    assert placed["acks_assumed"] > 100 and placed["acks_from_lrs"] > 100
+    assert placed["sgi_guessed"] > 10 and placed["sgi"] > 10
+    with open_recording(files.path(LINUX)) as whole:
+        files.lines_of(whole)
+    assert placed["sgi_guessed"] + placed["sgi"] == whole.placed["sgi"]
+    assert placed["entries"] == whole.placed["entries"]
