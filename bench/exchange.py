@@ -13,6 +13,7 @@ Rules inside:
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,7 @@ def _json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = "not text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageError(
             f"{file}: not valid JSON ({reason}); expected a results folder, a counts file or pytest-benchmark JSON"
@@ -131,6 +132,7 @@ def write_csv(results: Results, path: str | os.PathLike[str], table: str | None 
 def _samples(results: Results) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Yield (key, its sample rows) for every transition that was timed, in the order of the keys."""
     samples = results.table("samples")
+    samples = samples[samples["ns"].abs() < math.inf]
     for values, group in samples.groupby(list(KEY), sort=True):
         rows = group.sort_values(["process", "position"], kind="stable").to_dict("records")
         yield dict(zip(KEY, _plain(values), strict=True)), [{str(k): v for k, v in row.items()} for row in rows]
@@ -205,6 +207,8 @@ def _from_pytest_benchmark(files: list[tuple[Path, Any]], place: Path) -> Result
                 times = [float(value) for value in stats.get("data") or [stats["median"]]]
                 processes = extra.get("processes") or [process] * len(times)
                 loops = int(stats.get("iterations", 1))
+                if not all(map(math.isfinite, times)):
+                    raise ValueError("stats: a time that is not a number")
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise UsageError(
                     f"{file}: benchmark {number}: field {error}: not as pytest-benchmark writes it"

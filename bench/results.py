@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.results_check import check_filled, check_meta, check_types
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file, check_folder
 
@@ -200,7 +201,7 @@ def load_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise UsageError(f"{path}: not a results folder: it has no meta.json") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: not valid JSON ({error}); the results are damaged") from error
     if not isinstance(meta, dict):
         raise UsageError(f"{file}: expected a JSON object, found {type(meta).__name__}")
@@ -209,16 +210,25 @@ def load_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(schema, int) or isinstance(schema, bool) or schema not in readable:
         expected = " or ".join(str(version) for version in sorted(readable))
         raise UsageError(f"{file}: results schema is {schema!r}, expected {expected}")
+    check_meta(meta, file)
     return meta
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
+    columns = TABLES.get(file.stem, {})
     try:
-        return pd.read_parquet(file)
+        with ParquetFile(file) as plain:
+            schema = plain.schema_arrow
+        frame = pd.read_parquet(file)
     except Exception as error:  # pyarrow raises several kinds, all of which mean the same to a user
         raise _unreadable(file, error) from error
+    if len(frame):
+        check_types(schema, columns, file)
+        check_filled((name for name in columns if name in frame and frame[name].hasnans), columns, file)
+    return frame
 
 
 def _unreadable(file: Path, error: Exception) -> UsageError:
@@ -250,7 +260,11 @@ def load_columns(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[s
                     tables[file.stem] = encoded.read(use_threads=False)
         except Exception as error:  # see _read_parquet
             raise _unreadable(file, error) from error
-        check_columns(tables[file.stem].column_names, file.stem, str(file))
+        table, columns = tables[file.stem], TABLES.get(file.stem, {})
+        check_columns(table.column_names, file.stem, str(file))
+        if len(table):
+            check_types(table.schema, columns, file)
+            check_filled((name for name in columns if table[name].null_count), columns, file)
     return meta, tables
 
 
@@ -307,8 +321,7 @@ def unfinished(meta: dict[str, Any]) -> str:
     """Say what a run lacks by its metadata: "interrupted, it lacks workloads, life"; "" for a finished one."""
     if meta.get("complete") is not False:
         return ""
-    missing = meta.get("missing")
-    lacks = f", it lacks {', '.join(map(str, missing))}" if isinstance(missing, list) and missing else ""
+    lacks = f", it lacks {', '.join(meta['missing'])}" if meta.get("missing") else ""
     return ("interrupted" if meta.get("interrupted") else "unfinished") + lacks
 
 

@@ -54,7 +54,7 @@ def read_requests(path: Path) -> list[Request]:
         where = f"{path}: line {number}"
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{where}: expected one JSON object: {error}") from error
         if not isinstance(values, dict):
             raise UsageError(f"{where}: expected one JSON object with the keys of a configuration")
