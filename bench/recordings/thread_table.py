@@ -101,7 +101,7 @@ def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, sta
         if thread.pid == pid:
             if thread.tgid < 0:
                 thread.tgid = tgid
-            if thread.named < 0:
+            if thread.named < 0 and thread.mapped < 0:
                 _learn_name(thread, data, start, end)
             return index
         index = (index + 1) & mask

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which thread of a recording is which vCPU of which virtual machine.
 
-A thread that enters a guest is a vCPU. Its number comes from its name (kvm-vcpu-3, CPU 3/KVM), else from the probes,
-else from the timer map that KVM traces before the first entry (VMMs whose threads share a name). Threads are put
-together to machines by thread group when the recording has it, else by PID: a VMM creates its vCPUs in order, so a
-number that is there already starts the next machine.
+A thread that enters a guest is a vCPU. Its number comes from the probes, else from the timer map that KVM traces as a
+thread loads its vCPU, else from its name (kvm-vcpu-3, CPU 3/KVM): names are the VMM's, may count from 1, and are cut off
+after 15 characters. Threads are put together to machines by thread group when the recording has it, else by PID: a VMM
+creates its vCPUs in order, so a number that is there already starts the next machine.
 """
 
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ def number_of(thread: Any, given: dict[int, int]) -> int:
     """Return the vCPU number of a thread (a record of THREAD), -1 when nothing tells it. `given`: PID -> number."""
     if int(thread["pid"]) in given:
         return given[int(thread["pid"])]
-    for source in ("named", "probed", "mapped"):
+    for source in ("probed", "mapped", "named"):
         if int(thread[source]) >= 0:
             return int(thread[source])
     return -1

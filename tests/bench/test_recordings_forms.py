@@ -100,6 +100,14 @@ def test_names_that_look_like_other_fields(tmp_path, naming: str) -> None:
     assert convert(tmp_path, text)[1] == original(V3)
 
 
+@pytest.mark.parametrize("naming", ["vcpu {next}", "some-guest-vcpu1", "vcpu 7"])
+def test_the_kernel_knows_better_than_names(tmp_path, naming: str) -> None:
+    # Counted from 1, or cut off after 15 characters.
+    text = re.sub(r"kvm-vcpu-(\d)-", lambda match: naming.format(next=int(match[1]) + 1) + "-", files.text(V3))
+    recording, lines = convert(tmp_path, text)
+    assert lines == original(V3) and recording.config.vcpus == 2
+
+
 def test_a_name_may_come_late(tmp_path) -> None:
     # Who reads trace_pipe sees <...> until the kernel has saved the thread's name.
     lines = [line for line in files.text(V3).splitlines() if "kvm_get_timer_map" not in line]
