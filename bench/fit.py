@@ -45,7 +45,7 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
-    for row in np.flatnonzero(~(figures > 0)):
+    for row in np.flatnonzero(~figures.between(0, np.inf, inclusive="neither")):
         text = table["instructions"].iloc[row]
         raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: expected a number above 0")
     rows = table.assign(instructions=figures)[table["design"] == design_name].reset_index(drop=True)

@@ -172,6 +172,8 @@ def self_test(
 
 def names_of(text: str) -> list[str]:
     """Return the transitions named in a list with commas. Raises UsageError for one that isn't in the catalogue."""
+    from bench.run import check_patterns
     from bench.transitions.catalogue import load_catalogue, select
 
+    check_patterns([text])
     return [entry.name for entry in select(load_catalogue(), [text])]

@@ -28,6 +28,7 @@ from kvmarm.files import atomic_write
 
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition")
 DEFAULT_LRS = 4
+MOST_DIGITS = 9
 
 
 def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -45,8 +46,8 @@ def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
         grid["lrs"] = str(DEFAULT_LRS)
     for column in ("gic", "irqs", "vcpus", "pending", "lrs"):
         for row, text in enumerate(grid[column]):
-            if not text.strip().isdecimal():
-                raise UsageError(f"{path}: line {row + 2}: {column} {text!r}: expected a whole number")
+            if not text.strip().isdecimal() or len(text) > MOST_DIGITS:
+                raise UsageError(f"{path}: line {row + 2}: {column} {text[:40]!r}: expected a whole number of a VM")
         grid[column] = grid[column].astype("int64")
     return grid
 

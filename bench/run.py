@@ -102,6 +102,12 @@ def split(patterns: Iterable[str]) -> list[str]:
     return [part for pattern in patterns for part in pattern.split(",") if part]
 
 
+def check_patterns(patterns: Sequence[str]) -> None:
+    """Raise UsageError for patterns that hold no name at all: `,` is not all of the catalogue."""
+    if patterns and not split(patterns):
+        raise UsageError("--transitions: expected at least one name, group or pattern")
+
+
 def _named(pattern: str, switch_names: set[str]) -> bool:
     return pattern == GROUP or bool(fnmatch.filter(switch_names, pattern))
 
@@ -119,6 +125,9 @@ def check(options: Options) -> None:
         for name in given:
             if name not in known:
                 raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
+    check_patterns(options.transitions)
+    if options.platforms is not None and not options.platforms:
+        raise UsageError("--platforms: expected at least one platform")
     if "cycles" in options.meters:
         chosen_platforms(options.platforms)
     for word, number in (("processes", options.processes), ("passes", options.passes)):

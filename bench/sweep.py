@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import os
 import re
 import textwrap
@@ -29,6 +30,7 @@ from bench import environment, weights
 from bench.designs import check_designs
 from bench.measure import KEY, measure_all
 from bench.results import Results, frame, new_meta, utc_now
+from bench.run import check_patterns
 from bench.switch_tables import transition_tables
 from bench.switch_transitions import switch_transitions
 from bench.timing_run import MEASUREMENT_FAILED
@@ -41,6 +43,9 @@ from kvmarm.events import event_names
 from kvmarm.files import atomic_write
 
 BLOCK_PLACES = 8
+MOST_VALUES = 1024
+"""Of a range: no axis has more values that a VM can have."""
+MOST_COMBINATIONS = 1_000_000
 
 Place = tuple[str, int, int, int, int, int]
 """design, gic, vcpus, irqs, lrs, pending."""
@@ -101,6 +106,10 @@ class Plan:
 def check(plan: Plan) -> None:
     """Raise UsageError when a plan names what is not there, or when nothing is left of it."""
     check_designs(plan.designs)
+    check_patterns(plan.transitions)
+    axes = (plan.gics, plan.irqs, plan.vcpus, plan.lrs, plan.pending)
+    if (combinations := math.prod(map(len, axes))) > MOST_COMBINATIONS:
+        raise UsageError(f"{combinations:,} combinations: expected no more than {MOST_COMBINATIONS:,}; use LOW..HIGH*2")
     if min(plan.pending) < 0:
         raise UsageError(f"pending={min(plan.pending)}: expected 0 or more")
     known = sorted({transition.live for transition in switch_transitions()})
@@ -342,7 +351,9 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
             else:
                 result.append(int(part))
         except ValueError:
-            raise UsageError(f"{option} {part!r}: expected a number, LOW..HIGH or LOW..HIGH*FACTOR") from None
+            raise UsageError(
+                f"{option} {part!r}: expected a number, LOW..HIGH or LOW..HIGH*FACTOR, no more than {MOST_VALUES:,}"
+            ) from None
     return tuple(dict.fromkeys(result))
 
 
@@ -350,6 +361,8 @@ def _span(low: int, high: int, factor: int) -> Iterable[int]:
     if high < low:
         raise ValueError
     if not factor:
+        if high - low >= MOST_VALUES:
+            raise ValueError
         return range(low, high + 1)
     if factor < 2 or low < 1:
         raise ValueError

@@ -56,7 +56,10 @@ def sweep(
     from bench.sweep import sweep as run_sweep
     from bench.transitions.catalogue import cost_transitions
     from bench.warm import ensure_compiled
+    from kvmarm.errors import UsageError
 
+    if jobs < 0:
+        raise UsageError(f"--jobs {jobs}: expected 0 or more")
     plan = Plan(
         designs=tuple(name for name in designs.split(",") if name),
         gics=numbers(gic, "--gic"),

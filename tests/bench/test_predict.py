@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bench import weights
+from bench.fit import read_costs
 from bench.predict import run
 from bench.trace_cost import write_trace_costs
 from kvmarm.design import get_design
@@ -85,6 +86,14 @@ def test_the_cost_of_a_trace_by_kind(tmp_path: Path) -> None:
         assert rows["operations"].to_dict() == {"inject": 2, "mmio_w": 1, "flush": 1, "sync": 1, "total": 5}
         names = list(event_names())
         assert (rows.loc["total", names] == rows.drop("total")[names].sum()).all()
+
+
+def test_instructions_to_fit_are_numbers_above_0(tmp_path: Path) -> None:
+    for text in ("0", "-5", "abc", "1e400", "nan"):
+        path = tmp_path / "costs.csv"
+        path.write_text(f"design,gic,irqs,vcpus,pending,transition,instructions\nold,2,256,4,0,flush_p,{text}\n")
+        with pytest.raises(UsageError, match=f"line 2: instructions '{text}': expected a number above 0"):
+            read_costs(path, "old")
 
 
 def test_weights_name_known_events_only() -> None:

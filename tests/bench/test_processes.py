@@ -44,6 +44,13 @@ def test_a_timing_process_that_fails_is_told_in_one_line(
     assert error.value.exit_status == timing_run.MEASUREMENT_FAILED
 
 
+def test_a_number_too_large_for_any_vm_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "grid.csv"
+    path.write_text(f"design,gic,irqs,vcpus,pending,transition\nold,2,{'9' * 30},4,0,flush_p\n")
+    with pytest.raises(UsageError, match=r"line 2: irqs '9+': expected a whole number"):
+        read_grid(path)
+
+
 @pytest.mark.parametrize("name", ["grid.csv.xz", "grid.csv.gz", "grid.csv"])
 def test_a_grid_that_is_cut_off_is_told_in_one_line(name: str, tmp_path: Path) -> None:
     path = tmp_path / name

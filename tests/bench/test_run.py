@@ -77,6 +77,8 @@ def test_recorded_boots_run_on_both_designs() -> None:
         ({"processes": 0}, "processes=0"),
         ({"pending": 5000}, "none of the transitions applies"),
         ({"platforms": ("no-such",)}, "no-such"),
+        ({"platforms": ()}, "--platforms: expected at least one"),
+        ({"transitions": (",",)}, "--transitions: expected at least one"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_done(options: dict[str, Any], says: str) -> None:

@@ -29,7 +29,7 @@ def test_lists_of_numbers() -> None:
     assert numbers("1,2,2,8", "--x") == (1, 2, 8)
     assert numbers("2..5", "--x") == (2, 3, 4, 5)
     assert numbers("64..1024*2", "--x") == (64, 128, 256, 512, 1024)
-    for wrong in ("a", "1..", "1..8*1", "0..8*2"):
+    for wrong in ("a", "1..", "1..8*1", "0..8*2", "1..99999999999"):
         with pytest.raises(UsageError, match="--x"):
             numbers(wrong, "--x")
 
@@ -144,6 +144,14 @@ def test_live_list_registers_are_an_axis_of_the_world_switches(tmp_path: Path) -
     rows = crossover[(crossover["axis"] == "live") & (crossover["design"] == "c") & (crossover["against"] == "asm")]
     # All list registers always against the live ones only: the C switch loses as they fill up.
     assert (rows["first_ratio"] < rows["last_ratio"]).all() and len(rows) == 2
+
+
+def test_none_and_more_than_any_sweep_could_measure_are_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="--transitions: expected at least one"):
+        check(replace(PLAN, transitions=(",",)))
+    many = tuple(range(1000))
+    with pytest.raises(UsageError, match="6,000,000 combinations: expected no more"):
+        check(replace(PLAN, gics=(2, 3), pending=many, irqs=many))
 
 
 def test_live_list_registers_that_no_transition_has_are_refused() -> None:
