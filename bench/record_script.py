@@ -13,7 +13,7 @@ from kvmarm.errors import UsageError
 
 EVENTS = (
     "kvm_entry", "kvm_exit", "kvm_mmio", "kvm_sys_access", "kvm_wfx_arm64", "kvm_get_timer_map", "kvm_ack_irq",
-    "kvm_irq_line", "kvm_timer_update_irq", "kvm_vcpu_wakeup", "vgic_update_irq_pending",
+    "kvm_irq_line", "kvm_timer_save_state", "kvm_timer_update_irq", "kvm_vcpu_wakeup", "vgic_update_irq_pending",
 )  # fmt: skip
 """What a replay uses, and the few events that help to understand its result."""
 

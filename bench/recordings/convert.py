@@ -18,8 +18,9 @@ from bench.recordings import events as ev
 from bench.recordings.events import EVENT
 from bench.recordings.ftrace_scan import scan
 from bench.recordings.options import Options
-from bench.recordings.place_kvm import EXPECTED, enable_everything, place_kvm
+from bench.recordings.place_kvm import EXPECTED, place_kvm
 from bench.recordings.place_qemu import place_qemu
+from bench.recordings.set_up import enable_everything
 from bench.recordings.source import Source, with_last
 from bench.recordings.spool import Spool, window
 from bench.recordings.survey import DIST_SIZE, TYPER, Survey
@@ -36,6 +37,7 @@ from bench.recordings.thread_table import (
 )  # fmt: skip
 from bench.recordings.thread_table import COUNTERS as SCAN_COUNTERS
 from bench.recordings.threads import Machine, choose, find_machines, roles
+from bench.recordings.timer_states import States
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from kvmarm.trace import Trace, parse_trace
@@ -83,6 +85,7 @@ class Recording:
     _survey: Survey | None = None
     _options: Options = field(default_factory=Options)
     _roles: np.ndarray | None = None
+    _verdicts: np.ndarray = field(default_factory=lambda: np.zeros(1, np.uint8))
     _distributor: int = -1
     _redistributors: int = -1
     _needs_enable: bool = False
@@ -126,6 +129,7 @@ class Recording:
             enable_everything(ops, g, cpus, spis)
         qemu = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         rest = np.zeros(0, EVENT)
+        told = self._roles, expected, found, self._verdicts
         done = 0
         survey = self._survey
         number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
@@ -138,7 +142,7 @@ class Recording:
                 if qemu:
                     after = place_qemu(events, position, g, cpus, spis, refs, ops)
                 else:
-                    after = place_kvm(events, position, g, cpus, spis, refs, ops, self._roles, expected, found)
+                    after = place_kvm(events, position, g, cpus, spis, refs, ops, *told)
                 if int(g[placing.G_COUNT]) > OPS // 2 or after == position:
                     if int(g[placing.G_COUNT]) == 0:
                         break
@@ -279,8 +283,9 @@ def _kvm_events(
 def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Options, spool: Spool) -> Recording:
     threads = new_threads()
     counters = np.zeros(SCAN_COUNTERS, np.int64)
-    survey = Survey()
+    survey, states = Survey(), States(len(threads))
     for events in _kvm_events(chunks, path, name, kind, threads, counters):
+        states.add(events)
         survey.add(events)
         spool.append(events)
     lines = {
@@ -325,7 +330,7 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
     }
     recording = Recording(name, kind, config, lines, facts, machines=len(machines), probed=probed)
     recording._spool, recording._survey, recording._options = spool, survey, options
-    recording._roles = roles(threads, machine, machines)
+    recording._roles, recording._verdicts = roles(threads, machine, machines), states.verdicts
     recording._distributor, recording._redistributors = distributor, redistributors
     recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
     identified = distributor >= 0 and distributor + TYPER in survey.typer
@@ -371,4 +376,6 @@ def compile_readers() -> None:
     enable_everything(placing.new_ops(1 << 10), g, cpus, spis)
     place_qemu(events, 1, g, cpus, spis, refs, ops)
     expected = np.zeros(1, EXPECTED).view(np.recarray)
-    place_kvm(events, 1, g, cpus, spis, refs, ops, np.zeros((1, 2), np.int64), expected, np.zeros(1, np.int64))
+    found, verdicts = np.zeros(1, np.int64), np.zeros(1, np.uint8)
+    place_kvm(events, 1, g, cpus, spis, refs, ops, np.zeros((1, 2), np.int64), expected, found, verdicts)
+    States(1).add(events)

@@ -84,4 +84,7 @@ Q_EXIT = 32
 TIMER_MAP = 15
 """kvm_get_timer_map: a vCPU. For readers only: it tells which vCPU a thread is, and goes no further."""
 
+TIMER_STATE = 16
+"""kvm_timer_save_state of the virtual timer: a CTL, b CVAL, d number of the event among its kind (see timer_states)."""
+
 NO_REGION = -1

@@ -14,6 +14,8 @@ from kvmarm.jit import U64, jit
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 _EQUALS, _OPEN_BRACKET = 61, 91
+VIRTUAL_TIMER = 1
+"""TIMER_VTIMER of enum kvm_arch_timers (include/kvm/arm_arch_timer.h)."""
 
 
 def name_hash(name: str) -> np.uint64:
@@ -31,6 +33,7 @@ NAME_MMIO = name_hash("kvm_mmio")
 NAME_SYS = name_hash("kvm_sys_access")
 NAME_WFX = name_hash("kvm_wfx_arm64")
 NAME_TIMER_MAP = name_hash("kvm_get_timer_map")
+NAME_TIMER_STATE = name_hash("kvm_timer_save_state")
 NAME_LR_ENTRY = name_hash("vgic_lr_entry")
 NAME_LR_EXIT = name_hash("vgic_lr_exit")
 NAME_SGI1R = name_hash("vgic_sgi1r")
@@ -48,6 +51,7 @@ def concerns_vgic(name: Any) -> Any:
         or name == NAME_SYS
         or name == NAME_WFX
         or name == NAME_TIMER_MAP
+        or name == NAME_TIMER_STATE
         or name == NAME_LR_ENTRY
         or name == NAME_LR_EXIT
         or name == NAME_SGI1R
@@ -247,6 +251,22 @@ def _mmio(data: Any, position: Any, end: Any, event: Any) -> Any:
 
 
 @jit
+def _timer_state(data: Any, position: Any, end: Any, event: Any) -> Any:
+    """Read kvm_timer_save_state's arguments into `event`; return as `arguments` does."""
+    keyed = position < end and data[position] == 99
+    event.a, at = _field(data, position, end, keyed)
+    if at >= 0:
+        event.b, at = _field(data, at, end, keyed)
+    if at < 0:
+        return -2
+    timer, at = _field(data, at, end, keyed)
+    if at < 0:
+        return -2
+    event.kind = ev.TIMER_STATE
+    return 0 if timer == U64(VIRTUAL_TIMER) else -1
+
+
+@jit
 def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: Any, done: Any, thread: Any) -> Any:
     """Fill `event` (= out[done]) from the arguments data[position:end] of an event called `name`.
 
@@ -274,6 +294,8 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
             return -2
         event.b, at = _field(data, at, end, keyed)
         return 0 if at >= 0 and event.b <= U64(1) else -2
+    if name == NAME_TIMER_STATE:
+        return _timer_state(data, position, end, event)
     if name == NAME_MMIO:
         return _mmio(data, position, end, event)
     if name == NAME_SYS:

@@ -5,6 +5,8 @@ Rules, besides those in `placing`:
 
 - Flush at the LR probe before an entry, else at kvm_entry; sync at the LR probe after an exit, else at kvm_exit (KVM
   does not fold when no list register was used, so there is no probe then).
+- Without the exit probe, a line that the vCPU's own thread changes before its kvm_exit comes after the sync: a host
+  interrupt (its timer's) ended the stay, and KVM folds before it lets the host take interrupts.
 - Before a vCPU's first entry there is one in which the guest sets its interface up: priority mask, enables, binary
   point.
 - With LR probes, acknowledgements and completions follow from each list register's state at entry and exit: 1>2 ack,
@@ -12,6 +14,8 @@ Rules, besides those in `placing`:
   what was active first, then what came and went, last what stays active (one priority: nothing nests).
 - Without them, or before the first, the guest is assumed to take at once what was deliverable at its entry: each an ack
   and an EOI.
+- Where KVM traced the timer's state, its compare value tells: while it stays, a guest that has its timer interrupt
+  pending takes none at all (its interrupts are masked, see timer_states).
 - A taken timer interrupt lowers its line (the handler sets the timer anew; KVM traces only what it re-evaluates).
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
 - Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
@@ -34,7 +38,6 @@ from bench.recordings.placing import (
     G_PROBED,
     G_REDIST_BASE,
     G_SGI_SINCE,
-    G_TOTAL,
     G_VCPUS,
     G_WAITING_SPIS,
     MAX_RECORDED_LRS,
@@ -50,16 +53,15 @@ from bench.recordings.placing import (
     N_LR_ACKS,
     N_LR_EOIS,
     N_LR_SKIPPED,
-    N_MMIO,
     N_MSI,
     N_NO_VCPU,
     N_OTHER_SGI,
     N_RANGE,
     N_REPAIRED,
     N_SAME,
-    N_SET_UP,
     N_SGI,
     N_SGI_GUESSED,
+    N_TIMER_STATES,
     N_UNCHANGED,
     N_WFI,
     ROOM,
@@ -72,6 +74,7 @@ from bench.recordings.placing import (
     legal_access,
     set_interface,
 )  # fmt: skip
+from bench.recordings.timer_states import WAITING
 from bench.recordings.tracking import sgi_targets, track_write
 from kvmarm.gic import FIRST_LPI, FIRST_RESERVED, FIRST_SPI
 from kvmarm.jit import U64, jit
@@ -154,15 +157,18 @@ def _infer_from_lrs(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, exit_lrs:
 
 
 @jit
-def _plan(g: Any, cpus: Any, spis: Any, vcpu: Any) -> None:
+def _plan(g: Any, cpus: Any, spis: Any, vcpu: Any, verdicts: Any) -> None:
     """Without LR probes: note what is deliverable to `vcpu` as it enters."""
     cpu = cpus[vcpu]
     cpu.taking = 0
     cpu.taking_spis = 0
     if g[G_DIST_ENABLED] == 0:
         return
+    timer = cpu.line != 0 and (cpu.enabled >> TIMER) & 1 != 0
+    if timer and cpu.state >= 0 and verdicts[cpu.state] == WAITING:
+        return
     cpu.taking = cpu.waiting & cpu.enabled & 0xFFFF
-    if cpu.line != 0 and (cpu.enabled >> TIMER) & 1 != 0:
+    if timer:
         cpu.taking |= 1 << TIMER
     if g[G_WAITING_SPIS] > 0:
         for intid in range(FIRST_SPI, min(g[G_IRQS], FIRST_RESERVED)):
@@ -196,19 +202,31 @@ def _assume(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any) -> None:
 
 
 @jit
-def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, counter: Any) -> Any:
+def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, counter: Any, verdicts: Any) -> Any:
     cpu = cpus[vcpu]
     if cpu.in_guest != 0:
         leave(ops, g, cpus, vcpu)
         g[N_REPAIRED] += 1
+    g[N_REPAIRED] += cpu.left
+    cpu.left = 0
     if cpu.started == 0:
         cpu.started = 1
         set_interface(ops, g, cpus, vcpu)
     number = enter(ops, g, cpus, vcpu)
     g[counter] += 1
     if cpu.probed == 0:
-        _plan(g, cpus, spis, vcpu)
+        _plan(g, cpus, spis, vcpu, verdicts)
     return number
+
+
+@jit
+def _has_left(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any) -> None:
+    """An event of the vCPU's own thread, before its kvm_exit: it has left the guest already, and been folded."""
+    cpu = cpus[vcpu]
+    if cpu.in_guest != 0 and cpu.probed == 0:
+        _assume(ops, g, cpus, refs, vcpu)
+        leave(ops, g, cpus, vcpu)
+        cpu.left = 1
 
 
 @jit
@@ -298,14 +316,24 @@ def _snapshot(events: Any, index: Any, count: Any, lrs: Any) -> None:
 
 @jit
 def place_kvm(
-    events: Any, start: Any, g: Any, cpus: Any, spis: Any, refs: Any, ops: Any, roles: Any, expected: Any, done: Any
+    events: Any,
+    start: Any,
+    g: Any,
+    cpus: Any,
+    spis: Any,
+    refs: Any,
+    ops: Any,
+    roles: Any,
+    expected: Any,
+    done: Any,
+    verdicts: Any,
 ) -> Any:
     """Place `events` (EVENT[:]) from index `start`.
 
     roles: int64[:, 2], for each thread of the recording its vCPU (-1: none) and whether its lines are this VM's.
-    expected: EXPECTED[:], filled from done[0] (int64[1]) on. Returns the index of the first event not placed: it stops
-    when `ops` or `expected` has no room for what one event may need, or before a probe whose registers are not all
-    here.
+    expected: EXPECTED[:], filled from done[0] (int64[1]) on. verdicts: uint8[:], see
+    timer_states. Returns the index of the first event not placed: it stops when `ops` or `expected` has no room for
+    what one event may need, or before a probe whose registers are not all here.
     """
     exit_lrs = np.zeros(MAX_RECORDED_LRS, np.uint64)
     index = start
@@ -320,6 +348,8 @@ def place_kvm(
             if kind == ev.LINE:
                 if roles[event.thread, 1] == 0:
                     vcpu = -1
+                elif roles[event.thread, 0] >= 0:
+                    _has_left(ops, g, cpus, refs, roles[event.thread, 0])
             elif roles[event.thread, 0] < 0:
                 vcpu = -1
             elif vcpu < 0:
@@ -344,7 +374,7 @@ def place_kvm(
             _line(ops, g, cpus, spis, vcpu, np.int64(event.a), np.int64(event.b))
         elif kind == ev.LR_ENTRY:
             cpu.probed = 1
-            number = _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES)
+            number = _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES, verdicts)
             _snapshot(events, first, registers, cpu.lr)
             cpu.lr_count = registers
             cpu.confirmed = 0
@@ -356,7 +386,7 @@ def place_kvm(
             done[0] += 1
         elif kind == ev.ENTRY:
             if cpu.in_guest == 0 or cpu.confirmed != 0 or cpu.probed == 0:
-                _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES)
+                _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES, verdicts)
                 cpu.lr_count = 0
             else:
                 g[N_SAME] += 1
@@ -370,13 +400,16 @@ def place_kvm(
             leave(ops, g, cpus, vcpu)
             g[N_EXITS] += 1
         elif kind == ev.EXIT:
-            if cpu.in_guest != 0:
+            if cpu.left != 0:
+                cpu.left = 0
+                g[N_EXITS] += 1
+            elif cpu.in_guest != 0:
                 if cpu.probed == 0:
                     _assume(ops, g, cpus, refs, vcpu)
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
             elif cpu.probed == 0:
-                _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED)
+                _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED, verdicts)
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
             else:
@@ -400,39 +433,11 @@ def place_kvm(
             _ensure_outside(ops, g, cpus, vcpu)
             emit(ops, g, PENDING, vcpu, 0, 0)
             g[N_WFI] += 1
+        elif kind == ev.TIMER_STATE:
+            cpu.state = np.int64(event.d)
+            g[N_TIMER_STATES] += 1
         elif kind == ev.OTHER_SGI:
             g[N_OTHER_SGI] += 1
         else:
             g[N_SAME] += 1
     return index
-
-
-@jit
-def enable_everything(ops: Any, g: Any, cpus: Any, spis: Any) -> None:
-    """A recording that starts in the middle: the guest enabled its interrupts before. Emit what it must have written.
-
-    The distributor on; every SGI, the timer and every SPI enabled at priority 0xa0, SPIs to vCPU 0: what Linux sets up.
-    """
-    gic = g[G_GIC]
-    before = g[G_TOTAL]
-    seen = g[N_MMIO]
-    priorities = U64(0xA0A0A0A0)
-    for vcpu in range(g[G_VCPUS]):
-        region = -1 if gic == 2 else vcpu
-        base = 0 if gic == 2 else 0x10000
-        for offset in range(0x400, 0x420, 4):
-            access(ops, g, vcpu, True, region, base + offset, 4, priorities)
-        access(ops, g, vcpu, True, region, base + 0x100, 4, U64(1 << TIMER | 0xFFFF))
-        track_write(g, cpus, spis, vcpu, region, base + 0x100, 4, U64(1 << TIMER | 0xFFFF))
-    for first in range(FIRST_SPI, g[G_IRQS], 4):
-        access(ops, g, 0, True, -1, 0x400 + first, 4, priorities)
-        if gic == 2:
-            access(ops, g, 0, True, -1, 0x800 + first, 4, U64(0x01010101))
-    for first in range(FIRST_SPI, g[G_IRQS], 32):
-        access(ops, g, 0, True, -1, 0x100 + first // 8, 4, U64(0xFFFFFFFF))
-        track_write(g, cpus, spis, 0, -1, 0x100 + first // 8, 4, U64(0xFFFFFFFF))
-    control = U64(1) if gic == 2 else U64(0x12)
-    access(ops, g, 0, True, -1, 0, 4, control)
-    track_write(g, cpus, spis, 0, -1, 0, 4, control)
-    g[N_MMIO] = seen
-    g[N_SET_UP] += g[G_TOTAL] - before

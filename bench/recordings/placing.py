@@ -64,6 +64,8 @@ CPU = np.dtype(
         ("taking_spis", np.int64),
         ("confirmed", np.int64),
         ("probed", np.int64),
+        ("state", np.int64),
+        ("left", np.int64),
     ]
 )
 """One vCPU. `line`: level of the timer line, `told`: as last injected; `physical`: the forwarded interrupt's active
@@ -72,7 +74,8 @@ bit; `active`: the guest holds the timer interrupt; `set_…`: what the guest's 
 INTIDs 0..31 (line level, enabled, pending without a line, active). For recordings without LR probes: `waiting`: SGIs
 sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
 `confirmed`: the entry that a probe announced was seen too; `probed`: list registers have been seen, and count from
-there on."""
+there on; `state`: number of the latest timer state (-1: none);
+`left`: it is out already, its kvm_exit is to come."""
 
 SPI_BYTES = 1024
 SPI = np.dtype(
@@ -117,6 +120,7 @@ N_SPURIOUS_EOIS = _counter("inferred", "spurious_eois", "completions of acknowle
 N_EPILOGUE = _counter("inferred", "epilogue", "operations of the epilogue")
 N_REPAIRED = _counter("inferred", "repaired", "missing exits and entries (lost events) put in to keep the order")
 N_UNCHANGED = _counter("dropped", "unchanged", "re-assertions of an unchanged line level")
+N_TIMER_STATES = _counter("dropped", "timer_states", "timer states: they tell whether the guest took its interrupt")
 N_SAME = _counter("dropped", "told_twice", "events that a probe told of already (kvm_entry, kvm_exit, SGI traps)")
 N_ABORTED = _counter("dropped", "aborted_entry", "list register snapshots of entries given up before the guest ran")
 N_LPI = _counter("dropped", "lpi", "list register changes of LPIs")
@@ -249,6 +253,7 @@ def epilogue(ops: Any, g: Any, cpus: Any, first: Any) -> Any:
     before = g[G_TOTAL] - g[N_INJECT] - g[N_TIMER_FALLS]
     if first < 0:
         for vcpu in range(g[G_VCPUS]):
+            g[N_REPAIRED] += cpus[vcpu].left
             if cpus[vcpu].in_guest:
                 leave(ops, g, cpus, vcpu)
             elif cpus[vcpu].line != cpus[vcpu].told and g[G_EMULATED] != 0:
@@ -289,6 +294,7 @@ def new_state(gic: int, vcpus: int, irqs: int, lrs: int) -> tuple[np.ndarray, np
     cpus["set_control"] = 1 if gic == 2 else 2
     cpus["set_bpr"] = 2 if gic == 2 else 3
     cpus["control"] = 0 if gic == 2 else 2
+    cpus["state"] = -1
     # SGIs are enabled at reset, in KVM and in QEMU's GICv2.
     cpus["enabled"] = 0xFFFF
     return cpus, spis, g, np.zeros((vcpus, ACK_KEYS), np.int64)

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.recordings import events as ev
 from bench.recordings.events import EVENT
+from bench.recordings.ftrace_args import VIRTUAL_TIMER
 from bench.recordings.thread_table import (
     C_EVENTS,
     C_LINES,
@@ -137,6 +138,11 @@ def _convert(
     elif name == "kvm_get_timer_map":
         rows["kind"] = ev.TIMER_MAP
         rows["a"] = get("vcpu_id")
+    elif name == "kvm_timer_save_state":
+        rows["kind"] = ev.TIMER_STATE
+        rows["a"], rows["b"] = get("ctl"), get("cval")
+        virtual = get("timer_idx") == VIRTUAL_TIMER
+        return rows[virtual], events[virtual]
     elif name == "kvm_mmio":
         kind = get("type")
         rows["kind"] = np.where(kind == 2, ev.GPA_WRITE, ev.GPA_READ)

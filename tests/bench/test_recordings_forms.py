@@ -303,3 +303,56 @@ def test_probes_may_start_in_the_middle(tmp_path) -> None:
         files.lines_of(whole)
     assert placed["sgi_guessed"] + placed["sgi"] == whole.placed["sgi"]
     assert placed["entries"] == whole.placed["entries"]
+
+
+STATES = "kprobes-linux-ipi-gicv3-2vcpu.states.ftrace.txt"
+"""From the middle, with the timer's states: a guest that writes to its console with interrupts masked."""
+
+
+def test_the_timers_compare_value_tells_what_the_guest_took(tmp_path) -> None:
+    with open_recording(files.path(STATES)) as whole:
+        files.lines_of(whole)
+    truth = whole.placed["acks_from_lrs"]
+    probes = ("vgic_lr_entry", "vgic_lr_exit")
+    informed, _ = convert(tmp_path, _without(STATES, *probes))
+    assert abs(informed.placed["acks_assumed"] - truth) < truth * 0.05
+    assert abs(informed.placed["timer_falls"] - whole.placed["timer_falls"]) < whole.placed["timer_falls"] * 0.03
+    assert informed.placed["timer_states"] > 100
+    # Every re-assertion would pass for a new interrupt.
+    blind, _ = convert(tmp_path, _without(STATES, *probes, "kvm_timer_save_state"))
+    assert blind.placed["acks_assumed"] > truth * 1.1
+
+
+def test_the_timer_state_is_read_from_every_printing(tmp_path) -> None:
+    text = _without(STATES, "vgic_lr_entry", "vgic_lr_exit")
+    plain, lines = convert(tmp_path, text)
+    keyed = re.sub(
+        r"CTL: (\w+) CVAL: +(\w+) arch_timer_ctx_index: (\d)",
+        lambda m: f"ctl={m[1]} cval={int(m[2], 16)} timer_idx={m[3]}",
+        text,
+    )
+    assert keyed != text
+    recording, others = convert(tmp_path, keyed)
+    assert others == lines and recording.placed["timer_states"] == plain.placed["timer_states"] > 0
+
+
+def test_a_line_from_the_vcpus_own_thread_comes_after_the_exit(tmp_path) -> None:
+    # The timer fires while the guest runs; the host handles it after the fold and before kvm_exit is traced.
+    prefix = "  kvm-vcpu-0-150 [000] ..... 1.{:06d}: {}"
+    events = [
+        "kvm_entry: PC: 0x80000000",
+        "vgic_update_irq_pending: VCPU: 0, IRQ 27, level: 1",
+        "kvm_exit: IRQ: HSR_EC: 0x0000 (UNKNOWN), PC: 0x80000000",
+        "kvm_entry: PC: 0x80000000",
+        "vgic_update_irq_pending: VCPU: 0, IRQ 27, level: 1",
+        "kvm_exit: IRQ: HSR_EC: 0x0000 (UNKNOWN), PC: 0x80000000",
+        "kvm_entry: PC: 0x80000000",
+        "kvm_exit: IRQ: HSR_EC: 0x0000 (UNKNOWN), PC: 0x80000000",
+    ]
+    text = "".join(prefix.format(10 * number, event) + "\n" for number, event in enumerate(events))
+    recording, lines = convert(tmp_path, text)
+    start = lines.index("flush 0", lines.index("bpr 0 3")) if "bpr 0 3" in lines else 0
+    kinds = [line.split()[0] for line in lines[start : recording.epilogue]]
+    assert kinds == ["flush", "sync", "injectm", "phys", "flush", "ack", "eoi", "injectm", "sync", "injectm", "phys",
+                     "flush", "ack", "eoi", "injectm", "sync"]  # fmt: skip
+    assert recording.placed["repaired"] == 0 and recording.placed["exits"] == 3
