@@ -139,8 +139,12 @@ def execute(vm: Any, hardware: Any, op: Any, value: Any, result: Any, observer: 
     elif kind == ISACTIVE:
         result.value = U64(interface.is_active(vm, vcpu, op.a, observer))
     elif kind == MAP:
+        if cpu.in_guest != 0:
+            return IN_GUEST
         result.rc = interface.map_phys(vm, vcpu, op.a, op.b, observer)
     elif kind == UNMAP:
+        if cpu.in_guest != 0:
+            return IN_GUEST
         result.rc = interface.unmap_phys(vm, vcpu, op.a, observer)
     if vm.bug != 0:
         return BUG
@@ -207,7 +211,8 @@ class TraceRun:
     operations x events, filled as the run goes) and log locks.
     """
 
-    TEXT_BYTES = 1 << 22
+    # Stays in the cache: fresh pages for megabytes of text cost a tenth of a run.
+    TEXT_BYTES = 1 << 18
 
     def __init__(self, trace: Trace, design: Design, count: bool = False) -> None:
         self.trace = trace

@@ -12,6 +12,7 @@ operation K, an earlier `ack` or `mmio_r`, returned.
 import io
 import lzma
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,8 @@ SIGNATURES = (
 
 GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
 """Legal only while the vCPU is in the guest."""
+
+_SEPARATORS = re.compile(r"[ \t\r\n]+")
 
 _FIELD_NAMES = {
     "v": "VCPU",
@@ -125,7 +128,8 @@ def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ..
 
     `earlier_kinds`: the kinds of the operations so far (a sequence), for `@K`. Raises LineError.
     """
-    tokens = text.split("#", 1)[0].split()
+    # Not at every control character that Python takes for a space: fields are separated by spaces and tabs.
+    tokens = [token for token in _SEPARATORS.split(text.split("#", 1)[0]) if token]
     if not tokens:
         return None
     if tokens[0] not in KIND_NAMES:
