@@ -32,7 +32,7 @@ from kvmarm.gic import (
     V3_LR_PHYSICAL_SHIFT,
     V3_LR_PRIORITY_SHIFT,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, population_count
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, population_count
 from vgic_new.queue import target_oracle
 from vgic_new.sort import sort_ap_list
 from vgic_new.state import EDGE, LEVEL, NO_SLOT, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
@@ -104,7 +104,7 @@ def _populate_v3(irq: Any) -> Any:
     return lr | U64(irq.priority) << U64(V3_LR_PRIORITY_SHIFT)
 
 
-@jit
+@jit_inlined
 def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON."""
     image = vm.image[vcpu]

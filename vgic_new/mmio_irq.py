@@ -17,7 +17,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
 from kvmarm.state import kick
 from vgic_new.queue import queue_and_unlock
 from vgic_new.regions import (
@@ -31,7 +31,7 @@ from vgic_new.regions import (
     ISENABLER,
     ISPENDR,
 )
-from vgic_new.state import EDGE, LEVEL, find_irq, lock_irq_to_write, unlock_irq, update_level
+from vgic_new.state import EDGE, LEVEL, find_irq, find_irqs, lock_irq_to_write, unlock_irq, update_level
 
 _BITS = 32
 """Interrupts of one access to a register with a bit an interrupt: those take 32-bit accesses only."""
@@ -43,9 +43,10 @@ _PRIORITY_MASK = 0xF8
 @jit
 def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
+        if vm.irq[slot + i].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -54,9 +55,10 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 @jit
 def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].pending:
+        if vm.irq[slot + i].pending:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -65,9 +67,10 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 @jit
 def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
+        if vm.irq[slot + i].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -76,24 +79,26 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 @jit
 def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
+        value |= np.int64(vm.irq[slot + i].priority) << (8 * i)
     return value
 
 
 @jit
 def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, _CONFIG_FIELDS, observer)
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
+        if vm.irq[slot + i].config == EDGE:
             value |= 2 << (2 * i)
     return value
 
 
-@jit
+@jit_inlined
 def read(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register of those kinds that do not depend on the GIC version."""
     if register == ISENABLER or register == ICENABLER:
@@ -224,7 +229,7 @@ def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> 
             unlock_irq(vm, slot, observer)
 
 
-@jit
+@jit_inlined
 def write(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64, at most 32 bits) to a register of those kinds that do not depend on the GIC version."""
     word = np.int64(value)

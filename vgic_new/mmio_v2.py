@@ -18,7 +18,7 @@ from vgic_new.query import pending
 from vgic_new.queue import queue_and_unlock
 from vgic_new.regions import CPENDSGIR, ITARGETSR, SGIR, SPENDSGIR, V2_DISTRIBUTOR
 from vgic_new.sgi import write_sgir
-from vgic_new.state import NOBODY, find_irq, lock_irq, lock_irq_to_write, unlock_irq
+from vgic_new.state import NOBODY, find_irq, find_irqs, lock_irq, lock_irq_to_write, unlock_irq
 
 _CTLR = 0
 _TYPER = 4
@@ -49,18 +49,20 @@ def set_distributor_enable(vm: Any, enabled: Any, observer: Any) -> None:
 @jit
 def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].targets) << (8 * i)
+        value |= np.int64(vm.irq[slot + i].targets) << (8 * i)
     return value
 
 
 @jit
 def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].source) << (8 * i)
+        value |= np.int64(vm.irq[slot + i].source) << (8 * i)
     return value
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.jit import jit
-from vgic_new.state import MAX_RUNS, NO_SLOT, lock_irq, unlock_irq
+from vgic_new.state import NO_SLOT, lock_irq, unlock_irq
 
 
 @jit
@@ -85,6 +85,7 @@ def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     events.count(observer, events.SORT, 1)
     waiting = vm.cpu[vcpu].waiting
     waiting[:] = NO_SLOT
+    levels = 0
     slot = np.int64(vm.cpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.SORT_STEP, 1)
@@ -97,9 +98,10 @@ def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
             waiting[level] = NO_SLOT
             level += 1
         waiting[level] = run
+        levels = max(levels, level + 1)
     # A typed 0: a bare one would compile _merge a second time, for the literal.
     rest = np.int64(NO_SLOT)
-    for level in range(MAX_RUNS):
+    for level in range(levels):
         if waiting[level] != NO_SLOT:
             rest = _merge(vm, np.int64(waiting[level]), rest, observer)
     _relink(vm, vcpu, rest, observer)

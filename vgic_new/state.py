@@ -142,6 +142,20 @@ def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 
 @jit
+def find_irqs(vm: Any, vcpu: Any, first: Any, number: Any, observer: Any) -> Any:
+    """Return the slot (int64) of INTID `first`, which exists; the `number` - 1 next ones have the slots after it.
+
+    For fields of one register: those never cross a multiple of 32, where private interrupts end and a VM's SPIs do. The
+    kernel looks each of them up, which is what is counted; here that would be half of a register read.
+    """
+    events.count(observer, events.IRQ_LOOKUP, number)
+    if first < PRIVATE_IRQS:
+        return FIRST_PRIVATE + vcpu * PRIVATE_IRQS + first
+    events.count(observer, events.SPI_LOOKUP, number)
+    return first
+
+
+@jit
 def is_reserved(slot: Any) -> Any:
     """Return whether a slot belongs to one of the reserved INTIDs 1020..1023."""
     return slot >= FIRST_RESERVED and slot < FIRST_PRIVATE

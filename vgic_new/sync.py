@@ -28,7 +28,7 @@ from kvmarm.gic import (
     lr_intid,
     lr_state,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
 from vgic_new.aplist import append, remove
 from vgic_new.queue import target_oracle
 from vgic_new.state import (
@@ -62,7 +62,7 @@ def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
         image.eisr = U64_0
 
 
-@jit
+@jit_inlined
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
     used = np.int64(vm.cpu[vcpu].used_lrs)
     if vm.gic == 3:
@@ -115,7 +115,7 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
     unlock_ap_list(vm, low, observer)
 
 
-@jit
+@jit_inlined
 def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
     lock_ap_list(vm, vcpu, observer)

@@ -18,7 +18,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import HCR_UIE, lr_intid
-from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
+from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
 from kvmarm.locks import DIST, acquire, release
 from vgic_old.bitmap import clear_bit, is_edge, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
@@ -41,7 +41,7 @@ NO_SOURCE = np.int64(0)
 """The source of everything but a GICv2 SGI."""
 
 
-@jit
+@jit_inlined
 def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: Any) -> None:
     """Give `lr` (raw, uint64) the interrupt's state and store it: active or pending, never both at once."""
     events.count(observer, events.QUEUE_LR, 1)
@@ -112,7 +112,7 @@ def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     return True
 
 
-@jit
+@jit_inlined
 def _queue_other(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Queue a PPI or SPI; return False when there is no room. One that is in a list register already is left alone."""
     if test_bit(vm, QUEUED, vcpu, intid, observer):
@@ -142,7 +142,7 @@ def _queue_word(vm: Any, vcpu: Any, word: Any, first_intid: Any, observer: Any) 
     return overflow
 
 
-@jit
+@jit_inlined
 def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Try all candidates in the order of INTIDs; return whether one found no room."""
     cpu = vm.vcpu[vcpu]

@@ -17,7 +17,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR
-from kvmarm.jit import U64, U64_0, U64_1, jit
+from kvmarm.jit import U64, U64_0, U64_1, jit, jit_inlined
 from kvmarm.locks import DIST, acquire, release
 from vgic_old import mmio_v2, mmio_v3
 from vgic_old.mmio_common import COMMON_REGISTERS, PRIVATE_BYTES, read_common, write_common
@@ -69,7 +69,7 @@ def _is_banked_away(vm: Any, region: Any, register: Any, offset: Any) -> Any:
     return region == DISTRIBUTOR and vm.gic == 3 and offset < PRIVATE_BYTES[register]
 
 
-@jit
+@jit_inlined
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
@@ -84,7 +84,7 @@ def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer:
     return mmio_v3.read_distributor(vm, register, offset)
 
 
-@jit
+@jit_inlined
 def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
     """Do one handler call and what follows from it; return whether state was updated."""
     events.count(observer, events.HANDLER, 1)

@@ -20,7 +20,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import lr_intid
-from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
+from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
 from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
 from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, QUEUED, SGI_MASK, SOFT_PENDING
@@ -171,7 +171,7 @@ def write_config(vm: Any, owner: Any, offset: Any, data: Any, field: Any, observ
     write_word(vm, CONFIG, owner, offset >> 1, old & ~(U64(0xFFFF) << shift) | half << shift, observer)
 
 
-@jit
+@jit_inlined
 def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) -> Any:
     """Return the word (uint64) of one of the registers below COMMON_REGISTERS."""
     if register <= ICACTIVER:
@@ -187,7 +187,7 @@ def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) 
     return read_config(vm, owner, offset, observer)
 
 
-@jit
+@jit_inlined
 def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
     """Write one of the registers below COMMON_REGISTERS; return whether it updated state."""
     if register == IPRIORITYR:

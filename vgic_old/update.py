@@ -15,7 +15,7 @@ Rules:
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, jit, jit_inlined
 from kvmarm.state import kick
 from vgic_old.state import ACTIVE, ENABLED, PENDING
 
@@ -101,7 +101,7 @@ def update_state(vm: Any, observer: Any) -> None:
         update_vcpu(vm, vcpu, observer)
 
 
-@jit
+@jit_inlined
 def kick_vcpus(vm: Any, observer: Any) -> None:
     """Kick every vCPU that has something to take, the caller's own included."""
     for vcpu in range(vm.vcpus):
