@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Where it is set, every process would compile all of the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test lint types bench clean
 
