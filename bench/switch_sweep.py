@@ -16,17 +16,27 @@ from kvmarm.errors import UsageError
 from kvmarm.platforms import Platform
 
 
-def parse_axes(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Return the axes of a sweep from texts `key=value,value` or `key=first..last`. Raises UsageError."""
+MOST_VALUES = 1024
+
+
+def parse_axes(texts: Sequence[str], option: str = "--vary") -> dict[str, list[str]]:
+    """Return the axes of a sweep from texts `key=value,value` or `key=first..last`. Raises UsageError.
+
+    option: what the user calls them.
+    """
     axes: dict[str, list[str]] = {}
     for text in texts:
         key, separator, values = text.partition("=")
+        if key in axes:
+            raise UsageError(f"{option} {text!r}: {key} is given twice, expected different keys")
         if not separator or not values:
-            raise UsageError(f"--vary {text!r}: expected KEY=VALUE,VALUE or KEY=FIRST..LAST")
+            raise UsageError(f"{option} {text!r}: expected KEY=VALUE,VALUE or KEY=FIRST..LAST")
         first, dots, last = values.partition("..")
         if dots:
             if not (first.isdigit() and last.isdigit()) or int(first) > int(last):
-                raise UsageError(f"--vary {text!r}: expected two numbers FIRST..LAST, the first not larger")
+                raise UsageError(f"{option} {text!r}: expected two numbers FIRST..LAST, the first not larger")
+            if int(last) - int(first) >= MOST_VALUES:
+                raise UsageError(f"{option} {text!r}: expected no more than {MOST_VALUES:,} values")
             axes[key] = [str(number) for number in range(int(first), int(last) + 1)]
         else:
             axes[key] = values.split(",")
@@ -40,7 +50,9 @@ def configurations(axes: Mapping[str, Sequence[str]], fixed: Mapping[str, str]) 
         options = {**fixed, **dict(zip(axes, values, strict=True))}
         if "implementation" in options:
             raise UsageError("--vary implementation: every switch is run anyway")
-        if int(options.get("live_lrs", "0")) <= int(options.get("nr_lr", "4")):
+        live, most = options.get("live_lrs", "0"), options.get("nr_lr", "4")
+        # What is no number is for the configuration to refuse.
+        if not (live.isdecimal() and most.isdecimal()) or int(live) <= int(most):
             found.append(parse_configuration(options, "sweep"))
     if not found:
         raise UsageError("the sweep is empty: every point has more live list registers than list registers")

@@ -59,6 +59,8 @@ class Knobs:
             raise UsageError(f"ipi={self.ipi:g} timer={self.timer:g}: expected at most 1 together")
         if not 1 <= self.devices <= self.irqs - SPI_BASE:
             raise UsageError(f"devices={self.devices}: expected 1..{self.irqs - SPI_BASE} with irqs={self.irqs}")
+        if self.seed < 0:
+            raise UsageError(f"seed={self.seed}: expected 0 or more")
         if self.events < 1:
             raise UsageError(f"events={self.events}: expected at least 1")
 

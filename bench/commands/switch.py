@@ -240,7 +240,7 @@ def sweep(
     from bench.switch_sweep import sweep as run_sweep
     from kvmarm.platforms import load_platform
 
-    fixed = {key: values[0] for key, values in parse_axes(fix or ()).items()}
+    fixed = {key: values[0] for key, values in parse_axes(fix or (), "--set").items()}
     axes = parse_axes(vary or ())
     points = configurations(axes, fixed)
     prices = [load_platform(name) for name in platform or ()]

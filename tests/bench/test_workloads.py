@@ -83,7 +83,7 @@ def test_knobs_turn_what_they_say() -> None:
 
 
 @pytest.mark.parametrize(
-    "items", [["rat=1"], ["rate=two"], ["rate=2"], ["ipi=0.7", "timer=0.7"], ["devices=0"], ["gic=4"]]
+    "items", [["rat=1"], ["rate=two"], ["rate=2"], ["ipi=0.7", "timer=0.7"], ["devices=0"], ["gic=4"], ["seed=-1"]]
 )
 def test_bad_knobs(items: list[str]) -> None:
     with pytest.raises(UsageError, match="expected"):

@@ -110,6 +110,11 @@ def test_bad_sweeps() -> None:
         (("--vary", "live_lrs=4..1"), "FIRST..LAST"),
         (("--vary", "colour=red"), "unknown key 'colour'"),
         (("--vary", "live_lrs=9"), "the sweep is empty"),
+        (("--vary", "live_lrs=x"), "live_lrs"),
+        (("--vary", "live_lrs=0..99999999999"), "no more than 1,024 values"),
+        (("--set", "nr_lr=x"), "nr_lr"),
+        (("--set", "gic"), "--set 'gic': expected KEY=VALUE"),
+        (("--vary", "gic=v2", "--vary", "gic=v3"), "gic is given twice"),
         (("--vary", "implementation=asm44"), "every switch is run anyway"),
     ):
         assert_refused(vgic_bench("switch", "sweep", *arguments), part)
