@@ -15,7 +15,6 @@ from kvmarm.el2.switch import WorldSwitch, model_of
 from kvmarm.errors import UsageError
 from kvmarm.platforms import Platform
 
-
 MOST_VALUES = 1024
 
 
