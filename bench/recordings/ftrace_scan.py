@@ -30,12 +30,13 @@ from bench.recordings.thread_table import (
     find_thread,
     is_digit,
 )  # fmt: skip
-from kvmarm.jit import U64, jit
+from kvmarm.jit import U64, jit, jit_inlined
 
+_NAME = 17
 _NEWLINE, _SPACE, _TAB, _HASH, _OPEN, _CLOSE, _COLON, _DOT, _DASH = 10, 32, 9, 35, 91, 93, 58, 46, 45
 
 
-@jit
+@jit_inlined
 def _stamp(data: Any, at: Any, end: Any) -> Any:
     """Read `[FLAGS] TIME:` at data[at:end]; return (position after the colon, time in ns), -1 if it is none."""
     for _ in range(2):
@@ -68,7 +69,7 @@ def _stamp(data: Any, at: Any, end: Any) -> Any:
     return -1, np.int64(0)
 
 
-@jit
+@jit_inlined
 def _thread_of(data: Any, begin: Any, before: Any) -> Any:
     """Read `COMM-PID [(TGID)]`, `COMM PID` or `COMM PID/TID` that ends before `before`.
 
@@ -116,7 +117,7 @@ def _thread_of(data: Any, begin: Any, before: Any) -> Any:
 
 @jit
 def _latency_format(data: Any, begin: Any, end: Any) -> Any:
-    """Read a line of the latency format; return as `_thread_of` and `_stamp` together."""
+    """Read a line of the latency format; return as `_anchor` does."""
     nothing = np.int64(-1)
     for dash in range(begin + 1, end - 4):
         if data[dash] != _DASH or not is_digit(data[dash + 1]):
@@ -143,23 +144,58 @@ def _latency_format(data: Any, begin: Any, end: Any) -> Any:
     return nothing, nothing, begin, -1, nothing
 
 
-@jit
+@jit_inlined
+def _anchor(data: Any, begin: Any, first: Any, last: Any, end: Any) -> Any:
+    """Find ` [CPU] [FLAGS] TIME:` that starts in data[first:last], after a PID.
+
+    Returns PID, thread group, end of the name, position after the time (-1: there is none) and time.
+    """
+    nothing = np.int64(-1)
+    for bracket in range(first, last):
+        if data[bracket] != _OPEN or data[bracket - 1] > _SPACE:
+            continue
+        closing = bracket + 1
+        while closing < end and is_digit(data[closing]):
+            closing += 1
+        if closing > bracket + 1 and closing < end and data[closing] == _CLOSE:
+            after, time = _stamp(data, closing + 1, end)
+            if after >= 0:
+                pid, tgid, name_end = _thread_of(data, begin, bracket)
+                return pid, tgid, name_end, after, time
+    return nothing, nothing, begin, -1, nothing
+
+
+@jit_inlined
+def _of_no_concern(data: Any, begin: Any, end: Any) -> Any:
+    """Return whether a line is plainly an event that concerns no VGIC: most are, and need no closer look."""
+    bracket = min(begin + _NAME, end)
+    while bracket < end and data[bracket] != _OPEN:
+        bracket += 1
+    at = bracket
+    while at < end and data[at] != _COLON:
+        at += 1
+    if at + 2 >= end or data[at + 1] != _SPACE or not is_digit(data[at - 1]):
+        return False
+    at += 2
+    while at < end and data[at] == _SPACE:
+        at += 1
+    name = U64(0)
+    while at < end and data[at] != _COLON and data[at] > _SPACE:
+        name = name * U64(31) + U64(data[at])
+        at += 1
+    return at + 1 < end and data[at] == _COLON and data[at + 1] == _SPACE and not concerns_vgic(name)
+
+
+@jit_inlined
 def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any, done: Any) -> Any:
     """Scan the line data[begin:end]; return how many EVENT records it became."""
-    pid, tgid, name_end, time = np.int64(-1), np.int64(-1), begin, np.int64(0)
-    at: Any = -1
-    bracket = begin + 1
-    while bracket < end:
-        if data[bracket] == _OPEN and data[bracket - 1] <= _SPACE:
-            closing = bracket + 1
-            while closing < end and is_digit(data[closing]):
-                closing += 1
-            if closing > bracket + 1 and closing < end and data[closing] == _CLOSE:
-                at, time = _stamp(data, closing + 1, end)
-                if at >= 0:
-                    pid, tgid, name_end = _thread_of(data, begin, bracket)
-                    break
-        bracket += 1
+    if _of_no_concern(data, begin, end):
+        counters[C_OTHER] += 1
+        return 0
+    # The name is padded to 16 characters, unless somebody has taken the blanks away.
+    pid, tgid, name_end, at, time = _anchor(data, begin, min(begin + _NAME, end), end, end)
+    if at < 0:
+        pid, tgid, name_end, at, time = _anchor(data, begin, begin + 1, min(begin + _NAME, end), end)
     if at < 0:
         pid, tgid, name_end, at, time = _latency_format(data, begin, end)
         if at < 0:

@@ -65,28 +65,30 @@ class Survey:
         """Take an array of EVENT into account."""
         if not len(events):
             return
-        kind = events["kind"]
+        kind = np.ascontiguousarray(events["kind"])
         self.events += len(events)
-        self.kinds += np.bincount(kind, minlength=64)[:64]
-        times = events["time"][(kind != ev.LOST)]
+        counts = np.bincount(kind, minlength=64)[:64]
+        self.kinds += counts
+        times = events["time"][kind != ev.LOST] if counts[ev.LOST] else np.ascontiguousarray(events["time"])
         if len(times):
             if self.first_time < 0:
                 self.first_time = int(times[0])
             self.backwards += int(np.count_nonzero(times[1:] < times[:-1])) + int(times[0] < self.last_time)
             self.last_time = int(times[-1])
         self.highest_vcpu = max(self.highest_vcpu, int(events["vcpu"].max()))
-        lines = events[(kind == ev.LINE) | (kind == ev.Q_LINE)]
-        shared = lines["a"][lines["a"] < FIRST_RESERVED]
+        lines = events["a"][kind == (ev.LINE if counts[ev.LINE] else ev.Q_LINE)]
+        shared = lines[lines < FIRST_RESERVED]
         if len(shared):
             self.highest_intid = max(self.highest_intid, int(shared.max()))
         self._add_mmio(events[(kind == ev.GPA_READ) | (kind == ev.GPA_WRITE)])
-        self._add_frames(events[(kind == ev.FRAME_READ) | (kind == ev.FRAME_WRITE)])
-        sgis = events["time"][kind == ev.SGI_VALUE]
-        if len(sgis):
+        if counts[ev.FRAME_READ] or counts[ev.FRAME_WRITE]:
+            self._add_frames(events[(kind == ev.FRAME_READ) | (kind == ev.FRAME_WRITE)])
+        if counts[ev.SGI_VALUE]:
+            sgis = events["time"][kind == ev.SGI_VALUE]
             # The trap of the first one comes before its value.
             self.sgi_probed_since = min(self.sgi_probed_since, int(sgis[0]) - _TRAP_TO_VALUE)
-        probes = events[(kind == ev.LR_ENTRY) | (kind == ev.LR_EXIT)]
-        if len(probes):
+        if counts[ev.LR_ENTRY] or counts[ev.LR_EXIT]:
+            probes = events[(kind == ev.LR_ENTRY) | (kind == ev.LR_EXIT)]
             self.list_registers = max(self.list_registers, int(probes["n"].max()))
             masked = probes["c"][(probes["c"] >> np.uint64(24)) != 0]
             if len(masked):
