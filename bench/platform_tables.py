@@ -125,7 +125,7 @@ def print_checks(rows: Sequence[dict[str, Any]], with_terms: bool = False) -> No
         ]
         print_table((name, "use", ">published", ">modelled", ">error"), cells)
         for source in dict.fromkeys(row["source"] for row in mine):
-            print(f"  source: {source}")
+            print("\n".join(_wrapped(f"source: {source}")))
         for row in mine:
             if row["note"]:
                 for line in _wrapped(f"{row['check']}: {row['note']}"):

@@ -172,13 +172,15 @@ def listing(configuration: Configuration, phase: str, *, executed_only: bool = F
     program = boot_programs(model.programs, configuration.boot)[phase]
     ran = WorldSwitch(model.programs).run(replace(configuration, fp_used=True) if phase == "fptrap" else configuration)
     yield f"; {model.title}, {phase}: {len(program.instructions)} lines, {_named(configuration)}"
+    if not executed_only:
+        yield "; `-` marks what is not executed here"
     yield f"; source modelled: {model.source}"
     yield from _lines(program, ran[phase], executed_only)
 
 
 def _named(configuration: Configuration) -> str:
     vhe = ", VHE" if configuration.vhe else ""
-    return f"GIC{configuration.gic}, {configuration.nr_lr} list registers{vhe}; `-` marks what is not executed here"
+    return f"GIC{configuration.gic}, {configuration.nr_lr} list registers{vhe}"
 
 
 def _lines(program: Program, ran: Executed, executed_only: bool) -> Iterator[str]:

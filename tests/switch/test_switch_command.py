@@ -64,6 +64,7 @@ def test_compare_and_show_commands() -> None:
     assert "VGIC registers" in vgic_bench("switch", "compare").stdout
     shown = vgic_bench("switch", "show", "--switch", "c", "--phase", "exit", "--live-lrs", 1).stdout
     assert "msr CPTR_EL2" in shown and "; virtual timer" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines()[:3])
     executed = vgic_bench("switch", "show", "--phase", "entry", "--executed").stdout
     assert not any(line.startswith("-") for line in executed.splitlines())
 
