@@ -33,6 +33,7 @@ from bench.recordings.thread_table import (
     C_MALFORMED,
     C_OTHER,
     C_UNKNOWN,
+    learn_all,
     new_threads,
 )  # fmt: skip
 from bench.recordings.thread_table import COUNTERS as SCAN_COUNTERS
@@ -364,7 +365,7 @@ def _vcpus(machine: Machine, machines: list[Machine], survey: Survey, threads: n
 
 
 def compile_readers() -> None:
-    """Compile the scanner and both placements (nothing else here is compiled)."""
+    """Compile the scanner, the decoder of ring buffer pages and both placements (nothing else here is compiled)."""
     threads, counters = new_threads(), np.zeros(SCAN_COUNTERS, np.int64)
     empty = np.frombuffer(b"", np.uint8)
     events = np.zeros(1, EVENT).view(np.recarray)
@@ -379,3 +380,5 @@ def compile_readers() -> None:
     found, verdicts = np.zeros(1, np.int64), np.zeros(1, np.uint8)
     place_kvm(events, 1, g, cpus, spis, refs, ops, np.zeros((1, 2), np.int64), expected, found, verdicts)
     States(1).add(events)
+    ring_buffer.decode_pages(empty, 4096, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    learn_all(events[:0], threads)

@@ -23,6 +23,8 @@ OPTION_DONE, OPTION_BUFFER = 0, 3
 SECTION_EVENTS, SECTION_CMDLINES = 18, 21
 _COMPRESSED = 1
 _MOST_CHUNK = 1 << 30
+_MOST_PIECE, _ALL_PIECES = 1 << 20, 1 << 23
+"""Bytes of ring buffer pages that are decoded at a time: of one CPU, of all CPUs together."""
 _LEAST_PAGE, _MOST_PAGE = 1 << 10, 1 << 20
 """Bytes of a ring buffer page: the kernel's own, up to 64 KiB, or larger where its sub-buffers were made so."""
 
@@ -48,12 +50,16 @@ class Container:
     cpus: list[tuple[int, int, int]] = field(default_factory=list)
 
     def pages(self, offset: int, size: int) -> Iterator[bytes]:
-        """Yield the ring buffer pages of one CPU, a whole number of pages at a time."""
+        """Yield the ring buffer pages of one CPU, a whole number of pages at a time.
+
+        As many as memory allows when every CPU's are held at once.
+        """
         self._seek(offset)
         position = offset
+        piece = max(min(_MOST_PIECE, _ALL_PIECES // max(1, len(self.cpus))) // self.page_size, 1) * self.page_size
         if self.compression == "none":
             while size > 0:
-                data = self.file.read(min(size, self.page_size * 64))
+                data = self.file.read(min(size, piece))
                 if not data:
                     raise UsageError(f"{self.name}: CPU data is cut off: the file is incomplete")
                 size -= len(data)
@@ -63,12 +69,14 @@ class Container:
         if size == 0:
             return
         (chunks,) = self._unpack("<I")
-        for _ in range(chunks):
-            position = self.file.tell()
-            data = self._chunk()
-            end = self.file.tell()
-            yield data
-            self.file.seek(end)
+        parts: list[bytes] = []
+        for number in range(chunks):
+            parts.append(self._chunk())
+            if number == chunks - 1 or sum(map(len, parts)) >= piece:
+                position = self.file.tell()
+                yield b"".join(parts)
+                parts = []
+                self.file.seek(position)
 
     def _seek(self, offset: int) -> None:
         end = self.file.seek(0, os.SEEK_END)
