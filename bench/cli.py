@@ -5,6 +5,7 @@ The modules import typer and the standard library only; what a command works wit
 imported inside its function, so that `--help` answers at once.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -14,6 +15,7 @@ import typer
 import typer.main
 
 from bench.interruption import Interrupted, ignore_signals, interrupt_on_signals
+from bench.streams import flush_output, prepare_streams
 from kvmarm.errors import UsageError
 
 # In the order of `vgic-bench --help`.
@@ -40,6 +42,7 @@ COMMANDS: tuple[str, ...] = (
 )
 
 INTERRUPTED = 130
+READER_GONE = 141
 
 app = typer.Typer(
     name="vgic-bench",
@@ -59,18 +62,34 @@ def build_app() -> typer.Typer:
 
 
 def _refuse(message: str, status: int) -> NoReturn:
-    print(f"vgic-bench: error: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the status is still to be had when standard error is full
+        print(f"vgic-bench: error: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def _cannot_go_on(error: OSError, failed: OSError | None = None) -> NoReturn:
+    """Tell of a file that failed where nobody expected it to, or of standard output (`failed`)."""
+    failed = failed or flush_output()
+    if isinstance(failed or error, BrokenPipeError):
+        # The reader of our output went away (`| head`): not an error of ours, and nothing more can be said to it.
+        sys.exit(READER_GONE)
+    if failed is not None:
+        _refuse(f"standard output: cannot be written: {failed.strerror or failed}", 2)
+    where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "output or a temporary file"
+    _refuse(f"{where}: {error.strerror or error}", 2)
 
 
 def main() -> None:
     """Run the command line; the exit status is the command's, 2 for bad input, 130 when interrupted."""
     interrupt_on_signals()
+    prepare_streams()
     try:
         command = typer.main.get_command(build_app())
         status = command.main(prog_name="vgic-bench", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
+        if failed := flush_output():
+            _cannot_go_on(failed, failed)
         sys.exit(status if isinstance(status, int) else 0)
     except UsageError as error:
         _refuse(str(error), error.exit_status)
@@ -78,10 +97,10 @@ def main() -> None:
         ignore_signals()
         print(": ".join(["vgic-bench: interrupted", *map(str, error.args)]), file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error of ours, and nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except OSError as error:
+        _cannot_go_on(error)
+    except MemoryError:
+        _refuse("out of memory", 5)
     except Exception as error:
         # The class of the parser's own errors has moved between versions of typer; they are known by this method.
         describe = getattr(error, "format_message", None)

@@ -13,6 +13,7 @@ Rules inside:
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -142,7 +143,8 @@ class Results:
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
             for name, frame in self.tables.items():
-                typed(frame, name).to_parquet(beside / f"{name}.parquet", index=False)
+                with open(beside / f"{name}.parquet", "wb") as file:
+                    typed(frame, name).to_parquet(file, index=False)
             text = json.dumps(self.meta | {"schema": SCHEMA}, indent=1, sort_keys=True, default=_plain)
             (beside / "meta.json").write_text(text + "\n", encoding="utf-8")
             umask = os.umask(0)
@@ -214,15 +216,24 @@ def load_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return meta
 
 
+def parquet_source(file: Path) -> Path | io.BytesIO:
+    """Return what pyarrow is given to read a file: its contents when its name is not UTF-8, which pyarrow needs."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        return io.BytesIO(file.read_bytes())
+    return file
+
+
 def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
     from pyarrow.parquet import ParquetFile
 
     columns = TABLES.get(file.stem, {})
     try:
-        with ParquetFile(file) as plain:
+        with ParquetFile(parquet_source(file)) as plain:
             schema = plain.schema_arrow
-        frame = pd.read_parquet(file)
+        frame = pd.read_parquet(parquet_source(file))
     except Exception as error:  # pyarrow raises several kinds, all of which mean the same to a user
         raise _unreadable(file, error) from error
     if len(frame):
@@ -253,10 +264,10 @@ def load_columns(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[s
     tables = {}
     for file in sorted(path.glob("*.parquet")):
         try:
-            with ParquetFile(file) as plain:
+            with ParquetFile(parquet_source(file)) as plain:
                 kinds = plain.schema_arrow
                 words = [field.name for field in kinds if field.type in (pyarrow.string(), pyarrow.large_string())]
-                with ParquetFile(file, metadata=plain.metadata, read_dictionary=words) as encoded:
+                with ParquetFile(parquet_source(file), metadata=plain.metadata, read_dictionary=words) as encoded:
                     tables[file.stem] = encoded.read(use_threads=False)
         except Exception as error:  # see _read_parquet
             raise _unreadable(file, error) from error

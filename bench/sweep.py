@@ -29,7 +29,7 @@ import pandas as pd
 from bench import environment, weights
 from bench.designs import check_designs
 from bench.measure import KEY, measure_all
-from bench.results import Results, frame, new_meta, utc_now
+from bench.results import Results, frame, new_meta, parquet_source, utc_now
 from bench.run import check_patterns
 from bench.switch_tables import transition_tables
 from bench.switch_transitions import switch_transitions
@@ -252,7 +252,7 @@ def assemble(plan: Plan, folder: Path) -> Results:
     """Return the results of a sweep whose shards are complete: transitions, events, crossover."""
     from bench.crossover import crossovers
 
-    parts = [pd.read_parquet(_shard(folder, number)) for number in range(len(plan.blocks()))]
+    parts = [pd.read_parquet(parquet_source(_shard(folder, number))) for number in range(len(plan.blocks()))]
     table = pd.concat(parts, ignore_index=True)
     names = list(event_names())
     matrix = table[names].to_numpy(np.int64)

@@ -48,10 +48,11 @@ def read_requests(path: Path) -> list[Request]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     requests = []
+    name = "standard input" if str(path) == "-" else path
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        where = f"{path}: line {number}"
+        where = f"{name}: line {number}"
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -65,7 +66,7 @@ def read_requests(path: Path) -> list[Request]:
             raise UsageError(f"{where}: phase: no {phase} with fp_used=0; expected {', '.join(configuration.phases)}")
         requests.append(Request(configuration, phase, where))
     if not requests:
-        raise UsageError(f"{path}: no configurations; expected one JSON object a line")
+        raise UsageError(f"{name}: no configurations; expected one JSON object a line")
     return requests
 
 
