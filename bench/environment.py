@@ -121,4 +121,5 @@ def environment() -> dict[str, Any]:
 
 def command() -> list[str]:
     """Return the command line as given, the program by its bare name."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    # As text that results can hold: bytes that are not UTF-8 are marked.
+    return [os.fsencode(word).decode(errors="replace") for word in (Path(sys.argv[0]).name, *sys.argv[1:])]

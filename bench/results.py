@@ -124,8 +124,8 @@ class Results:
 
     @property
     def name(self) -> str:
-        """The folder's name, or the kind of the run when it is not stored."""
-        return self.folder.name if self.folder else str(self.meta.get("kind", "results"))
+        """The folder's name as text (bytes that are not UTF-8 marked), or the kind of the run when it is not stored."""
+        return printable(self.folder.name) if self.folder else str(self.meta.get("kind", "results"))
 
     def save(self, folder: str | os.PathLike[str], replace: bool = False) -> Path:
         """Write everything to `folder` and return its path; it appears complete or not at all.
@@ -185,6 +185,11 @@ class Results:
         for name, frame in frames.items():
             check_columns(map(str, frame.columns), name, str(path / f"{name}.parquet"))
         return cls(meta, frames, path)
+
+
+def printable(name: str) -> str:
+    """Return a name from the file system or the command line as text that any file can hold."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def load_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:

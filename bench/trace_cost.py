@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench import weights
 from bench.predict import write_csv
+from bench.results import printable
 from bench.workload_run import by_kind, count_trace
 from kvmarm.design import get_design
 from kvmarm.events import event_names
@@ -28,7 +29,9 @@ def cost_of(trace: Trace, designs: Sequence[str]) -> pd.DataFrame:
         for kind, operations, sums in by_kind(trace, count_trace(trace, design)):
             figure = round(float(weights.instructions(sums, vector)), 1)
             events = dict(zip(event_names(), (int(n) for n in sums), strict=True))
-            rows.append(dict(zip(COLUMNS, (trace.name, name, kind, operations, figure), strict=True)) | events)
+            rows.append(
+                dict(zip(COLUMNS, (printable(trace.name), name, kind, operations, figure), strict=True)) | events
+            )
     return pd.DataFrame(rows, columns=[*COLUMNS, *event_names()])
 
 

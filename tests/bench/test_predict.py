@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+import os
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +74,14 @@ def test_a_grid_that_is_not_there() -> None:
 
 
 def test_the_cost_of_a_trace_by_kind(tmp_path: Path) -> None:
-    trace = tmp_path / "small.trace"
+    trace = tmp_path / os.fsdecode(b"small\xff.trace")
     trace.write_text(
         "config gic=2 vcpus=2 irqs=64 lrs=4\nmmio_w 0 d 0x0 4 1\ninject 0 40 1\ninject 0 41 1\nflush 0\nsync 0\n"
     )
     out = tmp_path / "out.csv"
     write_trace_costs([trace], out, ["old", "new"])
     table = pd.read_csv(out)
+    assert set(table["trace"]) == {"small\N{REPLACEMENT CHARACTER}"}
     assert list(table.columns[:5]) == ["trace", "design", "kind", "operations", "instructions"]
     for design in ("old", "new"):
         rows = table[table["design"] == design].set_index("kind")

@@ -57,4 +57,7 @@ def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
         pytest.skip("a file system of UTF-8 names only")
     assert Results.load(folder).has("samples") and load_columns(folder)[1]["events"].num_rows
     done = shell(f"$V results show {tmp_path}/run*")
-    assert done.returncode == 0 and done.stdout.startswith(b"run\xff: run, schema 1"), done.stderr
+    assert done.returncode == 0 and done.stdout.decode().startswith("run\N{REPLACEMENT CHARACTER}: run, schema 1")
+    summary, junit = (f"{folder}.{kind}" for kind in ("md", "xml"))
+    done = vgic_bench("gate", folder, folder, "--meters", "events", "--summary", summary, "--junit", junit)
+    assert done.returncode == 0 and "run" in Path(summary).read_text() and Path(junit).read_text(), done.stderr
