@@ -25,6 +25,7 @@ from bench.recordings.thread_table import (
     learn_all,
 )  # fmt: skip
 from bench.recordings.trace_dat import Container, EventFormat
+from kvmarm.config import MAX_VCPUS
 from kvmarm.errors import UsageError
 from kvmarm.jit import U64, jit
 
@@ -135,9 +136,13 @@ def _convert(
     elif name == "vgic_update_irq_pending":
         rows["kind"] = ev.LINE
         rows["vcpu"], rows["a"], rows["b"] = get("vcpu_id"), get("irq"), get("level") != 0
+        possible = get("vcpu_id") < MAX_VCPUS
+        return rows[possible], events[possible]
     elif name == "kvm_get_timer_map":
         rows["kind"] = ev.TIMER_MAP
         rows["a"] = get("vcpu_id")
+        possible = rows["a"] < MAX_VCPUS
+        return rows[possible], events[possible]
     elif name == "kvm_timer_save_state":
         rows["kind"] = ev.TIMER_STATE
         rows["a"], rows["b"] = get("ctl"), get("cval")
@@ -176,7 +181,9 @@ def _convert(
             for part, register in zip("abcd", registers[first : first + 4], strict=False):
                 extra[part] = get(f"lr{register}")
             groups.append(extra)
-        return np.stack(groups, axis=1).reshape(-1), np.repeat(events, len(groups))
+        possible = get("vcpu") < MAX_VCPUS
+        groups = [group[possible] for group in groups]
+        return np.stack(groups, axis=1).reshape(-1), np.repeat(events[possible], len(groups))
     else:
         return None
     return rows, events

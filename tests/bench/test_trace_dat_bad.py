@@ -71,6 +71,21 @@ def test_random_damage_is_never_more_than_a_line(tmp_path: Path) -> None:
     assert refused > 20
 
 
+def test_a_vcpu_that_cannot_be_is_left_out(tmp_path: Path) -> None:
+    text = files.text("kut-gicv3-active-2vcpu.ftrace.txt").splitlines()[:400]
+    place = next(number for number, line in enumerate(text) if "IRQ 27" in line and "pending" in line)
+    lines = list(text)
+    lines.insert(place + 1, text[place].replace("VCPU: 0", "VCPU: 4026531840"))
+    map_place = next(number for number, line in enumerate(text) if "kvm_get_timer_map" in line and "kvm-vcpu" in line)
+    lines.insert(map_place + 1, text[map_place].replace("VCPU: 0", "VCPU: 513"))
+    found = []
+    for name, content in (("good.dat", text), ("bad.dat", lines)):
+        (tmp_path / name).write_bytes(files.as_trace_dat("\n".join(content) + "\n"))
+        with open_recording(str(tmp_path / name)) as recording:
+            found.append(files.lines_of(recording))
+    assert found[0] == found[1]
+
+
 def test_a_clock_that_goes_back_is_a_damaged_page(tmp_path: Path) -> None:
     text = files.text("linux5.10-kut-gicv3-ipi-2vcpu.ftrace.txt")
     content = bytearray(files.as_trace_dat(text))
