@@ -258,9 +258,12 @@ class TraceRun:
                 used, status = 0, self._run_plain(lines)
             end = self.position + (status not in (DONE, NO_ROOM))
             if write_result is not None:
-                write_result("".join(lines).encode() if lines is not None else text[:used].tobytes())  # type: ignore[index]
                 if lines is not None:
+                    write_result("".join(lines).encode())
                     lines.clear()
+                else:
+                    assert text is not None
+                    write_result(text[:used].tobytes())
             if write_locks is not None:
                 write_locks(self._lock_lines(first, end))
             if self.observer is not None:

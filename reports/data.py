@@ -189,7 +189,7 @@ class Report:
         order = [name for name in described if name in present] + [name for name in present if name not in described]
         return [Choice(name, str(described.get(name, {}).get("title") or name)) for name in order]
 
-    @lru_cache(maxsize=8)  # noqa: B019
+    @lru_cache(maxsize=8)  # noqa: B019 - as above
     def meters(self, family: str = "vgic") -> list[Meter]:
         """Return the meters that this run has at least one value of, the preferred one first."""
         known = [
@@ -213,7 +213,7 @@ class Report:
         own = self._family(family)
         return own.costs.get((meter, design)) or [NAN] * len(own.keys)
 
-    @lru_cache(maxsize=32)  # noqa: B019
+    @lru_cache(maxsize=32)  # noqa: B019 - as above
     def ratios(self, meter: str, family: str = "vgic") -> list[float]:
         """Return candidate over reference a key of `measurements`, NaN where unknown; empty without a second design."""
         designs = self.designs(family)

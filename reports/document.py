@@ -140,5 +140,6 @@ def write(report: Report, output_path: str | Path, baseline_folder: str | Path |
     """Write the report of results that were read already, as `build` does."""
     html = page(f"vgic-bench: {report.folder.name}", _heading(report), sections_of(report, baseline_folder))
     with atomic_write(output_path) as file:
-        file.write(html.encode("utf-8"))
+        # A path need not be UTF-8: what is not shows as question marks.
+        file.write(html.encode("utf-8", "replace"))
     return Path(output_path)

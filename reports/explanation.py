@@ -187,5 +187,6 @@ def build_page(
     )
     html = page(f"vgic-bench explain: {heading}", intro, sections, "To the first operation")
     with atomic_write(path) as file:
-        file.write(html.encode("utf-8"))
+        # A path need not be UTF-8: what is not shows as question marks.
+        file.write(html.encode("utf-8", "replace"))
     return Path(path)

@@ -208,9 +208,12 @@ def _attributes(style: str) -> str:
 
 def _themed(svg: str) -> str:
     role_of: dict[str, str] = {value: role for role, value in PALETTE.items()}
-    pattern: Callable[[re.Match[str]], str] = lambda match: f'{match[1]}="var(--{role_of[match[2]]})"'  # noqa: E731
     colours = "|".join(role_of)
-    return re.sub(rf'\b(fill|stroke)="({colours})"', pattern, svg)
+
+    def variable(match: re.Match[str]) -> str:
+        return f'{match[1]}="var(--{role_of[match[2]]})"'
+
+    return re.sub(rf'\b(fill|stroke)="({colours})"', variable, svg)
 
 
 def _own_ids(svg: str, name: str) -> str:

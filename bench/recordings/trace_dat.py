@@ -228,7 +228,7 @@ def _read_version_7(container: Container) -> None:
 
 def _inside(container: Container, data: bytes) -> Container:
     """Return a view of the container that reads from `data`, a section's content."""
-    file = tempfile.SpooledTemporaryFile(max_size=1 << 26)  # noqa: SIM115
+    file = tempfile.SpooledTemporaryFile(max_size=1 << 26)  # noqa: SIM115 - lives as long as the view
     file.write(data)
     file.seek(0)
     return Container(file, container.name, container.page_size, "none", container.formats, container.threads)

@@ -113,7 +113,7 @@ def test_words_stand_where_they_are_put() -> None:
     texts = re.findall(r"<text([^>]*)>(\w+)</text>", made)
     assert [text for _, text in texts] == ["left", "center", "right"]
     for given, text in texts:
-        x, y = (float(re.search(rf'\b{name}="([\d.]+)"', given)[1]) for name in "xy")  # type: ignore[index]
+        x, y = (float(re.search(rf'\b{name}="([\d.]+)"', given)[1]) for name in "xy")  # type: ignore[index]  # no match fails the test
         assert x == 72 and 72 < y < 77
         assert re.findall(r'text-anchor="(\w+)"', given) == {"left": [], "center": ["middle"], "right": ["end"]}[text]
 
