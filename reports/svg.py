@@ -12,7 +12,6 @@ Rules inside:
 import io
 import re
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from matplotlib import rc_context

@@ -2,6 +2,8 @@
 """`vgic-bench report` and `plot`: files, output, and bad input in one line."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -56,6 +58,15 @@ def test_a_report_loads_neither_the_compiler_nor_the_frame_library(run_folder: P
         check=True,
     )
     assert (tmp_path / "page.html").exists() and done.stderr == "\n"
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_report_of_a_folder_whose_name_is_not_utf8(run_folder: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"run\xff")
+    shutil.copytree(run_folder, odd)
+    done = _run("report", odd, "-o", tmp_path / "page.html")
+    assert done.exit_code == 0, done.output
+    assert "<title>vgic-bench: run?" in (tmp_path / "page.html").read_text()
 
 
 def test_report_of_what_is_no_results_folder(tmp_path: Path) -> None:
