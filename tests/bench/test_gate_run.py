@@ -47,6 +47,7 @@ def repository(tmp_path, monkeypatch):
     root = tmp_path / "checkout"
     (root / "bench").mkdir(parents=True)
     (root / "bench" / "__init__.py").touch()
+    (root / ".gitignore").write_text("__pycache__/\n")
     git(root, "init", "-q", "-b", "main")
     for tag, locks, ns in (("slow", 1, 110), ("dear", 2, 100), ("first", 1, 100)):
         (root / "bench" / "cli.py").write_text(CLI.format(locks=locks, ns=ns))
