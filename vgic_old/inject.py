@@ -17,7 +17,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_RESERVED
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit, jit_inlined
+from kvmarm.jit import jit
 from kvmarm.locks import DIST, acquire, release
 from kvmarm.state import kick
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, set_bit, test_bit, unmark_deliverable
@@ -37,7 +37,7 @@ def _lower(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     clear_pending_on_cpu_if_none(vm, vcpu, observer)
 
 
-@jit_inlined
+@jit
 def _accept(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Under the lock: take the line's new state in; return the vCPU to kick, -1 for none."""
     edge = is_edge(vm, vcpu, intid, observer)
