@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.processes import module_command
+from bench.processes import module_command, only_compile
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED, module_cache
 
@@ -66,6 +66,7 @@ def ensure_compiled(designs: Iterable[str]) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
+        only_compile()
         compile_part(sys.argv[1])
     else:
         from kvmarm.design import BUILT_IN

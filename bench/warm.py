@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from bench.processes import module_command
+from bench.processes import module_command, only_compile
 from kvmarm.config import VmConfig
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
 from kvmarm.errors import UsageError
@@ -116,6 +116,7 @@ def ensure_compiled(designs: Iterable[str], parts: Iterable[str] = PARTS) -> flo
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
+        only_compile()
         compile_part(*sys.argv[1:])
     else:
         ensure_compiled(BUILT_IN)
