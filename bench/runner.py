@@ -211,7 +211,7 @@ class TraceRun:
     operations x events, filled as the run goes) and log locks.
     """
 
-    # Stays in the cache: fresh pages for megabytes of text cost a tenth of a run.
+    # What a core's cache holds, so that the text is still there when it is copied out.
     TEXT_BYTES = 1 << 18
 
     def __init__(self, trace: Trace, design: Design, count: bool = False) -> None:

@@ -200,7 +200,8 @@ def jit(function: F) -> F:
 def jit_inlined(function: F) -> F:
     """Compile `function` as `jit` does, but as a part of each of its callers.
 
-    For what has one busy caller: LLVM calls it through a register and saves six others for it, 1 to 2 ns each time.
+    For what has one busy caller: LLVM calls it through a register and saves six others for it. The five calls of a
+    legacy flush were half of its time (28 to 15 ns).
     """
     return _compiled(function, forceinline=True)
 

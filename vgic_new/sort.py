@@ -32,7 +32,6 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
     b = vm.irq[second]
     lock_irq(vm, first, observer)
     lock_irq(vm, second, observer)
-    # Selections, not branches: which case it is changes from pair to pair, and a wrong guess costs more than all three.
     a_due = np.int64(a.enabled & a.pending)
     b_due = np.int64(b.enabled & b.pending)
     order = np.int64(a.priority) - np.int64(b.priority) if a_due & b_due else b_due - a_due

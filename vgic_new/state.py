@@ -146,7 +146,7 @@ def find_irqs(vm: Any, vcpu: Any, first: Any, number: Any, observer: Any) -> Any
     """Return the slot (int64) of INTID `first`, which exists; the `number` - 1 next ones have the slots after it.
 
     For fields of one register: those never cross a multiple of 32, where private interrupts end and a VM's SPIs do. The
-    kernel looks each of them up, which is what is counted; here that would be half of a register read.
+    kernel looks each of them up, which is what is counted; here that would be a fifth of a register read (47 to 37 ns).
     """
     events.count(observer, events.IRQ_LOOKUP, number)
     if first < PRIVATE_IRQS:
