@@ -30,6 +30,8 @@ class Design:
     functions: one jitted function for each name in kvmarm.interface.OPERATIONS.
     bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
+    scratch: fields of the record ("cpu.waiting") that no operation reads before it writes them. reloads: an entry loads
+    every register of the interface, so that what they hold while the vCPU is out has no effect.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Design:
     bugs: Mapping[int, str] = field(default_factory=dict)
     snapshot: Callable[[Any], dict[str, str]] = lambda vm: {}
     world_switch: str = "c"
+    scratch: tuple[str, ...] = ()
+    reloads: bool = False
 
     def create(self, config: VmConfig) -> Any:
         """Return a VM record (numpy.record) in its reset state, as after KVM_DEV_ARM_VGIC_CTRL_INIT."""

@@ -33,6 +33,7 @@ DESIGN = Design(
     bugs=view.BUGS,
     snapshot=view.snapshot,
     world_switch="c",
+    scratch=("image.misr", "image.eisr", "image.elrsr", "cpu.waiting"),
 )
 
 __all__ = ["DESIGN"]

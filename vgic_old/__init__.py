@@ -37,5 +37,7 @@ DESIGN = Design(
     bugs=BUGS,
     snapshot=snapshot,
     world_switch="asm",
+    scratch=("image.misr", "image.eisr", "vcpu.candidate_private", "vcpu.candidate_shared"),
+    reloads=True,
 )
 """The design as the rest of the project sees it."""
