@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from bench.results import KEY, Results, frame, new_meta
+from bench.results.store import KEY, Results, frame, new_meta
 
 ENVIRONMENT = {"machine": "x86_64", "cpu_model": "Test CPU", "cores": 2, "python": "3.11.7", "numba": "0.68.1"}
 COUNTS = {

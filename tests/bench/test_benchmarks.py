@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.exchange import load
-from bench.results import KEY
+from bench.results.exchange import load
+from bench.results.store import KEY
 from kvmarm.jit import JIT_ENABLED
 
 ROOT = Path(__file__).parents[2]

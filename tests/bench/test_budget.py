@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
-from bench.budget import Budget, load_budget, nearest
-from bench.statistics import Policy
+from bench.gate.budget import Budget, load_budget, nearest
+from bench.results.statistics import Policy
 from kvmarm.errors import UsageError
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import build_app
-from bench.results import Results
+from bench.results.store import Results
 from kvmarm.errors import UsageError
+from vgic_bench.main import build_app
 
 from .transitions.test_catalogue import TEN_LINES
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bench.compare import compare
-from bench.compare_table import cells, varying
-from bench.results import frame
-from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from bench.gate.compare import compare
+from bench.gate.compare_table import cells, varying
+from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from bench.results.store import frame
 from kvmarm.errors import UsageError
 
 from .sample_results import COUNTS, ENVIRONMENT, results

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bench.console import print_table
+from vgic_bench.console import print_table
 
 
 class Terminal:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import typer.main
 
-from bench import run, sweep
-from bench.cli import build_app
-from bench.designs import named_designs
+from bench.engine.designs import named_designs
+from bench.studies import run, sweep
 from kvmarm.errors import UsageError
+from vgic_bench.main import build_app
 
 PLAN = sweep.Plan(("old", "new"), (2,), (64,), (1,), (4,), (0,), ("flush_p",))
 

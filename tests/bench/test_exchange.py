@@ -7,8 +7,7 @@ import pandas as pd
 import pyperf
 import pytest
 
-from bench import exchange
-from bench.results import KEY, Results
+from bench.results.store import KEY, Results, exchange
 from kvmarm.errors import UsageError
 
 from .sample_results import ENVIRONMENT, results

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bench import exchange
-from bench.budget import load_budget
-from bench.gate import gate, judge
+from bench.gate.budget import load_budget
+from bench.gate.judge import gate, judge
+from bench.results import exchange
 from kvmarm.errors import UsageError
 
 from .sample_results import COUNTS, ENVIRONMENT, results

@@ -6,9 +6,8 @@ import subprocess
 
 import pytest
 
-from bench import revisions
-from bench.gate import judge
-from bench.gate_run import measure_trees, two_trees
+from bench.gate.judge import judge, revisions
+from bench.gate.run import measure_trees, two_trees
 from kvmarm.errors import UsageError
 
 CLI = """

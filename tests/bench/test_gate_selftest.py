@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from bench.budget import Budget
-from bench.gate_selftest import Outcome, check_counts, check_times, deal, names_of
+from bench.gate.budget import Budget
+from bench.gate.self_test import Outcome, check_counts, check_times, deal, names_of
 from kvmarm.errors import UsageError
 from tests.bench.sample_results import results
 from tests.cli import assert_refused, vgic_bench

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from bench import cli
-from bench.history import as_json, history, plot
-from bench.steps import exact_steps, noisy_steps
+from bench.gate.history import as_json, history, plot
+from bench.gate.steps import exact_steps, noisy_steps
 from kvmarm.errors import UsageError
+from vgic_bench import main as cli
 
 from .sample_results import COUNTS, ENVIRONMENT, results
 

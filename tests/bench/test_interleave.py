@@ -3,9 +3,9 @@ import threading
 
 import pytest
 
-from bench.compare import compare
-from bench.interleave import interleave, merge
-from bench.statistics import REGRESSED, UNCHANGED
+from bench.gate.compare import compare
+from bench.gate.interleave import interleave, merge
+from bench.results.statistics import REGRESSED, UNCHANGED
 from kvmarm.errors import UsageError
 
 from .sample_results import COUNTS, results

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.measure import Stage, differences, measure_all, point_key
-from bench.transitions.catalogue import load_catalogue, select
+from bench.catalogue.catalogue import load_catalogue, select
+from bench.meters.events import Stage, differences, measure_all, point_key
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError

@@ -2,8 +2,8 @@
 import copy
 from xml.etree import ElementTree
 
-from bench.gate import judge
-from bench.output_ci import annotations, append_summary, markdown, write_junit
+from bench.gate.ci_output import annotations, append_summary, markdown, write_junit
+from bench.gate.judge import judge
 
 from .sample_results import COUNTS, results
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import weights
-from bench.fit import read_costs
-from bench.predict import run
-from bench.trace_cost import write_trace_costs
+from bench.meters import weights
+from bench.meters.fit import read_costs
+from bench.meters.predict import run
+from bench.studies.trace_cost import write_trace_costs
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, event_names

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.record_script import EVENTS, probes, script
-from bench.recordings.ftrace_args import NAME_LR_ENTRY, NAME_LR_EXIT, NAME_MSI, NAME_SGI1R, name_hash
+from bench.recordings.readers.ftrace_args import NAME_LR_ENTRY, NAME_LR_EXIT, NAME_MSI, NAME_SGI1R, name_hash
+from bench.recordings.record_script import EVENTS, probes, script
 from kvmarm.errors import UsageError
 
 
@@ -47,7 +47,7 @@ def test_bad_options() -> None:
 
 
 def test_command() -> None:
-    command = [sys.executable, "-m", "bench.cli", "record"]
+    command = [sys.executable, "-m", "vgic_bench", "record"]
     done = subprocess.run([*command, "--print-script", "--lrs", "2"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout == script(list_registers=2)
     bare = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -14,9 +14,9 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from bench.recordings import detect
 from bench.recordings.convert import open_recording
 from bench.recordings.options import Options
+from bench.recordings.readers import detect
 from tests.bench import recording_files as files
 
 UNPROBED = "kut-gicv3-active-2vcpu.ftrace.txt"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.recordings import placing
 from bench.recordings.convert import Recording, open_recording
 from bench.recordings.options import Options
+from bench.recordings.placement import common as placing
 from kvmarm.errors import UsageError
 from tests.bench import recording_files as files
 

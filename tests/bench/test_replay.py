@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from bench import replay_checks
+from bench.engine.runner import run_to_text
 from bench.recordings.convert import Chunk, open_recording
-from bench.recordings.place_kvm import EXPECTED
-from bench.replay import break_even, replay
-from bench.replay_run import S_DELIVERED, S_LATENCIES, S_LATENCY_OPS, Run
-from bench.runner import run_to_text
+from bench.recordings.placement.kvm import EXPECTED
+from bench.replay import checks as replay_checks
+from bench.replay.outcome import break_even, replay
+from bench.replay.stretch import S_DELIVERED, S_LATENCIES, S_LATENCY_OPS, Run
 from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -40,7 +40,7 @@ def test_counts_are_those_of_the_runner(design: str) -> None:
     assert int(run.counts.sum()) == len(trace.ops)
     assert int(run.s[S_DELIVERED]) == sum(value != "0x3ff" for value in values)
     kicks = re.findall(r"kicks=(\S+)", text)
-    from bench.replay_run import S_KICKS
+    from bench.replay.stretch import S_KICKS
 
     assert int(run.s[S_KICKS]) == sum(len(kick.split(",")) for kick in kicks)
 
@@ -157,7 +157,7 @@ def test_a_recording_is_measured_as_configured() -> None:
 
 def _command(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "bench.cli", *arguments], input=stdin, capture_output=True, check=False
+        [sys.executable, "-m", "vgic_bench", *arguments], input=stdin, capture_output=True, check=False
     )
 
 
@@ -167,7 +167,7 @@ def test_command(tmp_path) -> None:
     text = done.stdout.decode()
     assert "seen" in text and "inferred" in text and "total" in text
     assert all(len(line) <= 80 for line in text.splitlines() if str(files.FOLDER) not in line and "results" not in line)
-    from bench.results import Results
+    from bench.results.store import Results
 
     kept = Results.load(tmp_path / "kept").table("workloads")
     assert set(kept["design"]) == set(DESIGNS) and "total" in set(kept["kind"])

@@ -7,8 +7,19 @@ import sys
 import pandas as pd
 import pytest
 
-from bench import results as module
-from bench.results import KEY, SCHEMA, TABLES, Results, find_runs, frame, load_columns, load_meta, new_folder, new_meta
+from bench.results.store import (
+    KEY,
+    SCHEMA,
+    TABLES,
+    Results,
+    find_runs,
+    frame,
+    load_columns,
+    load_meta,
+    new_folder,
+    new_meta,
+)
+from bench.results.store import store as module
 from kvmarm.errors import UsageError
 
 ROW = dict(zip(KEY, ("old", "vgic", 2, 256, 4, 4, 0, 0, "flush_empty"), strict=True))
@@ -43,7 +54,7 @@ def test_columns_are_those_of_the_frames(tmp_path):
     assert meta == back.meta and set(columns) == set(back.tables)
     for name, table in back.tables.items():
         pd.testing.assert_frame_equal(columns[name].to_pandas().astype(table.dtypes), table)
-    program = f"import sys; from bench.results import load_columns; load_columns({str(tmp_path / 'one')!r}); "
+    program = f"import sys; from bench.results.store import load_columns; load_columns({str(tmp_path / 'one')!r}); "
     program += "assert not {'pandas', 'numba'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import exchange
-from bench.results import Results, load_columns
+from bench.results.store import Results, exchange, load_columns
 from kvmarm.errors import UsageError
 from tests.bench.sample_results import results
 

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from bench import cli
-from bench.results import Results
+from bench.results.store import Results
 from tests.bench.sample_results import COUNTS, results
 from tests.cli import assert_refused
+from vgic_bench import main as cli
 
 
 @pytest.fixture

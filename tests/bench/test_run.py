@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import build_app
-from bench.environment import environment, tool
-from bench.results import KEY, Results
-from bench.run import Options, check, execute
-from bench.run_summary import because, group_rows, transition_rows, workload_rows
-from bench.warm import missing
-from bench.yardstick import lock_pair_ns
+from bench.meters.compile import missing
+from bench.meters.yardstick import lock_pair_ns
+from bench.results.environment import environment, tool
+from bench.results.store import KEY, Results
+from bench.studies.run import Options, check, execute
+from bench.studies.summary import because, group_rows, transition_rows, workload_rows
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
+from vgic_bench.main import build_app
 
 from .transitions.test_catalogue import TEN_LINES
 
@@ -146,7 +146,7 @@ def test_the_environment_is_what_comparisons_ask_for() -> None:
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="a lock of the interpreter")
 def test_the_yardstick_is_the_same_in_c_and_jitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    import bench.yardstick as module
+    import bench.meters.yardstick as module
 
     first, kind = lock_pair_ns()
     monkeypatch.setattr(module, "_build", lambda: None)

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench import run as module
-from bench.cli import build_app
-from bench.interruption import deferred
-from bench.results import Results
-from bench.run import Options, execute
-from bench.run_parts import Measured, measure_parts
+from bench.results.store import Results
+from bench.studies import run as module
+from bench.studies.parts import Measured, measure_parts
+from bench.studies.run import Options, execute
+from bench.system.interruption import deferred
 from kvmarm.errors import UsageError
 from tests.cli import ROOT
+from vgic_bench.main import build_app
 
 OPTIONS = Options(gics=(2,), irqs=64, vcpus=2, meters=("events",), transitions=("flush_p",), parts=module.PARTS)
 KEY = {"design": "old", "family": "vgic", "gic": 2, "irqs": 64, "vcpus": 2, "lrs": 4, "pending": 0, "live": 0}
@@ -130,7 +130,7 @@ def test_the_command_says_where_in_one_line_and_is_status_130(how: signal.Signal
 def test_interrupted_while_the_page_is_written_the_run_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.report_page.write_report_page", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("vgic_bench.report_page.write_report_page", raising(KeyboardInterrupt()))
     folder = tmp_path / "out"
     done = CliRunner().invoke(build_app(), ["run", "--parts", "switch", "--meters", "events", "-o", str(folder)])
     assert str(done.exception) == f"results: {folder}" and Results.load(folder).meta["complete"] is True

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import statistics as s
+from bench.results import statistics as s
 
 POLICY = s.Policy()
 

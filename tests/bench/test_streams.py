@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results import Results, load_columns
+from bench.results.store import Results, load_columns
 from tests.bench.sample_results import results
 from tests.cli import ROOT, vgic_bench
 
@@ -17,7 +17,7 @@ FULL = Path("/dev/full")
 
 def shell(line: str) -> subprocess.CompletedProcess[bytes]:
     """Run a line with $V for `vgic-bench`."""
-    environment = {**os.environ, "V": f"{sys.executable} -m bench.cli"}
+    environment = {**os.environ, "V": f"{sys.executable} -m vgic_bench"}
     return subprocess.run(["sh", "-c", line], cwd=ROOT, env=environment, capture_output=True, check=False)
 
 

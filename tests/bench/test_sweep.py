@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import sweep as module
-from bench.crossover import crossovers, summary, verdict_of
-from bench.sweep import Plan, check, numbers, sweep
+from bench.studies import sweep as module
+from bench.studies.crossover import crossovers, summary, verdict_of
+from bench.studies.sweep import Plan, check, numbers, sweep
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.state import vm_dtype

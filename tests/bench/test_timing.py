@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from bench import timing
-from bench.measure import Stage
-from bench.timing import HAVE_COUNTER, Clock, prepare, usual_mean
-from bench.timing_run import time_processes
-from bench.timing_worker import order_of, run
-from bench.transitions.catalogue import load_catalogue, select
+from bench.catalogue.catalogue import load_catalogue, select
+from bench.meters import time as timing
+from bench.meters.events import Stage
+from bench.meters.time import HAVE_COUNTER, Clock, prepare, usual_mean
+from bench.meters.time_processes import time_processes
+from bench.meters.time_worker import order_of, run
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.jit import JIT_ENABLED

@@ -107,7 +107,18 @@ def test_an_interrupted_run_keeps_what_was_done(tmp_path: Path) -> None:
         path.write_text(TraceMaker(seed, operations=20_000).text() if seed == 0 else TraceMaker(seed).text())
         paths.append(path)
     out = tmp_path / "out"
-    arguments = [sys.executable, "-m", "bench.cli", "trace", "run", *map(str, paths), "--design", "old", "-o", str(out)]
+    arguments = [
+        sys.executable,
+        "-m",
+        "vgic_bench",
+        "trace",
+        "run",
+        *map(str, paths),
+        "--design",
+        "old",
+        "-o",
+        str(out),
+    ]
     process = subprocess.Popen(
         arguments, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, text=True
     )

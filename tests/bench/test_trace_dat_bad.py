@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.recordings.convert import open_recording
-from bench.recordings.trace_dat import open_container
+from bench.recordings.readers.trace_dat import open_container
 from kvmarm.errors import UsageError
 from tests.bench import recording_files as files
 

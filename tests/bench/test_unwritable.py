@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 import typer.main
 
-from bench.cli import build_app
-from bench.output_ci import append_summary
-from bench.results import check_new_folder
+from bench.gate.ci_output import append_summary
+from bench.results.store import check_new_folder
 from kvmarm.errors import UsageError
+from vgic_bench.main import build_app
 
 NOWHERE = "/proc/vgic-bench/out"
 """Not even root makes files there, whatever its permissions say."""
 
 WORK = (
-    "bench.warm.ensure_compiled",
-    "bench.run.execute",
-    "bench.replay_warm.ensure_compiled",
-    "bench.replay.replay",
-    "bench.trace_run.run_file",
-    "bench.trace_cost.write_trace_costs",
-    "bench.explain_target.resolve",
-    "bench.gate_run.two_trees",
+    "bench.meters.compile.ensure_compiled",
+    "bench.studies.run.execute",
+    "bench.replay.compile.ensure_compiled",
+    "bench.replay.outcome.replay",
+    "bench.engine.trace_files.run_file",
+    "bench.studies.trace_cost.write_trace_costs",
+    "bench.explain.target.resolve",
+    "bench.gate.run.two_trees",
     "reports.build",
 )
 
@@ -81,7 +81,7 @@ def test_a_folder_that_holds_something_is_not_a_new_one(tmp_path: Path) -> None:
 
 
 def test_a_summary_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.output_ci.markdown", lambda judgement: "")
+    monkeypatch.setattr("bench.gate.ci_output.markdown", lambda judgement: "")
     judgement: Any = None
     with pytest.raises(UsageError, match="cannot be written"):
         append_summary(judgement, NOWHERE)

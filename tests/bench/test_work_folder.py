@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import sweep as module
-from bench.work_folder import KEPT_SECONDS, WorkFolder, clear_stale
+from bench.studies import sweep as module
+from bench.studies.work_folder import KEPT_SECONDS, WorkFolder, clear_stale
 from kvmarm.errors import UsageError
 
 from .test_sweep import PLAN

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.synthetic import Knobs, parse_knobs, synthesise
 from bench.workloads import CATEGORIES, catalogue, get, mix_of
+from bench.workloads.synthetic import Knobs, parse_knobs, synthesise
 from kvmarm.errors import UsageError
 from kvmarm.trace import KIND_NAMES, format_trace, parse_trace
 
@@ -91,7 +91,7 @@ def test_bad_knobs(items: list[str]) -> None:
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "bench.cli", *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-m", "vgic_bench", *arguments], capture_output=True, text=True, check=False)
 
 
 def test_command(tmp_path) -> None:

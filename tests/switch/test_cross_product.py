@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from bench.switch import Request, step_lists
+from bench.switches.listing import Request, step_lists
 from tests.switch.recorded import configuration
 
 # implementation, phase: distinct hardware-visible sequences, the same with counts, fewest and most instructions

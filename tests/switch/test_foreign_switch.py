@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.switch import compare_groups, run
+from bench.switches.listing import compare_groups, run
 from kvmarm.el2 import switch
 from kvmarm.errors import UsageError
 from switch_asm_model import SWITCH as ASM
@@ -47,7 +47,7 @@ def test_it_is_found_and_run() -> None:
 
 def test_it_is_compared_with_the_others(foreign: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(switch, "switch_names", lambda: ("asm", "c", "mine"))
-    monkeypatch.setattr("bench.switch.switch_names", switch.switch_names)
+    monkeypatch.setattr("bench.switches.listing.switch_names", switch.switch_names)
     options = configuration(implementation="mine1", live_lrs=2)
     assert run(options)["exit"].counts() == run(configuration(live_lrs=2))["exit"].counts()
     total = compare_groups(configuration(live_lrs=1))[-1]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.life import PHASES, SCENARIOS, effects, life_rows, play
-from bench.measure import Stage
+from bench.meters.events import Stage
+from bench.studies.life import PHASES, SCENARIOS, effects, life_rows, play
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.platforms import load_platform

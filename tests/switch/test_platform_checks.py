@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.platform_checks import evaluate
-from bench.platform_fit import fit
-from bench.switch import direction_of
+from bench.switches.listing import direction_of
+from bench.switches.platform_checks import evaluate
+from bench.switches.platform_fit import fit
 from kvmarm.errors import UsageError
 from kvmarm.platforms import load_platform, platform_names
 from tests.cli import assert_refused, vgic_bench

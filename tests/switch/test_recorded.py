@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.switch import Request, step_lists
+from bench.switches.listing import Request, step_lists
 from kvmarm.el2.configuration import parse_configuration
 from tests.switch.recorded import runs, sequence, values
 

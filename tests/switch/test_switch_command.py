@@ -4,7 +4,7 @@
 import json
 from pathlib import Path
 
-from bench.switch import compare_groups, run
+from bench.switches.listing import compare_groups, run
 from tests.cli import assert_refused, vgic_bench
 from tests.switch.recorded import configuration, runs, values
 

@@ -3,11 +3,11 @@
 
 import pytest
 
-from bench.measure import Stage
-from bench.results import TABLES, frame
-from bench.switch_tables import chosen_platforms, switch_rows, transition_tables, vgic_cycle_rows
-from bench.switch_transitions import measure, switch_transitions
-from bench.transitions.catalogue import load_catalogue
+from bench.catalogue.catalogue import load_catalogue
+from bench.meters.events import Stage
+from bench.results.store import TABLES, frame
+from bench.switches.tables import chosen_platforms, switch_rows, transition_tables, vgic_cycle_rows
+from bench.switches.transitions import measure, switch_transitions
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 

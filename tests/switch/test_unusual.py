@@ -6,7 +6,7 @@ Expectations are the written description of the executed runs (4.4.177 and 4.8.1
 
 import pytest
 
-from bench.switch import run
+from bench.switches.listing import run
 from kvmarm.el2.machine import Executed
 from tests.switch.recorded import configuration
 

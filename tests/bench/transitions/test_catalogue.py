@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import run
-from bench.transitions.catalogue import STATES, cost_transitions, load_catalogue, parse_catalogue, select
+from bench.catalogue.catalogue import STATES, cost_transitions, load_catalogue, parse_catalogue, select
+from bench.studies import run
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 

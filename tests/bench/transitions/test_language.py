@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
-from bench.transitions.language import compile_lines, trace_lines, translate
-from bench.transitions.standard import standard_set_up, standing_intids
+from bench.catalogue.language import compile_lines, trace_lines, translate
+from bench.catalogue.standard import standard_set_up, standing_intids
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from kvmarm.trace import KIND_NAMES, format_op, parse_line
