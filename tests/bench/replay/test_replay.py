@@ -19,7 +19,7 @@ from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.trace import Trace, parse_trace
-from tests.bench import recording_files as files
+from tests.bench.recordings import recording_files as files
 
 DESIGNS = ("old", "new")
 PROBED = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"

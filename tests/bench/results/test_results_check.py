@@ -9,7 +9,7 @@ import pytest
 
 from bench.results.store import Results, exchange, load_columns
 from kvmarm.errors import UsageError
-from tests.bench.sample_results import results
+from tests.bench.results.sample_results import results
 
 
 @pytest.fixture

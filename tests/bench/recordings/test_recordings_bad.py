@@ -13,7 +13,7 @@ import pytest
 from bench.recordings.convert import open_recording
 from bench.recordings.options import Options, parse_address, parse_threads
 from kvmarm.errors import UsageError
-from tests.bench import recording_files as files
+from tests.bench.recordings import recording_files as files
 
 NAME = "kut-gicv3-active-2vcpu.ftrace.txt"
 BOTH = "linux5.10-kut-gicv3-ipi-2vcpu.ftrace.txt"

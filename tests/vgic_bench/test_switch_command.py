@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.switches.listing import compare_groups, run
 from tests.cli import assert_refused, vgic_bench
-from tests.switch.recorded import configuration, runs, values
+from tests.switch_models.recorded import configuration, runs, values
 
 
 def test_steps_from_a_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.switches.listing import Request, step_lists
 from kvmarm.el2.configuration import parse_configuration
-from tests.switch.recorded import runs, sequence, values
+from tests.switch_models.recorded import runs, sequence, values
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.results.store import Results, load_columns
-from tests.bench.sample_results import results
+from tests.bench.results.sample_results import results
 from tests.cli import ROOT, vgic_bench
 
 FULL = Path("/dev/full")

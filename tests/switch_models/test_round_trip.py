@@ -12,7 +12,7 @@ from kvmarm.el2.configuration import Configuration
 from kvmarm.el2.program import Program
 from kvmarm.el2.slots import AARCH32_REGISTERS, DEBUG_REGISTERS
 from kvmarm.el2.switch import WorldSwitch, boot_programs, model_of
-from tests.switch.recorded import configuration
+from tests.switch_models.recorded import configuration
 
 IMPLEMENTATIONS = ("asm44", "c48", "c48-vhe")
 

@@ -10,7 +10,7 @@ from bench.recordings.convert import Recording, open_recording
 from bench.recordings.options import Options
 from bench.recordings.placement import common as placing
 from kvmarm.errors import UsageError
-from tests.bench import recording_files as files
+from tests.bench.recordings import recording_files as files
 
 V3 = "linux5.10-kut-gicv3-ipi-2vcpu.ftrace.txt"
 """Both vCPUs of this one enter the guest; four flag characters."""

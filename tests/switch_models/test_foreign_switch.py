@@ -12,7 +12,7 @@ from bench.switches.listing import compare_groups, run
 from kvmarm.el2 import switch
 from kvmarm.errors import UsageError
 from switch_asm_model import SWITCH as ASM
-from tests.switch.recorded import configuration
+from tests.switch_models.recorded import configuration
 
 MINE = replace(ASM, name="mine", implementation="mine1", title="the assembly under another name")
 

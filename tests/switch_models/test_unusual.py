@@ -8,7 +8,7 @@ import pytest
 
 from bench.switches.listing import run
 from kvmarm.el2.machine import Executed
-from tests.switch.recorded import configuration
+from tests.switch_models.recorded import configuration
 
 
 def _names(executed: Executed, *prefixes: str) -> list[str]:

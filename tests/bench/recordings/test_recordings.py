@@ -17,7 +17,7 @@ import pytest
 from bench.recordings.convert import open_recording
 from bench.recordings.options import Options
 from bench.recordings.readers import detect
-from tests.bench import recording_files as files
+from tests.bench.recordings import recording_files as files
 
 UNPROBED = "kut-gicv3-active-2vcpu.ftrace.txt"
 PROBED = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"
@@ -214,7 +214,7 @@ def test_numbers_are_64_bits() -> None:
 def test_plain_python_converts_alike() -> None:
     code = (
         "import hashlib, sys; from bench.recordings.convert import open_recording; "
-        "from tests.bench import recording_files as files\n"
+        "from tests.bench.recordings import recording_files as files\n"
         "for path in sys.argv[1:]:\n"
         "    with open_recording(path) as recording:\n"
         "        print(hashlib.sha256(repr(files.lines_of(recording)).encode()).hexdigest())"

@@ -9,7 +9,7 @@ import pytest
 from bench.gate.budget import Budget
 from bench.gate.self_test import Outcome, check_counts, check_times, deal, names_of
 from kvmarm.errors import UsageError
-from tests.bench.sample_results import results
+from tests.bench.results.sample_results import results
 from tests.cli import assert_refused, vgic_bench
 
 

@@ -12,7 +12,7 @@ import pyarrow
 from bench.recordings.convert import Recording
 from kvmarm.trace import format_op
 
-FOLDER = Path(__file__).parents[1] / "data" / "recordings"
+FOLDER = Path(__file__).parents[2] / "data" / "recordings"
 
 
 def path(name: str) -> str:

@@ -12,7 +12,7 @@ from bench.results.exchange import load
 from bench.results.store import KEY
 from kvmarm.jit import JIT_ENABLED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="times are those of compiled code")

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from bench.switches.listing import Request, step_lists
-from tests.switch.recorded import configuration
+from tests.switch_models.recorded import configuration
 
 # implementation, phase: distinct hardware-visible sequences, the same with counts, fewest and most instructions
 EXECUTED = {

@@ -10,7 +10,7 @@ import pytest
 from bench.recordings.convert import open_recording
 from bench.recordings.readers.trace_dat import open_container
 from kvmarm.errors import UsageError
-from tests.bench import recording_files as files
+from tests.bench.recordings import recording_files as files
 
 GOOD = files.as_trace_dat("\n".join(files.text("kut-gicv3-active-2vcpu.ftrace.txt").splitlines()[:200]) + "\n")
 FAR = (1 << 63) + 5

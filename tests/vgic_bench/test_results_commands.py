@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from bench.results.store import Results
-from tests.bench.sample_results import COUNTS, results
+from tests.bench.results.sample_results import COUNTS, results
 from tests.cli import assert_refused
 from vgic_bench import main as cli
 
