@@ -16,7 +16,7 @@ from vgic_new.state import NO_SLOT, NOBODY
 def append(vm: Any, vcpu: Any, slot: Any, observer: Any) -> None:
     """Put the interrupt in `slot` at the end of the ap_list of `vcpu`, and note in it whose list it is on."""
     events.count(observer, events.LIST_ADD, 1)
-    cpu = vm.cpu[vcpu]
+    cpu = vm.vcpu[vcpu]
     irq = vm.irq[slot]
     last = cpu.tail
     irq.next = NO_SLOT
@@ -33,7 +33,7 @@ def append(vm: Any, vcpu: Any, slot: Any, observer: Any) -> None:
 def remove(vm: Any, vcpu: Any, slot: Any, observer: Any) -> None:
     """Take the interrupt in `slot` off the ap_list of `vcpu`; it is then on nobody's."""
     events.count(observer, events.LIST_REMOVE, 1)
-    cpu = vm.cpu[vcpu]
+    cpu = vm.vcpu[vcpu]
     irq = vm.irq[slot]
     if irq.prev == NO_SLOT:
         cpu.head = irq.next

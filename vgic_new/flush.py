@@ -45,7 +45,7 @@ BUG_SGI_WITHOUT_SOURCE = 1
 def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Return how many list registers the ap_list of `vcpu` would fill, deliverable or not."""
     depth = 0
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.DEPTH_STEP, 1)
         irq = vm.irq[slot]
@@ -109,7 +109,7 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON."""
     image = vm.image[vcpu]
     used = 0
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT and used < vm.lrs:
         events.count(observer, events.LIST_STEP, 1)
         irq = vm.irq[slot]
@@ -127,7 +127,7 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
                     break
         unlock_irq(vm, slot, observer)
         slot = np.int64(irq.next)
-    if used < vm.lrs and vm.cpu[vcpu].head != NO_SLOT:
+    if used < vm.lrs and vm.vcpu[vcpu].head != NO_SLOT:
         events.count(observer, events.LIST_END, 1)
     return used
 
@@ -144,7 +144,7 @@ def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     used = _fill_list_registers(vm, vcpu, observer)
     if vm.bug:
         return
-    vm.cpu[vcpu].used_lrs = used
+    vm.vcpu[vcpu].used_lrs = used
     events.count(observer, events.LR_CLEAR, vm.lrs - used)
     for index in range(used, vm.lrs):
         image.lr[index] = U64_0

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
+from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.mpidr import vcpu_affinity
 from vgic_new.mmio_v2 import set_distributor_enable
 from vgic_new.regions import IDREGS, IROUTER, PENDBASER, PROPBASER, RD_IIDR, RD_TYPER, V3_DISTRIBUTOR
 from vgic_new.state import NOBODY, find_irq, lock_irq_to_write, unlock_irq
@@ -88,7 +89,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == PROPBASER:
         return _part(vm.propbaser, offset, size)
     if register == PENDBASER:
-        return _part(vm.cpu[vcpu].pendbaser, offset, size)
+        return _part(vm.vcpu[vcpu].pendbaser, offset, size)
     return U64_0
 
 
@@ -144,5 +145,5 @@ def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any,
         merged = _with_valid_attributes(_merged(vm.propbaser, offset, size, value))
         vm.propbaser = merged & ~U64(_PROPBASER_RESERVED)
     elif register == PENDBASER:
-        merged = _with_valid_attributes(_merged(vm.cpu[vcpu].pendbaser, offset, size, value))
-        vm.cpu[vcpu].pendbaser = merged & ~U64(_PENDBASER_RESERVED)
+        merged = _with_valid_attributes(_merged(vm.vcpu[vcpu].pendbaser, offset, size, value))
+        vm.vcpu[vcpu].pendbaser = merged & ~U64(_PENDBASER_RESERVED)

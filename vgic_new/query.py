@@ -23,7 +23,7 @@ def pending(vm: Any, vcpu: Any, observer: Any) -> Any:
         return 0
     found = 0
     lock_ap_list(vm, vcpu, observer)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT and not found:
         events.count(observer, events.LIST_STEP, 1)
         lock_irq(vm, slot, observer)

@@ -66,7 +66,7 @@ def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
 @jit
 def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
     """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links."""
-    cpu = vm.cpu[vcpu]
+    cpu = vm.vcpu[vcpu]
     cpu.head = first
     last = np.int64(NO_SLOT)
     slot = first
@@ -82,10 +82,10 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Sort the ap_list of `vcpu` in place; its lock is held."""
     events.count(observer, events.SORT, 1)
-    waiting = vm.cpu[vcpu].waiting
+    waiting = vm.vcpu[vcpu].waiting
     waiting[:] = NO_SLOT
     levels = 0
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.SORT_STEP, 1)
         run = slot

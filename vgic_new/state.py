@@ -65,7 +65,7 @@ IRQ = np.dtype(
 LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
 `mpidr`: GICv3's IROUTER, 24 bits."""
 
-CPU = np.dtype(
+VCPU = np.dtype(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -85,7 +85,7 @@ VM = vm_dtype(
     [
         ("enabled", np.int64),
         ("propbaser", np.uint64),
-        ("cpu", CPU, (MAX_VCPUS,)),
+        ("vcpu", VCPU, (MAX_VCPUS,)),
         ("irq", IRQ, (SLOTS,)),
     ],
 )
@@ -108,7 +108,7 @@ def initialise(vm: Any) -> None:
         private["targets"] = 1 << np.arange(vcpus)[:, np.newaxis]
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
-    vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    vm.vcpu["pendbaser"][:vcpus] = PENDBASER_RESET
     vm.image["hcr"][:vcpus] = HCR_EN
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
 
@@ -204,13 +204,13 @@ def lock_irq_to_write(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def lock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the lock of the ap_list of `vcpu`."""
-    locks.acquire(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.acquire(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit
 def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Release the lock of the ap_list of `vcpu`."""
-    locks.release(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.release(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit

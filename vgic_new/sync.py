@@ -17,18 +17,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import (
-    FIRST_SPI,
-    HCR_UIE,
-    LR_ACTIVE,
-    LR_PENDING,
-    MISR_EOI,
-    SGIS,
-    V2_LR_CPUID_SHIFT,
-    lr_intid,
-    lr_state,
-)
+from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_PENDING, LR_SOURCE_MASK, MISR_EOI, SGIS, V2_LR_CPUID_SHIFT
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
+from kvmarm.lr import lr_intid, lr_state
 from vgic_new.aplist import append, remove
 from vgic_new.queue import target_oracle
 from vgic_new.state import (
@@ -64,7 +55,7 @@ def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
 
 @jit_inlined
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
-    used = np.int64(vm.cpu[vcpu].used_lrs)
+    used = np.int64(vm.vcpu[vcpu].used_lrs)
     if vm.gic == 3:
         # This loop asks for the guest's GIC version, so it is prepared even for no list register.
         events.count(observer, events.FOLD_SET_UP, 1)
@@ -86,7 +77,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
             if state & LR_PENDING:
                 irq.pending = 1
                 if vm.gic == 2 and intid < SGIS:
-                    sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7))
+                    sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(LR_SOURCE_MASK))
                     irq.source = np.int64(irq.source) | 1 << sender
         else:
             if not state & LR_PENDING:
@@ -119,7 +110,7 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
 def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
     lock_ap_list(vm, vcpu, observer)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.PRUNE_STEP, 1)
         irq = vm.irq[slot]

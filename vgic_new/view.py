@@ -57,7 +57,7 @@ def snapshot(vm: Any) -> dict[str, str]:
             if not _at_rest(irq) or irq["enabled"] != (intid < SGIS):
                 view[f"vCPU {vcpu} INTID {intid}"] = " ".join(_irq_words(gic, irq))
         entries = []
-        slot = int(vm.cpu[vcpu]["head"])
+        slot = int(vm.vcpu[vcpu]["head"])
         while slot != NO_SLOT:
             entries.append(str(int(vm.irq[slot]["intid"])))
             slot = int(vm.irq[slot]["next"])

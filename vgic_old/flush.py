@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import HCR_UIE, lr_intid
+from kvmarm.gic import FIRST_SPI, HCR_UIE, SGIS
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
 from kvmarm.locks import DIST, acquire, release
+from kvmarm.lr import implemented, lr_intid
 from vgic_old.bitmap import clear_bit, is_edge, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
 from vgic_old.lr import (
     compared_source,
-    implemented,
     new_lr,
     occupied,
     read_lr,
@@ -56,7 +56,7 @@ def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: 
         lr = with_pending(gic, lr)
     if not is_edge(vm, vcpu, intid, observer):
         lr = with_eoi(gic, lr)
-    if intid >= 16:
+    if intid >= SGIS:
         pintid = search(vm, vcpu, intid, observer)
         if pintid >= 0:
             lr = with_physical(gic, lr, pintid)
@@ -167,7 +167,7 @@ def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
         else:
             events.count(observer, events.WORD_SCAN, 1)
             word = cpu.candidate_shared[index]
-            first = 32 + 64 * np.int64(index)
+            first = FIRST_SPI + 64 * np.int64(index)
         if word != U64_0 and _queue_word(vm, vcpu, word, first, observer):
             overflow = True
     return overflow

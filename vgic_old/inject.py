@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import FIRST_RESERVED
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
 from kvmarm.locks import DIST, acquire, release
 from kvmarm.state import kick
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
-from vgic_old.state import ENABLED, LEVEL, NOWHERE, PENDING, QUEUED, SOFT_PENDING
+from vgic_old.state import ENABLED, LEVEL, NOBODY, PENDING, QUEUED, SOFT_PENDING
 from vgic_old.update import clear_pending_on_cpu_if_none
 
 
@@ -48,9 +48,9 @@ def _accept(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
         return np.int64(-1)
     target = np.int64(vcpu)
     deliverable = True
-    if intid >= 32:
-        target = np.int64(vm.spi_cpu[intid - 32])
-        if target == NOWHERE:
+    if intid >= FIRST_SPI:
+        target = np.int64(vm.spi_cpu[intid - FIRST_SPI])
+        if target == NOBODY:
             target = np.int64(0)
             deliverable = False
     if level == 0:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import lr_intid
+from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
+from kvmarm.lr import lr_intid
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
 from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
 from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, QUEUED, SGI_MASK, SOFT_PENDING
@@ -116,7 +117,7 @@ def read_priority(vm: Any, owner: Any, offset: Any, observer: Any) -> Any:
     word = U64_0
     for index in range(4):
         intid = first + index
-        byte = vm.vcpu[owner].priority[intid] if intid < 32 else vm.spi_priority[intid - 32]
+        byte = vm.vcpu[owner].priority[intid] if intid < PRIVATE_IRQS else vm.spi_priority[intid - FIRST_SPI]
         word |= U64(byte) << U64(8 * index)
     return word
 
@@ -132,10 +133,10 @@ def write_priority(vm: Any, owner: Any, offset: Any, data: Any, field: Any, obse
             continue
         intid = first + index
         byte = np.int64((data >> shift) & U64(0xFF))
-        if intid < 32:
+        if intid < PRIVATE_IRQS:
             vm.vcpu[owner].priority[intid] = byte
         else:
-            vm.spi_priority[intid - 32] = byte
+            vm.spi_priority[intid - FIRST_SPI] = byte
 
 
 @jit

@@ -13,8 +13,9 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET
+from kvmarm.jit import U64, U64_0, bit_of, jit
+from kvmarm.mpidr import vcpu_affinity
 from vgic_old.mmio_common import (
     CTLR,
     ICACTIVER,
@@ -32,8 +33,7 @@ from vgic_old.mmio_common import (
     RAZ_WI,
     TYPER,
 )
-from vgic_old.state import NOWHERE, PRIVATE_MASK
-from vgic_old.update import bit_of
+from vgic_old.state import NOBODY, PRIVATE_MASK
 
 DISTRIBUTOR_RANGES = np.array(
     [
@@ -129,7 +129,7 @@ def _write_route(vm: Any, offset: Any, data: Any, field: Any, observer: Any) -> 
         vm.spi_cpu[spi] = new
         vm.vcpu[new].spi_target[spi >> 6] |= bit
     else:
-        vm.spi_cpu[spi] = NOWHERE
+        vm.spi_cpu[spi] = NOBODY
     return True
 
 

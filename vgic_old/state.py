@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_SPIS, MAX_VCPUS
-from kvmarm.gic import HCR_EN
+from kvmarm.gic import FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import U64, jit
 from kvmarm.state import vm_dtype
 
@@ -31,10 +31,10 @@ BITMAP_NAMES = ("enabled", "level", "pending", "soft_pend", "queued", "active", 
 SHARED_WORDS = MAX_SPIS // 64 + 1
 PRIVATE_MASK = 0xFFFFFFFF
 SGI_MASK = 0xFFFF
-NOWHERE = -1
+NOBODY = -1
 """`spi_cpu` of an SPI whose affinity names no vCPU (0xff in the original, whose vCPU numbers are bytes)."""
 
-MAX_PRIVATE_MAPS = 16
+MAX_PRIVATE_MAPS = PRIVATE_IRQS - SGIS
 """Forwarded private interrupts of a vCPU: at most its PPIs."""
 
 VCPU = np.dtype(
@@ -47,8 +47,8 @@ VCPU = np.dtype(
         ("active_shared", np.uint64, (SHARED_WORDS,)),
         ("candidate_shared", np.uint64, (SHARED_WORDS,)),
         ("spi_target", np.uint64, (SHARED_WORDS,)),
-        ("priority", np.uint8, (32,)),
-        ("sgi_sources", np.uint8, (16,)),
+        ("priority", np.uint8, (PRIVATE_IRQS,)),
+        ("sgi_sources", np.uint8, (SGIS,)),
         ("map_count", np.int64),
         ("map_vintid", np.int16, (MAX_PRIVATE_MAPS,)),
         ("map_pintid", np.int16, (MAX_PRIVATE_MAPS,)),
@@ -87,14 +87,14 @@ VM = vm_dtype(
     ],
 )
 """The VM record. `lock`: the distributor lock; `enabled`: the distributor's one enable flag (0 or 1); `words`: how many
-shared words the SPIs of this VM need; `shared`: the SPIs' bits of the seven bitmaps; `spi_cpu`: target vCPU or NOWHERE;
+shared words the SPIs of this VM need; `shared`: the SPIs' bits of the seven bitmaps; `spi_cpu`: target vCPU or NOBODY;
 `spi_mpidr`: affinity as written, Aff2.Aff1.Aff0 (GICv3)."""
 
 
 @jit
 def initialise(vm: Any) -> None:
     """Put a zeroed record with its configuration filled in into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
-    spis = vm.irqs - 32
+    spis = vm.irqs - FIRST_SPI
     vm.words = (spis + 63) // 64
     for index in range(vm.vcpus):
         cpu = vm.vcpu[index]

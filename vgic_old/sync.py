@@ -15,9 +15,10 @@ Rules:
 from typing import Any
 
 from kvmarm import events
-from kvmarm.gic import HCR_UIE, MISR_EOI, MISR_U, lr_intid, lr_is_hw
+from kvmarm.gic import HCR_UIE, MISR_EOI, MISR_U
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
 from kvmarm.locks import DIST, acquire, release
+from kvmarm.lr import lr_intid, lr_is_hw
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, test_bit, unmark_deliverable
 from vgic_old.lr import emptied, is_active, occupied, read_lr, write_lr
 from vgic_old.state import LEVEL, PENDING, QUEUED, SOFT_PENDING

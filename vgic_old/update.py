@@ -15,7 +15,7 @@ Rules:
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import U64, U64_0, jit, jit_inlined
+from kvmarm.jit import U64_0, jit, jit_inlined
 from kvmarm.state import kick
 from vgic_old.state import ACTIVE, ENABLED, PENDING
 
@@ -116,9 +116,3 @@ def clear_pending_on_cpu_if_none(vm: Any, vcpu: Any, observer: Any) -> None:
     if not compute_pending(vm, vcpu, observer):
         events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 0
-
-
-@jit
-def bit_of(index: Any) -> Any:
-    """Return a uint64 with bit `index` (0..63) set."""
-    return U64(1) << U64(index)

@@ -41,7 +41,8 @@ from bench.recordings.threads import Machine, choose, find_machines, roles
 from bench.recordings.timer_states import States
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.trace import Trace, parse_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import parse_trace
 
 DEFAULT_LRS = 4
 OPS = 1 << 16

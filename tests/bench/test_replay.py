@@ -18,7 +18,8 @@ from bench.runner import run_to_text
 from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
-from kvmarm.trace import Trace, parse_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import parse_trace
 from tests.bench import recording_files as files
 
 DESIGNS = ("old", "new")
