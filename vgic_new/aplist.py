@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The ap_list of a vCPU: an ordered, doubly linked chain of the interrupts that are active or pending there.
 
-Models the use of struct list_head in virt/kvm/arm/vgic/vgic.c, Linux 4.8. Entries are appended at the tail and can be
-taken out anywhere; the caller holds the list's lock and the entry's irq lock.
+Models: the use of struct list_head in virt/kvm/arm/vgic/vgic.c, Linux 4.8.17.
+
+Lock order: the caller holds the list's ap_list lock and the entry's irq lock.
+
+Rules:
+- Entries are appended at the tail and can be taken out anywhere.
 """
 
 from typing import Any

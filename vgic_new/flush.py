@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flush: fill the list registers of the software image before the guest is entered.
+"""Flush: before the guest is entered, fill the list registers of the software image.
 
-Models kvm_vgic_flush_hwstate, vgic_flush_lr_state and compute_ap_list_depth of virt/kvm/arm/vgic/vgic.c and the
-populate_lr functions of vgic-v2.c and vgic-v3.c, Linux 4.8.
+Models: kvm_vgic_flush_hwstate, vgic_flush_lr_state and compute_ap_list_depth (virt/kvm/arm/vgic/vgic.c),
+vgic_v2_populate_lr (vgic-v2.c) and vgic_v3_populate_lr (vgic-v3.c), Linux 4.8.17.
 
-The ap_list is taken in its order, under its lock throughout; it is sorted only when it does not fit, and then the
-underflow maintenance interrupt is asked for. An edge's pending state is *moved* into the list register and comes back
-by sync. A GICv2 SGI takes one list register a source, from the lowest vCPU up.
+Lock order: `flush` takes the ap_list lock and holds it throughout; each irq lock is taken and released inside it.
+
+Rules:
+- The ap_list is taken in its order. It is sorted only when it does not fit, and then the underflow maintenance
+  interrupt is asked for.
+- An edge's pending state is *moved* into the list register; sync brings it back.
+- A GICv2 SGI takes one list register per source, from the lowest vCPU up.
 """
 
 from typing import Any

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers of the GICv3 distributor and redistributors alone.
+"""GICv3: the register handlers of distributor and redistributors that GICv2 does not have in this form.
 
-Models virt/kvm/arm/vgic/vgic-mmio-v3.c, Linux 4.8, of a VM without an ITS: GICR_CTLR.EnableLPIs cannot be set, so that
-PROPBASER (one a VM) and PENDBASER (one a vCPU) can always be written. An IROUTER that names no vCPU parks its
-interrupt; like ITARGETSR it neither queues nor kicks.
+Models: virt/kvm/arm/vgic/vgic-mmio-v3.c, Linux 4.8.17, of a VM without an ITS.
+
+Lock order: only a write of IROUTER takes a lock, the irq lock.
+
+Rules:
+- GICR_CTLR.EnableLPIs cannot be set, so that PROPBASER (one per VM) and PENDBASER (one per vCPU) can always be written.
+- An IROUTER that names no vCPU parks its interrupt; like ITARGETSR it neither queues nor kicks.
 """
 
 from typing import Any

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether a vCPU has something to take, asked when it blocks and when it may be kicked out of WFI.
 
-Models kvm_vgic_vcpu_pending_irq of virt/kvm/arm/vgic/vgic.c, Linux 4.8. Only the ap_list is asked, for an entry that is
-pending and enabled: where it is routed now, whether it is active, and what the list registers hold do not count. So
-an edge that flush has moved into a list register is not seen.
+Models: kvm_vgic_vcpu_pending_irq (virt/kvm/arm/vgic/vgic.c), Linux 4.8.17.
+
+Lock order: the ap_list lock throughout, each irq lock inside it.
+
+Rules:
+- Only the ap_list is asked, for an entry that is pending and enabled. Where the entry is routed now, whether it is
+  active, and what the list registers hold do not count.
+- So an edge that flush has moved into a list register is not seen.
 """
 
 from typing import Any

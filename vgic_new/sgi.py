@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Software generated interrupts: one vCPU makes an SGI pending on others.
 
-Models vgic_mmio_write_sgir of virt/kvm/arm/vgic/vgic-mmio-v2.c and vgic_v3_dispatch_sgi of vgic-mmio-v3.c, Linux 4.8.
-The targets are served in the order of their numbers. A GICv2 SGI remembers who sent it, a bit a source; on GICv3 a
-second SGI before the first is delivered merges with it.
+Models: vgic_mmio_write_sgir (virt/kvm/arm/vgic/vgic-mmio-v2.c) and vgic_v3_dispatch_sgi (vgic-mmio-v3.c), Linux 4.8.17.
+
+Lock order: the irq lock of each target's SGI in turn; vgic_new.queue releases it.
+
+Rules:
+- The targets are served in the order of their numbers.
+- A GICv2 SGI remembers who sent it, one bit per source; on GICv3 a second SGI before the first is delivered merges with
+  it.
 """
 
 from typing import Any

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sorting an ap_list when it holds more than the list registers do.
 
-Models vgic_irq_cmp of virt/kvm/arm/vgic/vgic.c and list_sort of lib/list_sort.c, Linux 4.8: a stable bottom-up merge
-sort of a linked list. Its order of comparisons shows in the irq locks, so it is kept: entries are taken from the head,
-one by one; each is merged with the waiting run of 1 if there is one, the result with the waiting run of 2, of 4, …,
-and then waits itself. At the end the waiting runs are merged from the smallest to the largest. In every merge the older
-run is first.
+Models: vgic_irq_cmp (virt/kvm/arm/vgic/vgic.c) and list_sort (lib/list_sort.c), Linux 4.8.17.
 
-list_sort of that time also calls the comparison with one entry twice, once every 256 entries of the last merge's tail,
-only so that callers may yield. There the redesign would take one irq lock twice; the call is left out, as it does not
-change the order.
+Lock order: the caller holds the ap_list lock; a comparison takes both irq locks, the older entry first.
+
+Rules:
+- The sort is a stable bottom-up merge sort of a linked list. Its order of comparisons shows in the irq locks, so it is
+  kept.
+- Entries are taken from the head, one by one. Each is merged with the waiting run of 1 if there is one, the result with
+  the waiting run of 2, of 4, …, and then waits itself.
+- At the end the waiting runs are merged from the smallest to the largest. In every merge the older run is first.
+- list_sort of that time also calls the comparison with one entry twice, once every 256 entries of the last merge's
+  tail, only so that callers may yield. There the redesign would take one irq lock twice. The call is left out, as it
+  does not change the order.
 """
 
 from typing import Any

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesigned VGIC's state: one record an interrupt, one ordered ap_list a vCPU.
+"""The redesigned VGIC's state: one record per interrupt, one ordered ap_list per vCPU.
 
-Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/vgic/vgic.h and the initial values of
-virt/kvm/arm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 4.8.
-
-Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
-at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come after
-those. Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
+Models: struct vgic_irq, struct vgic_cpu and struct vgic_dist (include/kvm/vgic/vgic.h), and the initial values of
+virt/kvm/arm/vgic/vgic-init.c, vgic-v2.c and vgic-v3.c, Linux 4.8.17.
 
 Lock order: ap_list lock, then irq lock. Of two ap_list locks the lower vCPU number is first; two irq locks are held
-only by the comparison of the sort. The fields of an interrupt are written under its irq lock, except that register
-reads and the look-up take none; list links and `vcpu` change under both locks.
+only by the comparison of the sort.
+
+Rules:
+- The fields of an interrupt are written under its irq lock, except that register reads and the look-up take none. List
+  links and `vcpu` change under both locks.
+- Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none". SPIs
+  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come
+  after those.
+- Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
 """
 
 from typing import Any

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The VGIC part of the world switch that goes with the redesign: only live list registers move.
 
-Models __vgic_v2_restore_state and __vgic_v2_save_state of virt/kvm/arm/hyp/vgic-v2-sr.c and their GICv3 counterparts in
-arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 4.8. VMCR always moves. With no live list register the interface stays off (HCR
-0), and neither HCR nor the active priorities are touched. HCR is never read back, so that an EOI count is lost.
+Models: __vgic_v2_restore_state and __vgic_v2_save_state (virt/kvm/arm/hyp/vgic-v2-sr.c) and their GICv3 counterparts
+(arch/arm64/kvm/hyp/vgic-v3-sr.c), Linux 4.8.17.
 
-MISR is what the interface held when the guest left, although the GICv3 code writes HCR 0 before it reads MISR.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
+
+Rules:
+- VMCR always moves. With no live list register the interface stays off (HCR 0), and neither HCR nor the active
+  priorities are touched.
+- HCR is never read back, so that an EOI count is lost.
+- MISR is what the interface held when the guest left, although the GICv3 code writes HCR 0 before it reads MISR.
 """
 
 from typing import Any

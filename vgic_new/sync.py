@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sync: take what the guest did to its list registers after an exit, and tidy its ap_list.
+"""Sync: after the guest has been left, take back what it did to its list registers, and tidy its ap_list.
 
-Models kvm_vgic_sync_hwstate, vgic_prune_ap_list of virt/kvm/arm/vgic/vgic.c and process_maintenance and fold_lr_state
-of vgic-v2.c and vgic-v3.c, Linux 4.8, in that order:
+Models: kvm_vgic_sync_hwstate and vgic_prune_ap_list (virt/kvm/arm/vgic/vgic.c), process_maintenance and fold_lr_state
+(vgic-v2.c, vgic-v3.c), Linux 4.8.17.
 
-1. maintenance: tell the irqfd resamplers of SPIs whose EOI was waited for; no more underflow interrupt.
-2. fold: the active bit of each list register into its record, always; the pending bit back into an edge's; the soft
-   pending latch of a level goes when the list register is no longer pending.
-3. prune: drop what belongs on no list, move what belongs on another vCPU's (without a kick: that vCPU notices at its
-   next entry). Two ap_list locks are taken in the order of the vCPU numbers, so a move drops this list's lock first
-   and the walk starts again.
+Lock order: fold takes each irq lock alone. Prune holds the ap_list lock, each irq lock inside it. A move to another
+vCPU's list drops this list's lock first, takes both in the order of the vCPU numbers, and the walk starts again.
+
+Rules:
+- Maintenance first: notify the irqfd resamplers of SPIs whose EOI was waited for; no more underflow interrupt.
+- Then fold: the active bit of each list register goes into its record, always; the pending bit goes back into an edge's.
+  The soft pending latch of a level is cleared when the list register is no longer pending.
+- Then prune: drop what belongs on no list, move what belongs on another vCPU's, without a kick: that vCPU notices at its
+  next entry.
 """
 
 from typing import Any

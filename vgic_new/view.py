@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesign's state in words, for explanations; and the names of the places where the kernel would die."""
+"""The state of a redesigned VGIC in words, for explanations; and the place where the kernel would die.
+
+Models: nothing that runs; it names fields as Linux 4.8.17 does.
+
+Lock order: none taken; nothing else runs the model meanwhile.
+
+Rules:
+- Only what differs from rest is shown.
+"""
 
 from typing import Any
 

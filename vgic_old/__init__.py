@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The legacy VGIC of Linux 4.4: bitmaps per state, one distributor lock, caches recomputed on every MMIO change."""
+"""The legacy VGIC: one bitmap per state, one distributor lock, caches recomputed on every MMIO change.
+
+Models: virt/kvm/arm/vgic.c, vgic-v2.c, vgic-v2-emul.c, vgic-v3.c, vgic-v3-emul.c, Linux 4.4.177.
+
+Lock order: the distributor lock and the physmap lock, never one inside the other. See `state`.
+
+Rules:
+- Interrupt state is in bitmaps (`state`, `bitmap`); what each vCPU can take is in caches of them (`update`).
+- Device and guest change the bitmaps (`inject`, `sgi`, `forward`, `mmio` and its handlers).
+- An entry fills list registers from the caches (`flush`), an exit takes them back (`sync`); `switch` moves the image.
+"""
 
 from kvmarm.design import Design
 from vgic_old import flush, forward, inject, mmio, query, sgi, state, switch, sync, view

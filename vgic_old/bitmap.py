@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Single bits and 32-bit register words of the interrupt bitmaps.
 
-Models vgic_bitmap_get_irq_val, vgic_bitmap_set_irq_val and vgic_bitmap_get_reg (virt/kvm/arm/vgic.c, Linux 4.4) and
-their one-line users. INTIDs below 32 live in the vCPU's private word, the others in the shared words.
+Models: vgic_bitmap_get_irq_val, vgic_bitmap_set_irq_val, vgic_bitmap_get_reg and their one-line users
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
 
-All functions need the distributor lock. `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- INTIDs below 32 are in the vCPU's private word, the others in the shared words.
+- `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
 """
 
 from typing import Any

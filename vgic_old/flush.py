@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Before the guest is entered: move what is deliverable into list registers.
+"""Flush: before the guest is entered, move what is deliverable into list registers.
 
-Models __kvm_vgic_flush_hwstate, vgic_queue_sgi, vgic_queue_hwirq, vgic_queue_irq and vgic_queue_irq_to_lr
-(virt/kvm/arm/vgic.c; vgic_v2_queue_sgi and vgic_v3_queue_sgi in vgic-v2-emul.c, vgic-v3-emul.c; Linux 4.4).
+Models: __kvm_vgic_flush_hwstate, vgic_queue_sgi, vgic_queue_hwirq, vgic_queue_irq and vgic_queue_irq_to_lr
+(virt/kvm/arm/vgic.c), vgic_v2_queue_sgi (vgic-v2-emul.c) and vgic_v3_queue_sgi (vgic-v3-emul.c), Linux 4.4.177.
+
+Lock order: `flush` takes the distributor lock and holds it throughout; every other function runs under it.
 
 Rules:
-- The distributor lock is held throughout.
-- Candidates are a snapshot of the caches, taken first; they are tried in the order of INTIDs, priorities play no part.
-- Every candidate is tried even when all list registers are taken; one that finds no room sets the underflow interrupt
+- Candidates are a snapshot of the caches, taken first. They are tried in the order of INTIDs; priorities play no part.
+- Every candidate is tried, even when all list registers are taken. One that finds no room sets the underflow interrupt
   and keeps `pending_on_cpu`.
-- A list register that holds the interrupt already is used again and keeps its flags.
+- A list register that already holds the interrupt is used again and keeps its flags.
 """
 
 from typing import Any

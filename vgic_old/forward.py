@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Forwarded interrupts: the lists that tie a virtual INTID to a physical one.
 
-Models vgic_irq_map_search, kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active
-(virt/kvm/arm/vgic.c, Linux 4.4).
+Models: vgic_irq_map_search, kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
+
+Lock order: a change takes the physmap lock and no other; a search takes none (RCU in the original).
 
 Rules:
-- One list a vCPU for its PPIs, one a VM for the SPIs, in the order of mapping. A search is linear and takes no lock
-  (RCU in the original); changes take the physmap lock.
+- Each vCPU has one list for its PPIs, the VM has one for the SPIs, both in the order of mapping. A search is linear.
 - This VGIC neither reads nor writes the physical interrupt's state.
 """
 

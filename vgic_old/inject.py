@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A device drives its interrupt line.
+"""Injection: a device or a timer drives an interrupt line.
 
-Models kvm_vgic_inject_irq, kvm_vgic_inject_mapped_irq and vgic_update_irq_pending (virt/kvm/arm/vgic.c, Linux 4.4).
+Models: kvm_vgic_inject_irq, kvm_vgic_inject_mapped_irq and vgic_update_irq_pending (virt/kvm/arm/vgic.c), Linux
+4.4.177.
+
+Lock order: the distributor lock, for the change of state; the kick comes after its release.
 
 Rules:
 - An edge counts only when the interrupt is not pending yet, a level only when it changes.
 - An accepted rising line goes straight into the target's cache: nothing here looks at the distributor's enable.
 - Lowering a level takes the interrupt back from the caches, never from a list register.
-- The kick comes after the lock is released.
 """
 
 from typing import Any

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The list registers of the software image, as the legacy VGIC reads and writes them.
 
-Models vgic_v2_get_lr/set_lr and vgic_v3_get_lr/set_lr with their sync_lr_elrsr (virt/kvm/arm/vgic-v2.c, vgic-v3.c,
-Linux 4.4). The original decodes a register into a struct and encodes it again; here the raw register (uint64, the
-architecture's layout) stays as it is and its fields are tested and changed in place, which comes to the same.
+Models: vgic_v2_get_lr, vgic_v2_set_lr, vgic_v3_get_lr and vgic_v3_set_lr with their sync_lr_elrsr
+(virt/kvm/arm/vgic-v2.c, vgic-v3.c), Linux 4.4.177.
 
-Rules: every write keeps ELRSR of the image in step (bit set when the written state is inactive). Priority is always 0
-and GICv3 registers are always Group 1.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
+
+Rules:
+- The original decodes a register into a struct and encodes it again. Here the raw register (uint64) stays as it is and
+  its fields are tested and changed in place, which gives the same.
+- Every write keeps ELRSR of the image in step: its bit is set when the written state is inactive.
+- Priority is always 0 and GICv3 registers are always Group 1.
 """
 
 from typing import Any

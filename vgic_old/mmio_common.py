@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The register handlers that GICv2's distributor and GICv3's distributor and redistributors share.
 
-Models vgic_reg_access, vgic_handle_enable_reg, vgic_handle_set_pending_reg, vgic_handle_clear_pending_reg,
+Models: vgic_reg_access, vgic_handle_enable_reg, vgic_handle_set_pending_reg, vgic_handle_clear_pending_reg,
 vgic_handle_set_active_reg, vgic_handle_clear_active_reg, vgic_handle_cfg_reg and vgic_retire_disabled_irqs
-(virt/kvm/arm/vgic.c, Linux 4.4).
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
+
+Lock order: the caller holds the distributor lock, in every function.
 
 Rules:
-- A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it. A write handler
-  gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their place in the
-  word. It returns whether it updated state:
-  then the dispatcher recomputes the caches (the original does so at the end of each such handler) and kicks.
+- A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it.
+- A write handler gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their
+  place in the word.
+- It returns whether it updated state. Then the dispatcher recomputes the caches (the original does so at the end of
+  each such handler) and kicks.
 - `owner` is the vCPU whose private interrupts an offset below 32 INTIDs means.
-- All of it under the distributor lock. No handler looks into a list register but the one of ICENABLER.
+- Only the handler of ICENABLER looks into list registers.
 """
 
 from typing import Any

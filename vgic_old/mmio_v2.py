@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GICv2: the distributor's range table and the registers that GICv3 does not have in this form.
 
-Models virt/kvm/arm/vgic-v2-emul.c, Linux 4.4. Handler conventions: vgic_old.mmio_common.
+Models: virt/kvm/arm/vgic-v2-emul.c, Linux 4.4.177.
 
-Rules: CTLR, TYPER and IIDR are one range. Private words are the accessing vCPU's. The pending-SGI registers transfer
-their word as it is: a byte or halfword access always means the word's lowest bytes, whatever its offset.
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- CTLR, TYPER and IIDR are one range. Handler conventions: vgic_old.mmio_common.
+- Private words are the accessing vCPU's.
+- The pending-SGI registers transfer their word as it is: a byte or halfword access always means the word's lowest
+  bytes, whatever its offset.
 """
 
 from typing import Any

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GICv3: range tables of distributor and redistributor, and the registers that GICv2 does not have in this form.
 
-Models virt/kvm/arm/vgic-v3-emul.c, Linux 4.4. Handler conventions: vgic_old.mmio_common.
+Models: virt/kvm/arm/vgic-v3-emul.c, Linux 4.4.177.
 
-Rules: a redistributor's registers act on its own vCPU, whoever accesses them. Affinity routing and one security state
-are fixed (ARE, DS).
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- A redistributor's registers act on its own vCPU, whoever accesses them. Handler conventions: vgic_old.mmio_common.
+- Affinity routing and one security state are fixed (ARE, DS).
 """
 
 from typing import Any

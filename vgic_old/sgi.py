@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SGIs: one vCPU interrupts others.
+"""Software generated interrupts: one vCPU makes an SGI pending on others.
 
-Models vgic_dispatch_sgi (virt/kvm/arm/vgic-v2-emul.c, GICv2's GICD_SGIR) and vgic_v3_dispatch_sgi (vgic-v3-emul.c,
-ICC_SGI1R_EL1), Linux 4.4.
+Models: vgic_dispatch_sgi (virt/kvm/arm/vgic-v2-emul.c; GICv2's GICD_SGIR) and vgic_v3_dispatch_sgi (vgic-v3-emul.c;
+ICC_SGI1R_EL1), Linux 4.4.177.
 
-Rules: GICv2 remembers the senders of each SGI, a bit a vCPU, GICv3 does not. The affinity fields above Aff1 of
-ICC_SGI1R_EL1 are not looked at: a value that names another cluster's Aff2 or Aff3 still hits.
+Lock order: the distributor lock, taken by `send_sgi`; `dispatch_sgir` runs under it. The kick comes after its release.
+
+Rules:
+- GICv2 remembers the senders of each SGI, one bit per vCPU; GICv3 does not.
+- The affinity fields above Aff1 of ICC_SGI1R_EL1 are ignored: a value that names another cluster's Aff2 or Aff3 still
+  hits.
 """
 
 from typing import Any

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of one VM's legacy VGIC: seven interrupt bitmaps under one lock, and each vCPU's caches of them.
+"""The legacy VGIC's state: seven interrupt bitmaps under one lock, and each vCPU's caches of them.
 
-Models struct vgic_dist and struct vgic_cpu of include/kvm/arm_vgic.h and what vgic_init, vgic_v2_init_model and
-vgic_v3_init_model (virt/kvm/arm/vgic.c, vgic-v2-emul.c, vgic-v3-emul.c, Linux 4.4) leave in them.
+Models: struct vgic_dist and struct vgic_cpu (include/kvm/arm_vgic.h), and what vgic_init, vgic_v2_init_model and
+vgic_v3_init_model (virt/kvm/arm/vgic.c, vgic-v2-emul.c, vgic-v3-emul.c) leave in them, Linux 4.4.177.
+
+Lock order: the distributor lock (`lock` of the VM record) and the physmap lock (of the forwarding lists), never one
+inside the other. Everything is under the distributor lock except the forwarding lists, the "on CPU" bytes and the
+software images.
 
 Rules:
-- Everything but the forwarding lists, the per-vCPU "on CPU" bytes and the software images is under the distributor
-  lock (the VM record's `lock`). The forwarding lists have a lock of their own for changes; searches take none.
-- The shared words hold SPIs only: SPI n is bit (n - 32) % 64 of word (n - 32) // 64. A private word has 32 bits used.
+- The shared words hold SPIs only: SPI n is bit (n - 32) % 64 of word (n - 32) // 64. A private word uses 32 bits.
 - The original's `pending_on_cpu` and `active_on_cpu` are bitmaps changed by atomic bit operations, in part without the
-  lock. Here they are a byte a vCPU, so that a plain store is atomic too.
+  lock. Here each is one byte per vCPU, so that a plain store is atomic too.
 """
 
 from typing import Any

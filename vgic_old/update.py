@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The legacy design's two caches: which interrupts are deliverable to each vCPU, and which are active there.
 
-Models compute_pending_for_cpu, compute_active_for_cpu, vgic_update_state and vgic_kick_vcpus (virt/kvm/arm/vgic.c,
-Linux 4.4).
+Models: compute_pending_for_cpu, compute_active_for_cpu, vgic_update_state and vgic_kick_vcpus (virt/kvm/arm/vgic.c),
+Linux 4.4.177.
+
+Lock order: the caller holds the distributor lock, except in `kick_vcpus`, which runs after its release.
 
 Rules:
 - The caches are recomputed from the bitmaps, never adjusted: every change by MMIO costs a pass over all SPI words of
   all vCPUs.
 - `pending_on_cpu` is only set here. It is cleared by a flush that found room for everything and by whoever finds that
   nothing is left (vgic_old.inject, vgic_old.sync).
-- Both need the distributor lock; `kick_vcpus` runs after it is released.
 """
 
 from typing import Any

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of a legacy VGIC in words, for explanations: what differs from rest, under the names the field uses."""
+"""The state of a legacy VGIC in words, for explanations; and the place where the kernel would die.
+
+Models: nothing that runs; it names fields as Linux 4.4.177 does.
+
+Lock order: none taken; nothing else runs the model meanwhile.
+
+Rules:
+- Only what differs from rest is shown.
+"""
 
 from typing import Any
 
