@@ -38,7 +38,7 @@ def _count_bus_search(vm: Any, region: Any, observer: Any) -> None:
 
     The distributor comes first, then the redistributors, each a device of its own.
     """
-    if observer is not None:
+    if events.counting(observer):
         position = region + 1
         low = 0
         high = 1 if vm.gic == 2 else 1 + vm.vcpus

@@ -28,7 +28,7 @@ def _count_pass(vm: Any, cache: Any, observer: Any) -> None:
     An AND of the private words, two passes of AND over the SPI words, and in each part a search for the first bit,
     which stops at a word that has one.
     """
-    if observer is not None:
+    if events.counting(observer):
         events.count(observer, events.RECOMPUTE, 1)
         words = vm.words
         scanned = 0

@@ -145,7 +145,7 @@ class _Stepper:
         return DesignStep(
             design=self.design.name,
             result=fields,
-            kicks=[int(vcpu) for vcpu in vm.kicks[: vm.kick_count]],
+            kicks=[int(vcpu) for vcpu in run.caller.kicks[: run.caller.kick_count]],
             changes=changes,
             locks=[lock_name(int(entry)) for entry in run.observer.log[: run.observer.log_length]],
             counts=counts,
