@@ -36,6 +36,14 @@ class ProgressBars:
             self._tasks[what] = self._progress.add_task(f"{what} {self._suffix}".rstrip(), total=total or None)
         self._progress.update(self._tasks[what], completed=done, total=total or None)
 
+    def note(self, text: str) -> None:
+        """Print one line on standard error, at a terminal or not."""
+        line = f"vgic-bench: {text}"
+        if self._progress is not None:
+            self._progress.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.gate import revisions
 from bench.gate.interleave import interleave
 from bench.results.store import Results
-from bench.system.progress import Progress, counted, silent
+from bench.system.progress import SILENT, Progress, counted
 from kvmarm.errors import UsageError
 from kvmarm.jit import cache_root
 
@@ -43,7 +43,7 @@ def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -
 
 
 def measure_trees(
-    trees: Sequence[revisions.Tree], arguments: Sequence[str], processes: int, say: Say, progress: Progress = silent
+    trees: Sequence[revisions.Tree], arguments: Sequence[str], processes: int, say: Say, progress: Progress = SILENT
 ) -> tuple[Results, Results]:
     """Measure two trees side by side with `vgic-bench run ARGUMENTS` and return their runs.
 

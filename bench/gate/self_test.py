@@ -27,9 +27,11 @@ from bench.gate.budget import Budget
 from bench.gate.interleave import interleave
 from bench.gate.judge import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED, judge
 from bench.meters import compile as warm
-from bench.results.store import Results, frame, new_meta
+from bench.results.meta import new_meta
+from bench.results.schema import frame
+from bench.results.store import Results
 from bench.system.processes import module_command
-from bench.system.progress import Progress, counted, silent
+from bench.system.progress import SILENT, Progress, counted
 from kvmarm.errors import UsageError
 
 SLOWDOWN = 0.05
@@ -103,7 +105,7 @@ def check_counts(outcome: Outcome, count: Callable[[bool], Results], budget: Bud
     """Judge equal counts, then counts with one lock more."""
     base = count(False)
     silent = judge(base, count(False), budget, ("events",))
-    outcome.counts_silent = silent.status == PASS
+    outcome.counts_silent = SILENT.status == PASS
     if not outcome.counts_silent:
         outcome.fail(f"counts of the same code: {silent.outcome}: {'; '.join(silent.reasons[:3])}")
     fired = judge(base, count(True), budget, ("events",))
@@ -114,7 +116,7 @@ def check_counts(outcome: Outcome, count: Callable[[bool], Results], budget: Bud
 
 
 def check_times(
-    outcome: Outcome, measure: Measure, turns: int, deals: int, budget: Budget, progress: Progress = silent
+    outcome: Outcome, measure: Measure, turns: int, deals: int, budget: Budget, progress: Progress = SILENT
 ) -> None:
     """Measure the same code as both sides `turns` times; judge `deals` deals of it, plain and with a slowdown."""
     sides = interleave(measure, turns, lambda numbers: counted(numbers, "turns", progress))
@@ -165,7 +167,7 @@ def self_test(
     deals: int,
     budget: Budget,
     times: bool,
-    progress: Progress = silent,
+    progress: Progress = SILENT,
 ) -> Outcome:
     """Do the whole self-test. Raises UsageError: status 2 for arguments, 5 when a measurement fails."""
     if turns < 1 or deals < 1:
@@ -185,7 +187,7 @@ def self_test(
 def names_of(text: str) -> list[str]:
     """Return the transitions named in a list with commas. Raises UsageError for one that isn't in the catalogue."""
     from bench.catalogue.catalogue import load_catalogue, select
-    from bench.studies.run import check_patterns
+    from bench.studies.options import check_patterns
 
     check_patterns([text])
     return [entry.name for entry in select(load_catalogue(), [text])]

@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How work reports its progress: a callable that is passed down, so that nothing below the front door prints."""
+"""How long work reports what it does; the front door shows it, nobody below prints."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, how many of it are done, of how many)."""
+
+class Progress(Protocol):
+    """A listener: `progress("events", 3, 8)` for each step, `progress.note(line)` for one line that everyone sees."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Report that `done` of `total` of `what` is done."""
+
+    def note(self, text: str) -> None:
+        """Report one line, whether or not anybody watches a display."""
 
 
-def silent(what: str, done: int, total: int) -> None:
+class Silent:
     """Ignore progress."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Ignore a step."""
+
+    def note(self, text: str) -> None:
+        """Ignore a line."""
+
+
+SILENT: Progress = Silent()
 
 
 def counted(items: Sequence[Item], what: str, progress: Progress) -> Iterator[Item]:
