@@ -9,10 +9,10 @@ vCPU's list drops this list's lock first, takes both in the order of the vCPU nu
 
 Rules:
 - Maintenance first: notify the irqfd resamplers of SPIs whose EOI was waited for; no more underflow interrupt.
-- Then fold: the active bit of each list register goes into its record, always; the pending bit goes back into an edge's.
-  The soft pending latch of a level is cleared when the list register is no longer pending.
-- Then prune: drop what belongs on no list, move what belongs on another vCPU's, without a kick: that vCPU notices at its
-  next entry.
+- Then fold: the active bit of each list register goes into its record, always; the pending bit goes back into an
+  edge's. The soft pending latch of a level is cleared when the list register is no longer pending.
+- Then prune: drop what belongs on no list, move what belongs on another vCPU's, without a kick: that vCPU notices at
+  its next entry.
 """
 
 from typing import Any
