@@ -14,7 +14,8 @@ Rules for jitted code in this project:
 - An observer argument is None or an array; numba prunes `if observer is not None` for the None specialisation.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
-`~/.cache/vgic-bench`).
+`~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
+`kvmarm.debug` on.
 """
 
 import contextlib
@@ -145,6 +146,11 @@ def _prepare_cache() -> Path:
     return folder
 
 
+DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
+"""Whether debugging is on: plain Python, with lock assertions, bounds checks and a log of operations."""
+if DEBUG:
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+
 cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
 
@@ -165,6 +171,8 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
+if DEBUG:
+    config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
-from kvmarm.jit import folder_hash, jit
+from kvmarm.debug import checked
+from kvmarm.jit import DEBUG, folder_hash, jit
 
 IMAGE = np.dtype(
     [
@@ -64,6 +65,8 @@ def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
     """Return a zeroed VM record (numpy.record) of `dtype` with the configuration filled in."""
     vm = np.zeros(1, dtype).view(np.recarray)[0]
+    if DEBUG:
+        vm = checked(vm)
     vm.gic, vm.vcpus, vm.irqs, vm.lrs = config.gic, config.vcpus, config.irqs, config.lrs
     return vm
 
