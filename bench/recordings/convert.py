@@ -8,12 +8,13 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.recordings import events as ev
+from bench.recordings.apart import Ranges, in_comments, within
 from bench.recordings.events import EVENT
 from bench.recordings.machine.survey import DIST_SIZE, TYPER, Survey
 from bench.recordings.machine.thread_table import (
@@ -77,8 +78,8 @@ class Recording:
 
     kind: see detect. config: the VM it is converted for. lines: counts of what was read. not_converted: accesses of an
     emulator's log by kind. placed: the counters of placing.COUNTERS after `chunks()` ran to its end; apart: then also
-    the operations, first and last number, that are no part of what was recorded (see Chunk). notes: what is not
-    modelled of it. assumed_gic: nothing told the GIC's version.
+    the operations, first and last number, that are no part of what was recorded (see Chunk). exits: how many, by what
+    ended the stay; its_accesses: of an ITS's registers. assumed_gic: nothing told the GIC's version.
     """
 
     name: str
@@ -89,8 +90,9 @@ class Recording:
     not_converted: Counter[str] = field(default_factory=Counter)
     placed: dict[str, int] = field(default_factory=dict)
     epilogue: int = 0
-    apart: tuple[tuple[int, int], ...] = ()
-    notes: tuple[str, ...] = ()
+    apart: Ranges = ()
+    exits: dict[str, int] = field(default_factory=dict)
+    its_accesses: int = 0
     assumed_gic: bool = False
     trace: Trace | None = None
     machines: int = 1
@@ -122,7 +124,7 @@ class Recording:
         if self.trace is not None:
             for start in range(0, len(self.trace.ops), OPS):
                 ops = self.trace.ops[start : start + OPS]
-                yield Chunk(ops, start + 1, nothing, _within(self.apart, start + 1, len(ops)))
+                yield Chunk(ops, start + 1, nothing, within(self.apart, start + 1, len(ops)))
             return
         assert self._spool is not None and self._survey is not None
         cpus, spis, g, refs = placing.new_state(self.config.gic, self.config.vcpus, self.config.irqs, self.config.lrs)
@@ -133,16 +135,16 @@ class Recording:
 
         set_up = 1 << 62
 
-        def apart() -> tuple[tuple[int, int], ...]:
-            starts = [int(number) for number in cpus["set_up_at"] if number > set_up]
-            own = [(number, number + placing.SET_UP_OPS - 1) for number in starts]
+        def apart() -> Ranges:
+            starts = cpus[["set_up_from", "set_up_to"]].tolist()
+            own = [(first, last) for first, last in starts if first > set_up]
             end = [(self.epilogue, 1 << 62)] if self.epilogue else []
             return ((1, set_up), *sorted(own), *end)
 
         def flushed() -> Chunk:
             count = int(g[placing.G_COUNT])
             first = int(g[placing.G_TOTAL]) - count + 1
-            chunk = Chunk(ops[:count], first, expected[: int(found[0])], _within(apart(), first, count))
+            chunk = Chunk(ops[:count], first, expected[: int(found[0])], within(apart(), first, count))
             g[placing.G_COUNT] = 0
             found[0] = 0
             return chunk
@@ -216,14 +218,6 @@ class Recording:
                 cpus["set_control"] = (vmcr & 3 or 1) | eoimode << 9
 
 
-def _within(ranges: Sequence[tuple[int, int]], first: int, count: int) -> np.ndarray:
-    """Return bool[count]: whether the operations numbered from `first` are in one of the ranges (both ends included)."""
-    found = np.zeros(count, np.bool_)
-    for low, high in ranges:
-        found[max(low - first, 0) : max(high - first + 1, 0)] = True
-    return found
-
-
 def open_recording(path: str, options: Options | None = None, progress: Progress | None = None) -> Recording:
     """Read a recording (`-`: standard input). Raises UsageError for anything that is none, or not usable."""
     options = options or Options()
@@ -266,7 +260,7 @@ def _trace(chunks: Iterator[bytes], name: str) -> Recording:
     text = b"".join(chunks)
     trace = parse_trace(text, name=name, source=name)
     lines = {"lines": len(trace.ops) + 1, "events": len(trace.ops)}
-    return Recording(name, detect.TRACE, trace.config, lines, {}, apart=tuple(apart_in(text)), trace=trace)
+    return Recording(name, detect.TRACE, trace.config, lines, {}, apart=in_comments(text), trace=trace)
 
 
 def _emulator(chunks: Iterator[bytes], name: str, kind: str, options: Options, spool: Spool) -> Recording:
@@ -370,7 +364,7 @@ def _kvm(
         )
     machines = find_machines(threads, name, options.vcpu_threads)
     machine = choose(machines, options.vm, name)
-    if len(machines) > 1:
+    if len(machines) > 1 or len(np.unique(threads["file"][threads["pid"] >= 0])) > 1:
         survey = _survey_of(spool, roles(threads, machine, machines))
     vcpus = _vcpus(machine, machines, survey, threads)
     qemu = machine.qemu
@@ -398,8 +392,10 @@ def _kvm(
     recording._roles, recording._verdicts = roles(threads, machine, machines), states.verdicts
     recording._distributor, recording._redistributors = distributor, redistributors
     recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
+    recording.exits = survey.exit_names()
+    recording.its_accesses = survey.its_accesses(distributor, redistributors)
     identified = distributor >= 0 and distributor + TYPER in survey.typer
-    recording._needs_enable = not identified and distributor not in survey.enabling
+    recording._needs_enable = not identified and distributor not in survey.controls
     return recording
 
 

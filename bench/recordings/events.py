@@ -94,4 +94,7 @@ USER_EXIT = 17
 EXIT_INTERRUPT, EXIT_UNKNOWN = 64, 65
 """Exits that are no trap, beside the 64 exception classes: by an interrupt; for a reason that was not printed."""
 
+ONLY_ARM = (LINE, SGI_TRAP, WFI, LR_ENTRY, LR_EXIT, SGI_VALUE, MSI, OTHER_SGI, TIMER_STATE)
+"""Kinds of KVM events that no other architecture has."""
+
 NO_REGION = -1

@@ -66,7 +66,8 @@ CPU = np.dtype(
         ("probed", np.int64),
         ("state", np.int64),
         ("left", np.int64),
-        ("set_up_at", np.int64),
+        ("set_up_from", np.int64),
+        ("set_up_to", np.int64),
     ]
 )
 """One vCPU. `line`: level of the timer line, `told`: as last injected; `physical`: the forwarded interrupt's active
@@ -76,8 +77,9 @@ INTIDs 0..31 (line level, enabled, pending without a line, active). For recordin
 sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
 `confirmed`: the entry that a probe announced was seen too; `probed`: list registers have been seen, and count from
 there on; `state`: number of the latest timer state (-1: none);
-`left`: it is out already, its kvm_exit is to come; `set_up_at`: number of the first of the SET_UP_OPS operations that
-set its interface up (0: none yet)."""
+`left`: it is out already, its kvm_exit is to come; `set_up_from`,
+`set_up_to`: numbers of the operations that set its interface up and, where the recording starts with it in the guest,
+brought it there (0: none yet)."""
 
 SPI_BYTES = 1024
 SPI = np.dtype(
@@ -275,20 +277,16 @@ def epilogue(ops: Any, g: Any, cpus: Any, first: Any) -> Any:
     return vcpu
 
 
-SET_UP_OPS = 5
-"""Operations of set_interface."""
-
-
 @jit
 def set_interface(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
     """Enter for a moment in which the guest sets its CPU interface up."""
     cpu = cpus[vcpu]
-    cpu.set_up_at = emit(ops, g, FLUSH, vcpu, 0, 0)
+    cpu.set_up_from = emit(ops, g, FLUSH, vcpu, 0, 0)
     emit(ops, g, PMR, vcpu, cpu.set_pmr, 0)
     emit(ops, g, CTLR, vcpu, cpu.set_control, 0)
     emit(ops, g, BPR, vcpu, cpu.set_bpr, 0)
-    emit(ops, g, SYNC, vcpu, 0, 0)
-    g[N_SET_UP] += SET_UP_OPS
+    cpu.set_up_to = emit(ops, g, SYNC, vcpu, 0, 0)
+    g[N_SET_UP] += cpu.set_up_to - cpu.set_up_from + 1
 
 
 def window_opens(g: np.ndarray) -> None:
