@@ -8,7 +8,9 @@ from typing import Any
 
 from bench.replay.outcome import Outcome
 from bench.results import environment
-from bench.results.store import Results, frame, new_meta, utc_now
+from bench.results.meta import new_meta, utc_now
+from bench.results.schema import frame
+from bench.results.store import Results
 from kvmarm.design import get_design
 
 
