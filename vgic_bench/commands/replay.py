@@ -2,7 +2,7 @@
 """`vgic-bench replay`: what a recorded workload would have cost on each design."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,8 +31,13 @@ def replay(
         bool, typer.Option("--html/--no-html", help="With --results: also write the report page into the folder.")
     ] = True,
     platform: Annotated[
-        str, typer.Option("--platform", help="Whose prices turn events into cycles (vgic-bench platforms lists them).")
-    ] = "seattle",
+        str | None,
+        typer.Option(
+            "--platform",
+            help="Whose prices turn events into cycles: a machine with the recording's GIC (default: one that fits).",
+            show_default=False,
+        ),
+    ] = None,
     gic_base: Annotated[
         str | None, typer.Option("--gic-base", help="Address of the distributor (default: found out).")
     ] = None,
@@ -70,8 +75,9 @@ def replay(
     from bench.engine.designs import named_designs
     from bench.recordings.options import Options, parse_address, parse_threads
     from bench.replay.compile import ensure_compiled
+    from bench.replay.outcome import Outcome
     from bench.replay.outcome import replay as run_replay
-    from bench.replay.outcome import save_results
+    from bench.replay.results import save_results
     from kvmarm.errors import UsageError
     from kvmarm.files import check_file
     from kvmarm.platforms import load_platform
@@ -95,7 +101,8 @@ def replay(
         first=first,
         count=count,
     )
-    load_platform(platform)
+    if platform is not None:
+        load_platform(platform)
     targets = [_target(output, path, len(recordings)) for path in recordings]
     for file in filter(None, targets):
         if targets.count(file) > 1:
@@ -107,13 +114,13 @@ def replay(
 
         check_new_folder(results)
     ensure_compiled(names)
-    outcomes: list[dict[str, Any]] = []
+    outcomes: list[Outcome] = []
     for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
         with ProgressBars(Path(path).name) as progress:
             outcome = run_replay(path, options, names, target, progress, platform)
         outcomes.append(outcome)
         if as_json:
-            print(json.dumps(outcome))
+            print(json.dumps(outcome.as_dict()))
         else:
             if number:
                 print()
