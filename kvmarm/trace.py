@@ -10,7 +10,6 @@ operation K, an earlier `ack` or `mmio_r`, returned.
 """
 
 import io
-import lzma
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from kvmarm import gic as arch
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.inputs import read_packed
 from kvmarm.jit import JIT_ENABLED
 
 OP = np.dtype(
@@ -56,6 +56,10 @@ SIGNATURES = (
 
 GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
 """Legal only while the vCPU is in the guest."""
+
+_MOST_DIGITS = 20
+MOST_LINES = 4_000_000
+"""Lines of a trace, which is held whole. A longer one is to be cut; `replay` reads a recording of any length."""
 
 _SEPARATORS = re.compile(r"[ \t\r\n]+")
 
@@ -94,7 +98,8 @@ def parse_number(field: str, token: str) -> int:
     allowed = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
     if not digits or any(character not in allowed for character in digits):
         raise LineError(f"{field} {token!r}: expected a decimal or 0x-hex number")
-    number = int(digits, base)
+    # Python refuses to read decimal numbers of thousands of digits.
+    number = int(digits, base) if len(digits.lstrip("0")) <= _MOST_DIGITS else 1 << 64
     if number >= 1 << 64:
         raise LineError(f"{field} {token!r}: expected a number of at most 64 bits")
     return number
@@ -210,17 +215,10 @@ def parse_config(text: str) -> VmConfig:
 
 
 def read_text(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a trace file, decompressed when it ends in .xz. Raises UsageError."""
-    target = Path(path)
-    try:
-        data = target.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
-    if target.suffix == ".xz":
-        try:
-            return lzma.decompress(data)
-        except (lzma.LZMAError, EOFError) as error:
-            raise UsageError(f"{target}: not a complete xz file: {error}") from error
+    """Return the bytes of a trace file, decompressed when it is packed. Raises UsageError, as for a huge one."""
+    data = read_packed(path)
+    if data.count(b"\n") > MOST_LINES:
+        raise UsageError(f"{os.fspath(path)}: more than {MOST_LINES:,} lines, expected at most that")
     return data
 
 

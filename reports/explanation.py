@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.explain.steps import DesignStep, Step, step_lines
+from bench.system.streams import styled
 from kvmarm.events import event_names, event_texts
 from kvmarm.files import atomic_write
+from kvmarm.text import safe
 from reports.html import Markup, join, tag
 from reports.sections import Section, head, scroll
 
@@ -70,8 +72,11 @@ def print_steps(steps: Sequence[Step], titles: Mapping[str, str], heading: str) 
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    console = Console(highlight=False) if terminal else Console(highlight=False, width=80, no_color=True)
-    console.print(Text(heading, style="bold"))
+    out = styled(sys.stdout)
+    console = Console(file=out, highlight=False)
+    if not terminal:
+        console = Console(file=out, highlight=False, width=80, no_color=True)
+    console.print(Text(safe(heading), style="bold"))
     used: dict[str, None] = {}
     for step in steps:
         console.print(

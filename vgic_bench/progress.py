@@ -17,7 +17,7 @@ def progress_over(items: Sequence[Item], what: str) -> Iterator[Item]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Console(file=styled(sys.stderr), stderr=True), transient=True) as progress:
         yield from progress.track(items, description=what)
 
 

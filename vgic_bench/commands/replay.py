@@ -157,7 +157,7 @@ def _bar(path: str) -> Any:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(*columns, console=Console(file=styled(sys.stderr), stderr=True), transient=True) as progress:
             tasks: dict[str, Any] = {}
 
             def update(phase: str, done: int, total: int) -> None:
