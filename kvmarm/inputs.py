@@ -116,9 +116,19 @@ def parse_json(text: str, where: str, expected: str = "") -> Any:
     return document
 
 
+def json_of(data: bytes, where: str, expected: str = "") -> Any:
+    """Return what the bytes of a JSON file stand for. Raises UsageError as `parse_json` does."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        after = f"; expected {expected}" if expected else ""
+        raise UsageError(f"{where}: not valid JSON (not text){after}") from None
+    return parse_json(text, where, expected)
+
+
 def read_json(path: str | os.PathLike[str], expected: str = "") -> Any:
     """Return what a JSON file stands for. Raises UsageError."""
-    return parse_json(read_text(path), os.fspath(path), expected)
+    return json_of(read_bytes(path), os.fspath(path), expected)
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -128,7 +138,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
     except RecursionError:
         raise UsageError(f"{where}: nested more than {MOST_DEPTH} deep, expected less") from None
     except ValueError as error:
-        raise UsageError(f"{where}: not valid TOML: {_reason(error)}") from error
+        raise UsageError(f"{where}: not TOML: {_reason(error)}") from error
     _check_shape(document, where, False)
     _check_integers(document, where)
     return document

@@ -34,7 +34,9 @@ def print_table(
     if console.width < PLAIN_WIDTH:
         widths = _narrow(columns, texts, console.width)
         console = Console(file=out, highlight=False, width=max(console.width, _width(widths)))
-    table = Table(box=SIMPLE_HEAD if terminal else None, title=safe(title) or None, title_justify="left", pad_edge=False)
+    table = Table(
+        box=SIMPLE_HEAD if terminal else None, title=safe(title) or None, title_justify="left", pad_edge=False
+    )
     for column, width in zip(columns, widths, strict=True):
         right = column.startswith(">")
         heading = Text(column.removeprefix(">"))

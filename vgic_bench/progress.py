@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from bench.system.streams import styled
+
 Item = TypeVar("Item")
 
 

@@ -5,6 +5,8 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from bench.system.streams import styled
+
 
 class ProgressLines:
     """A context: call it with (what, done, total) as often as you like; a bar appears for each `what`."""

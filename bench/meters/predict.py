@@ -42,7 +42,7 @@ def _table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if suffix in SUFFIXES and packing(data) != SUFFIXES[suffix]:
         raise UsageError(f"{where}: no {SUFFIXES[suffix]} file as its name says")
     data = unpack(data, where, MOST_CSV)
-    if data[: MOST_CSV].split(b"\n", 1)[0].count(b",") > MOST_COLUMNS:
+    if data[:MOST_CSV].split(b"\n", 1)[0].count(b",") > MOST_COLUMNS:
         raise UsageError(f"{where}: line 1: more than {MOST_COLUMNS} columns")
     try:
         return pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)

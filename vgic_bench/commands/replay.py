@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.system.streams import styled
+
 
 def replay(
     recordings: Annotated[
@@ -153,6 +155,8 @@ def _bar(path: str) -> Any:
 
     @contextmanager
     def bar() -> Any:
+        import sys
+
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
