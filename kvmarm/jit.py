@@ -17,7 +17,8 @@ Rules for jitted code in this project:
   built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
-`~/.cache/vgic-bench`).
+`~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
+`kvmarm.debug` on.
 """
 
 import contextlib
@@ -148,6 +149,11 @@ def _prepare_cache() -> Path:
     return folder
 
 
+DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
+"""Whether debugging is on: plain Python, with lock assertions, bounds checks and a log of operations."""
+if DEBUG:
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+
 cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
 
@@ -168,6 +174,8 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
+if DEBUG:
+    config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
 
@@ -380,3 +388,9 @@ else:
     def population_count(word: Any) -> Any:
         """Return the number of set bits of a uint64."""
         return int(word).bit_count()
+
+
+@jit
+def bit_of(index: Any) -> Any:
+    """Return a uint64 with bit `index` (0..63) set."""
+    return U64_1 << U64(index)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Before the guest is entered: move what is deliverable into list registers.
+"""Flush: before the guest is entered, move what is deliverable into list registers.
 
-Models __kvm_vgic_flush_hwstate, vgic_queue_sgi, vgic_queue_hwirq, vgic_queue_irq and vgic_queue_irq_to_lr
-(virt/kvm/arm/vgic.c; vgic_v2_queue_sgi and vgic_v3_queue_sgi in vgic-v2-emul.c, vgic-v3-emul.c; Linux 4.4).
+Models: __kvm_vgic_flush_hwstate, vgic_queue_sgi, vgic_queue_hwirq, vgic_queue_irq and vgic_queue_irq_to_lr
+(virt/kvm/arm/vgic.c), vgic_v2_queue_sgi (vgic-v2-emul.c) and vgic_v3_queue_sgi (vgic-v3-emul.c), Linux 4.4.177.
+
+Lock order: `flush` takes the distributor lock and holds it throughout; every other function runs under it.
 
 Rules:
-- The distributor lock is held throughout.
-- Candidates are a snapshot of the caches, taken first; they are tried in the order of INTIDs, priorities play no part.
-- Every candidate is tried even when all list registers are taken; one that finds no room sets the underflow interrupt
+- Candidates are a snapshot of the caches, taken first. They are tried in the order of INTIDs; priorities play no part.
+- Every candidate is tried, even when all list registers are taken. One that finds no room sets the underflow interrupt
   and keeps `pending_on_cpu`.
-- A list register that holds the interrupt already is used again and keeps its flags.
+- A list register that already holds the interrupt is used again and keeps its flags.
 
 Work: pending and active maps are ORed into a third, whose bits are found one by one, in a loop each for SGIs, PPIs and
 SPIs. For each candidate ELRSR is fetched, each list register in use is decoded (vgic_old.lr), and one is encoded.
@@ -20,17 +21,15 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import FIRST_SPI, SGIS
+from kvmarm.gic import FIRST_SPI, LR_PHYSICAL_MASK, LR_SOURCE_MASK, SGIS
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from vgic_old.bitmap import clear_bit, is_edge, is_marked, set_bit, test_bit, unmark_deliverable, unmark_vcpu
 from vgic_old.forward import search
 from vgic_old.lr import ACTIVE as LR_ACTIVE
 from vgic_old.lr import (
     EOI,
     HW,
-    ORIGIN_MASK,
-    SOURCE_MASK,
     empty_registers,
     forgo_underflow,
     next_register,
@@ -57,8 +56,12 @@ NO_SOURCE = np.int64(0)
 
 @jit
 def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, origin: Any, state: Any, observer: Any) -> None:
-    """Give a decoded register the interrupt's state and store it: active or pending, never both at once."""
+    """Give a decoded register the interrupt's state and store it: active or pending, never both at once.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     events.count(observer, events.QUEUE_LR, 1)
     if test_bit(vm, ACTIVE, vcpu, intid, observer):
         state |= LR_ACTIVE
@@ -73,7 +76,7 @@ def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, origin: Any, state:
     if intid >= SGIS:
         pintid = search(vm, vcpu, intid, observer)
         if pintid >= 0:
-            origin = pintid & ORIGIN_MASK
+            origin = pintid & LR_PHYSICAL_MASK
             state = state & ~EOI | HW
             set_bit(vm, QUEUED, vcpu, intid, observer)
     write_lr(vm, vcpu, index, intid, origin, state, observer)
@@ -81,15 +84,19 @@ def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, origin: Any, state:
 
 @jit
 def _queue(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) -> Any:
-    """Put `intid` from `source` (a GICv2 SGI's sender, else 0) into a list register; return False when none is left."""
+    """Put `intid` from `source` (a GICv2 SGI's sender, else 0) into a list register; return False when none is left.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     events.count(observer, events.LR_SEARCH, 1)
     empty = empty_registers(vm, vcpu)
     index = next_register(vm, ~empty, np.int64(0))
     while index < 64:
         events.count(observer, events.LR_MATCH, 1)
         held, origin, state = read_lr(vm, vcpu, index, observer)
-        if held == intid and origin & SOURCE_MASK == source:
+        if held == intid and origin & LR_SOURCE_MASK == source:
             _queue_to_lr(vm, vcpu, intid, index, origin, state, observer)
             return True
         index = next_register(vm, ~empty, index + 1)
@@ -120,8 +127,12 @@ def _queue_sources(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 @jit
 def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
-    """Queue an SGI; return False when something of it is left."""
+    """Queue an SGI; return False when something of it is left.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     if vm.gic == 2:
         if not _queue_sources(vm, vcpu, intid, observer):
             return False
@@ -134,8 +145,12 @@ def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 @jit
 def _queue_other(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
-    """Queue a PPI or SPI; return False when there is no room. One that is in a list register already is left alone."""
+    """Queue a PPI or SPI; return False when there is no room. One that is in a list register already is left alone.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     if test_bit(vm, QUEUED, vcpu, intid, observer):
         return True
     if not _queue(vm, vcpu, intid, NO_SOURCE, observer):
@@ -179,7 +194,11 @@ def _count_candidate(observer: Any) -> None:
 
 @jit
 def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Try all candidates in the order of INTIDs, SGIs, PPIs, SPIs; return whether one found no room."""
+    """Try all candidates in the order of INTIDs, SGIs, PPIs, SPIs; return whether one found no room.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     cpu = vm.vcpu[vcpu]
     overflow = False
     events.count(observer, events.FIND_BIT, 3)

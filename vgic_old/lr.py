@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The list registers of the software image, as the legacy VGIC reads and writes them: through its back end.
 
-Models vgic_v2_get_lr, vgic_v2_set_lr and the other functions of struct vgic_ops with their GICv3 twins
-(virt/kvm/arm/vgic-v2.c, vgic-v3.c, Linux 4.4).
+Models: vgic_v2_get_lr, vgic_v2_set_lr and the other functions of struct vgic_ops with their GICv3 twins
+(virt/kvm/arm/vgic-v2.c, vgic-v3.c), Linux 4.4.177.
 
-Rules: a register is decoded into fields and encoded again; nobody but this module knows its layout. Every write keeps
-ELRSR of the image in step (bit set when the written state is inactive). Priority is always 0 and GICv3 registers are
-always Group 1.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
 
-Work: each function of the back end is called through a pointer in the original, so here none is inlined; each unpacks
-or packs all fields of a register, whatever is in it.
+Rules:
+- A register is decoded into fields and encoded again. Nobody but this module knows its layout.
+- Every write keeps ELRSR of the image in step: its bit is set when the written state is inactive.
+- Priority is always 0 and GICv3 registers are always Group 1.
+
+Work: the original calls each function of the back end through a pointer, so none is inlined here. Each unpacks or packs
+all fields of a register, whatever is in it.
 
 A decoded register is (intid, origin, state), int64 each. `origin`: the physical INTID when HW is set, else the sending
 vCPU of a GICv2 SGI or 0: the original keeps both in one place. `state`: the sum of PENDING, ACTIVE, EOI and HW.
@@ -22,6 +25,8 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import (
     HCR_UIE,
+    LR_PHYSICAL_MASK,
+    LR_SOURCE_MASK,
     SGIS,
     V2_LR_ACTIVE,
     V2_LR_EOI,
@@ -38,19 +43,17 @@ from kvmarm.gic import (
     V3_LR_PHYSICAL_SHIFT,
 )
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, noinline
+from kvmarm.lr import implemented
 
 PENDING, ACTIVE, EOI, HW = 1, 2, 4, 8
 """Bits of a decoded register's state. EOI: asks for a maintenance interrupt; HW: forwarded."""
-
-ORIGIN_MASK = 0x3FF
-SOURCE_MASK = 7
 
 
 @jit
 def _decode_v2(lr: Any) -> Any:
     intid = np.int64(lr & U64(V2_LR_INTID_MASK))
-    origin = np.int64(lr >> U64(V2_LR_PHYSICAL_SHIFT)) & ORIGIN_MASK
-    source = origin & SOURCE_MASK if intid < SGIS else np.int64(0)
+    origin = np.int64(lr >> U64(V2_LR_PHYSICAL_SHIFT)) & LR_PHYSICAL_MASK
+    source = origin & LR_SOURCE_MASK if intid < SGIS else np.int64(0)
     state = np.int64(0)
     if lr & U64(V2_LR_PENDING) != U64_0:
         state |= PENDING
@@ -77,7 +80,7 @@ def _decode_v3(lr: Any) -> Any:
         state |= EOI
     if lr & U64(V3_LR_HW) != U64_0:
         state |= HW
-        origin = np.int64(lr >> U64(V3_LR_PHYSICAL_SHIFT)) & ORIGIN_MASK
+        origin = np.int64(lr >> U64(V3_LR_PHYSICAL_SHIFT)) & LR_PHYSICAL_MASK
     return intid, origin, state
 
 
@@ -183,12 +186,6 @@ def forgo_underflow(vm: Any, vcpu: Any) -> None:
     """Ask for no underflow interrupt of `vcpu` any more."""
     noinline()
     vm.image[vcpu].hcr &= ~U64(HCR_UIE)
-
-
-@jit
-def implemented(vm: Any) -> Any:
-    """Return a uint64 with a bit for every list register there is."""
-    return ~U64_0 >> U64(64 - vm.lrs)
 
 
 @jit

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trapped guest load or store: find the frame, the range and the handler, and do the access under the lock.
+"""A trapped guest load or store: find the frame, the range and the handler, and do the access.
 
-Models vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c,
-Linux 4.4) and the search of the I/O bus before them (kvm_io_bus_get_first_dev, virt/kvm/kvm_main.c).
+Models: vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c), and
+the search of the I/O bus before them, kvm_io_bus_get_first_dev (virt/kvm/kvm_main.c), Linux 4.4.177.
+
+Lock order: the distributor lock, for the access; it is released before any vCPU is kicked.
 
 Rules:
-- The first range of the frame's table that holds the whole access takes it; none: not handled, and no lock taken.
-- The INTID is checked once, for the start of the access: beyond the VM's, it reads as zero and ignores writes.
+- The first range of the frame's table that holds the whole access takes it. Without one the access is not handled, and
+  no lock is taken.
+- The INTID is checked once, for the start of the access. Beyond the VM's INTIDs, reads give zero and writes are
+  ignored.
 - 8 bytes are two accesses of 4, the upper half first.
-- The lock is released before anyone is kicked.
 
 Work: a binary search of the bus whose comparisons are calls, a walk through the range table from its start, a call of
 the handler, in which a helper masks and merges the word.
@@ -21,7 +24,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR
 from kvmarm.jit import U64, U64_0, U64_1, jit, noinline
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from vgic_old import mmio_v2, mmio_v3
 from vgic_old.mmio_common import COMMON_REGISTERS, PRIVATE_BYTES, read_common, write_common
 from vgic_old.update import kick_vcpus, update_state
@@ -86,8 +89,12 @@ def _is_banked_away(vm: Any, region: Any, register: Any, offset: Any) -> Any:
 
 @jit
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
-    """Call the handler of a register; return the word (uint64) that the access lies in."""
+    """Call the handler of a register; return the word (uint64) that the access lies in.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
     if register < COMMON_REGISTERS:
@@ -103,8 +110,12 @@ def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer:
 
 @jit
 def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Call the handler of a register; return whether state was updated."""
+    """Call the handler of a register; return whether state was updated.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
     updated = False

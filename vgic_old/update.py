@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The legacy design's two caches: which interrupts are deliverable to each vCPU, and which are active there.
 
-Models compute_pending_for_cpu, compute_active_for_cpu, vgic_update_state and vgic_kick_vcpus (virt/kvm/arm/vgic.c,
-Linux 4.4).
+Models: compute_pending_for_cpu, compute_active_for_cpu, vgic_update_state and vgic_kick_vcpus (virt/kvm/arm/vgic.c),
+Linux 4.4.177.
+
+Lock order: the caller holds the distributor lock, except in `kick_vcpus`, which runs after its release.
 
 Rules:
 - The caches are recomputed from the bitmaps, never adjusted: every change by MMIO costs a pass over all SPI words of
   all vCPUs.
 - `pending_on_cpu` is only set here. It is cleared by a flush that found room for everything and by whoever finds that
   nothing is left (vgic_old.inject, vgic_old.sync).
-- Both need the distributor lock; `kick_vcpus` runs after it is released.
 
 Work: each cache is passes of its own over the SPI words, out-of-line library loops in the original: AND with the
 enabled ones, AND with those routed to the vCPU, a search for the first bit among the private, one among the shared.
@@ -19,7 +20,9 @@ A vCPU is marked and unmarked by a locked bit operation.
 from typing import Any
 
 from kvmarm import events
+from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, noinline
+from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_old.bitmap import is_marked, mark_vcpu, unmark_vcpu
 from vgic_old.state import (
@@ -58,7 +61,7 @@ def _has_private(cpu: Any, target: Any, observer: Any) -> Any:
     noinline()
     events.count(observer, events.FIND_BIT, 1)
     events.count(observer, events.WORD_SCAN, 1)
-    return find_first_bit(cpu.cache_private[target] & U64(PRIVATE_MASK)) < 32
+    return find_first_bit(cpu.cache_private[target] & U64(PRIVATE_MASK)) < PRIVATE_IRQS
 
 
 @jit
@@ -70,7 +73,7 @@ def _has_shared(vm: Any, cpu: Any, target: Any, observer: Any) -> Any:
         events.count(observer, events.WORD_SCAN, 1)
         word = cpu.cache_shared[target, index]
         if word != U64_0:
-            return 64 * index + find_first_bit(word) < vm.irqs - 32
+            return 64 * index + find_first_bit(word) < vm.irqs - FIRST_SPI
     return False
 
 
@@ -88,8 +91,12 @@ def _recompute(vm: Any, cpu: Any, bitmap: Any, target: Any, observer: Any) -> An
 
 @jit
 def compute_pending(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Recompute what is deliverable to `vcpu` (int64); return whether there is anything."""
+    """Recompute what is deliverable to `vcpu` (int64); return whether there is anything.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     cpu = vm.vcpu[vcpu]
     if vm.enabled == 0:
         # Two memory clears: about what setting up the passes costs.
@@ -110,7 +117,11 @@ def compute_active(vm: Any, vcpu: Any, observer: Any) -> Any:
 
 @jit
 def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Recompute both caches of `vcpu`, one after the other, and mark it."""
+    """Recompute both caches of `vcpu`, one after the other, and mark it.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.UPDATE_VCPU, 1)
     if compute_pending(vm, vcpu, observer):
         mark_vcpu(vm, ON_CPU_PENDING, vcpu, observer)
@@ -123,8 +134,12 @@ def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
 
 @jit
 def update_state(vm: Any, observer: Any) -> None:
-    """Recompute both caches of every vCPU. Sets pending_on_cpu, never clears it; sets or clears active_on_cpu."""
+    """Recompute both caches of every vCPU. Sets pending_on_cpu, never clears it; sets or clears active_on_cpu.
+
+    The distributor lock is held.
+    """
     noinline()
+    assert_held(vm)
     events.count(observer, events.UPDATE, 1)
     for vcpu in range(vm.vcpus):
         update_vcpu(vm, vcpu, observer)
@@ -141,12 +156,10 @@ def kick_vcpus(vm: Any, observer: Any) -> None:
 
 @jit
 def clear_pending_on_cpu_if_none(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Recompute what is deliverable to `vcpu` and clear its pending_on_cpu when that is nothing."""
+    """Recompute what is deliverable to `vcpu` and clear its pending_on_cpu when that is nothing.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if not compute_pending(vm, vcpu, observer):
         unmark_vcpu(vm, ON_CPU_PENDING, vcpu, observer)
-
-
-@jit
-def bit_of(index: Any) -> Any:
-    """Return a uint64 with bit `index` (0..63) set."""
-    return U64(1) << U64(index)

@@ -11,11 +11,12 @@ import pandas as pd
 
 from bench.meters import weights
 from bench.meters.predict import write_csv
-from bench.results.store import printable
+from bench.results.meta import printable
 from bench.studies.workloads import by_kind, count_trace
 from kvmarm.design import get_design
 from kvmarm.events import event_names
-from kvmarm.trace import Trace, read_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import read_trace
 
 COLUMNS = ("trace", "design", "kind", "operations", "instructions")
 
