@@ -192,6 +192,9 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
+STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+"""Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
+
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""

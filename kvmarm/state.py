@@ -55,14 +55,25 @@ HEADER: list[tuple[Any, ...]] = [
 (the design names both); `its`: 1 when the VM has an ITS; `ram`: where its guest memory lies (kvmarm.guest_memory)."""
 
 
-def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
+_WITH_ITS = "with_its"
+
+
+def its_by_type(vm_type: Any) -> bool:
+    """Return whether a VM record's type (numba's, or a NumPy dtype) is that of VMs with an ITS; for overloads."""
+    return _WITH_ITS in vm_type.fields
+
+
+def vm_dtype(marker: str, fields: list[tuple[Any, ...]], its: bool = False) -> np.dtype[Any]:
     """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`.
+
+    its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it is stored or compiled.
 
     Call it in the package that holds the design's jitted code: a field without content is named by a hash of that
     folder's sources, so that code compiled for an earlier version of the design is never taken for this one's.
     """
     sources = folder_hash(Path(sys._getframe(1).f_code.co_filename).parent)
-    return np.dtype([(f"design_{marker}", np.int64), (f"sources_{sources}", np.int64), *HEADER, *fields], align=True)
+    markers = [f"design_{marker}", f"sources_{sources}"] + [_WITH_ITS] * its
+    return np.dtype([*((name, np.int64) for name in markers), *HEADER, *fields], align=True)
 
 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:

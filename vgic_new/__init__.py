@@ -14,6 +14,7 @@ DESIGN = Design(
     title="redesigned VGIC (Linux 4.8)",
     source="virt/kvm/arm/vgic/*.c, virt/kvm/arm/hyp/vgic-v2-sr.c, arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 4.8",
     dtype=state.VM,
+    its_dtype=state.VM_WITH_ITS,
     initialise=state.initialise,
     functions={
         "inject": inject.inject,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events, locks
-from kvmarm.interface import EBUSY, ENODEV
+from kvmarm.interface import EBUSY
 from kvmarm.jit import jit
 from vgic_new.its_tables import find_itte
 from vgic_new.queue import queue_and_unlock
@@ -55,10 +55,8 @@ def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
 
 @jit
 def signal_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
-    """A device writes `event` to GITS_TRANSLATER: DELIVERED, UNMAPPED, EBUSY, or ENODEV without an ITS (int64)."""
+    """A device writes `event` to GITS_TRANSLATER: DELIVERED, UNMAPPED or EBUSY (int64)."""
     events.count(observer, events.CALL_MSI, 1)
-    if not vm.its:
-        return ENODEV
     lock_its(vm, observer)
     rc = trigger_msi(vm, device_id, event, observer)
     unlock_its(vm, observer)

@@ -31,7 +31,6 @@ NOBODY = -1
 NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
 FIRST_LPI_SLOT = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
-SLOTS = FIRST_LPI_SLOT + MAX_LPIS
 NOTHING = 0
 """No device, translation or collection: an index into the ITS's pools, which are used from 1 on."""
 MAX_DEVICES = 256
@@ -136,9 +135,6 @@ VGIC_ITS = np.dtype(
     [
         ("lock", np.int32),
         ("enabled", np.int32),
-        ("cbaser", np.uint64),
-        ("creadr", np.uint64),
-        ("cwriter", np.uint64),
         ("baser", np.uint64, (2,)),
         ("devices", POOL),
         ("collections", POOL),
@@ -149,29 +145,41 @@ VGIC_ITS = np.dtype(
     ],
     align=True,
 )
-"""The ITS: its registers (BASER0: devices, BASER1: collections), its lists, and the pools behind those."""
+"""The ITS: GITS_CTLR.Enabled, its table registers (BASER0: devices, BASER1: collections), its lists, and the pools behind those."""
 
-MUTEX = np.dtype([("lock", np.int32)], align=True)
+ITS_QUEUE = np.dtype(
+    [("lock", np.int32), ("cbaser", np.uint64), ("creadr", np.uint64), ("cwriter", np.uint64)], align=True
+)
+"""The command queue of the ITS: its registers and their lock."""
 
-VM = vm_dtype(
-    "new",
-    [
+
+def _fields(slots: int) -> list[tuple[Any, ...]]:
+    return [
         ("enabled", np.int64),
         ("propbaser", np.uint64),
         ("cpu", CPU, (MAX_VCPUS,)),
-        ("irq", IRQ, (SLOTS,)),
+        ("irq", IRQ, (slots,)),
+    ]
+
+
+VM = vm_dtype("new", _fields(FIRST_LPI_SLOT))
+"""The state of one VM; `enabled`: the distributor's enable bit."""
+VM_WITH_ITS = vm_dtype(
+    "new",
+    [
+        *_fields(FIRST_LPI_SLOT + MAX_LPIS),
         ("lpi_list", LPI_LIST),
         ("lpi", LPI, (MAX_LPIS,)),
-        ("its_command", MUTEX),
+        ("its_queue", ITS_QUEUE),
         ("vgic_its", VGIC_ITS),
     ],
+    its=True,
 )
-"""The state of one VM; `enabled`: the distributor's enable bit; `lpi`: of the slots from FIRST_LPI_SLOT on;
-`its_command`: the lock of the command queue."""
+"""The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""
 
 
 def initialise(vm: Any) -> None:
-    """Put a zeroed VM record (dtype VM, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+    """Put a zeroed VM record (dtype VM or VM_WITH_ITS, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
     vcpus = int(vm.vcpus)
     shared = vm.irq[FIRST_SPI:MAX_IRQS]
     shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
@@ -196,7 +204,7 @@ def initialise(vm: Any) -> None:
 
 def reset(vm: Any) -> None:
     """Put a used VM record back into its reset state, keeping the configuration."""
-    for name in VM.names or ():
+    for name in vm.dtype.names or ():
         if name in ("gic", "vcpus", "irqs", "lrs", "its", "ram"):
             continue
         field = vm[name]
