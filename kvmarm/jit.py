@@ -377,3 +377,9 @@ else:
     def population_count(word: Any) -> Any:
         """Return the number of set bits of a uint64."""
         return int(word).bit_count()
+
+
+@jit
+def bit_of(index: Any) -> Any:
+    """Return a uint64 with bit `index` (0..63) set."""
+    return U64_1 << U64(index)

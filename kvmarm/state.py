@@ -51,7 +51,7 @@ HEADER: list[tuple[Any, ...]] = [
     ("kicks", np.int32, (MAX_KICKS,)),
     ("image", IMAGE, (MAX_VCPUS,)),
 ]
-"""First fields of every VM record. `bug`: 0, or the number of the BUG_ON that the model hit, or of the limit of the model
+"""First fields of every VM record. `bug`: 0, or the number of the BUG_ON that the model hit, or of the model's limit
 (the design names both); `its`: 1 when the VM has an ITS; `ram`: where its guest memory lies (kvmarm.guest_memory)."""
 
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Message-signalled interrupts: a device's write to the ITS becomes an LPI that is pending at some vCPU.
+"""Message-signalled interrupts: a device's write to the ITS makes an LPI pending at some vCPU.
 
-Models vgic_its_trigger_msi and vgic_its_inject_msi of virt/kvm/arm/vgic/vgic-its.c, Linux 4.8: the device, then its
-event, are searched for in linear lists under the ITS lock.
+Models: vgic_its_trigger_msi and vgic_its_inject_msi (virt/kvm/arm/vgic/vgic-its.c), Linux 4.8.17.
+
+Lock order: the ITS lock, then the irq lock; vgic_new.queue releases the latter.
+
+Rules:
+- The device, then its event, are searched for in linear lists.
 """
 
 from typing import Any
@@ -44,7 +48,7 @@ def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
     collection = np.int64(its.itte_pool[number].collection)
     if collection == NOTHING or its.collection_pool[collection].target == NOBODY:
         return UNMAPPED
-    if not vm.cpu[np.int64(its.collection_pool[collection].target)].lpis_enabled:
+    if not vm.vcpu[np.int64(its.collection_pool[collection].target)].lpis_enabled:
         return EBUSY
     slot = np.int64(its.itte_pool[number].lpi)
     lock_irq(vm, slot, observer)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """LPIs: records that come with a translation of the ITS, are counted by reference, and are found in one linear list.
 
-Models vgic_get_irq, vgic_get_lpi and vgic_put_irq of virt/kvm/arm/vgic/vgic.c and vgic_add_lpi of vgic-its.c, Linux
-4.8.
+Models: vgic_get_irq, vgic_get_lpi and vgic_put_irq (virt/kvm/arm/vgic/vgic.c) and vgic_add_lpi (vgic-its.c), Linux
+4.8.17.
 
-Rules: a look-up takes the list's lock and adds a reference, every put takes it too; an ap_list holds a reference of its
-own. The list is in the order in which LPIs were mapped, and a look-up walks it from its head. The real records come
-from the allocator; these come from a pool in the VM record. An LPI beyond it ends the run (`vm.bug`).
+Lock order: the LPI list lock, inside which no other is taken; the caller may hold ITS and ap_list locks.
+
+Rules:
+- A look-up takes the list's lock and adds a reference, every put takes it too. An ap_list holds a reference of its own.
+- The list is in the order in which LPIs were mapped, and a look-up walks it from its head.
+- The real records come from the allocator, these from a pool in the VM record. One beyond it ends the run (`vm.bug`).
+- Of a VM without an ITS the record's type says so, and nothing of this is compiled for it.
 """
 
 from typing import Any

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What LPIs have in guest memory: a byte each with priority and enable bit, and a pending bit per redistributor.
 
-Models update_lpi_config, vgic_copy_lpi_list and its_sync_lpi_pending_table of virt/kvm/arm/vgic/vgic-its.c, Linux 4.8.
+Models: update_lpi_config, vgic_copy_lpi_list and its_sync_lpi_pending_table (virt/kvm/arm/vgic/vgic-its.c), Linux
+4.8.17.
 
-A walk over all LPIs works on a copy of their INTIDs and looks each of them up again, so its cost grows with the square
-of their number. The scan of a pending table sets *and clears* the pending state of every LPI of the VM, whatever its
-target.
+Lock order: the LPI list lock and the irq lock, one after the other; vgic_new.queue releases the latter.
+
+Rules:
+- A walk over all LPIs works on a copy of their INTIDs and looks each of them up again, so its cost grows with the
+  square of their number.
+- The scan of a pending table sets *and clears* the pending state of every LPI of the VM, whatever its target.
 """
 
 from typing import Any
@@ -81,7 +85,7 @@ def update_all(vm: Any, vcpu: Any, observer: Any) -> None:
 
 @jit
 def _scan(vm: Any, vcpu: Any, observer: Any) -> None:
-    base = vm.cpu[vcpu].pendbaser & U64(_PENDBASER_ADDRESS)
+    base = vm.vcpu[vcpu].pendbaser & U64(_PENDBASER_ADDRESS)
     last = np.int64(-1)
     byte = np.int64(0)
     for number in _copy_list(vm, observer):

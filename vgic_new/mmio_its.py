@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers of the ITS frame, and the command queue behind GITS_CWRITER.
+"""The ITS: register handlers of its frame, and the command queue behind GITS_CWRITER.
 
-Models vgic_mmio_read_its_… and vgic_mmio_write_its_… of virt/kvm/arm/vgic/vgic-its.c, Linux 4.8. Table registers and
-CBASER can be written only while the ITS is off. A write of CWRITER runs all commands up to it at once, whether the ITS
-is on or off; one that cannot be read, or fails, is skipped silently. GITS_TRANSLATER is not here: a device's write comes
-as `signal_msi`, a guest's own store does nothing.
+Models: vgic_mmio_read_its_… and vgic_mmio_write_its_… (virt/kvm/arm/vgic/vgic-its.c), Linux 4.8.17.
+
+Lock order: the queue's lock, then, for each command, the ITS lock.
+
+Rules:
+- Table registers and CBASER can be written only while the ITS is off.
+- A write of CWRITER runs all commands up to it at once, whether the ITS is on or off. One that cannot be read, or
+  fails, is skipped silently.
+- GITS_TRANSLATER is not here: a device's write comes as `signal_msi`, a guest's own store does nothing.
 """
 
 from typing import Any

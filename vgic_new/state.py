@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesigned VGIC's state: one record an interrupt, one ordered ap_list a vCPU.
+"""The redesigned VGIC's state: one record per interrupt, one ordered ap_list per vCPU.
 
-Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/vgic/vgic.h and the initial values of
-virt/kvm/arm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 4.8.
+Models: struct vgic_irq, struct vgic_cpu and struct vgic_dist (include/kvm/vgic/vgic.h), and the initial values of
+virt/kvm/arm/vgic/vgic-init.c, vgic-v2.c and vgic-v3.c, Linux 4.8.17.
 
-Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
-at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID, and from FIRST_LPI_SLOT on
-those of LPIs, which come and go (vgic_new.lpi). Slots 1020..1023 exist only as something to lock: those INTIDs are
-reserved. Devices, translations and collections of the ITS have pools of the same kind (vgic_new.its_tables).
+Lock order: ITS queue lock, ITS lock, ap_list lock, LPI list lock, irq lock. Of two ap_list locks the lower vCPU number
+is first; two irq locks are held only by the comparison of the sort.
 
-Lock order: ITS command lock, ITS lock, ap_list lock, LPI list lock, irq lock. Of two ap_list locks the lower vCPU number is first; two irq locks are held
-only by the comparison of the sort. The fields of an interrupt are written under its irq lock, except that register
-reads and the look-up take none; list links and `vcpu` change under both locks.
+Rules:
+- The fields of an interrupt are written under its irq lock, except that register reads and the look-up take none. List
+  links and `vcpu` change under both locks.
+- Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none". SPIs
+  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. In a VM with an ITS
+  those of LPIs follow from FIRST_LPI_SLOT on; they come and go (vgic_new.lpi). Devices, translations and collections
+  of the ITS have pools of the same kind (vgic_new.its_tables).
+- Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
 """
 
 from typing import Any
@@ -78,7 +81,7 @@ IRQ = np.dtype(
 LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
 `mpidr`: GICv3's IROUTER, 24 bits."""
 
-CPU = np.dtype(
+VCPU = np.dtype(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -91,8 +94,8 @@ CPU = np.dtype(
     align=True,
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
-flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would cost as much as
-the sort of a short list."""
+flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would
+cost as much as the sort of a short list."""
 
 LPI = np.dtype([("refcount", np.int32), ("next", np.int32), ("prev", np.int32)], align=True)
 """What an LPI's slot has in addition: references, and the slots of its neighbours on the VM's list of LPIs. The chain
@@ -145,7 +148,8 @@ VGIC_ITS = np.dtype(
     ],
     align=True,
 )
-"""The ITS: GITS_CTLR.Enabled, its table registers (BASER0: devices, BASER1: collections), its lists, and the pools behind those."""
+"""The ITS: GITS_CTLR.Enabled, its table registers (BASER0: devices, BASER1: collections), its lists, and the pools that
+their entries come from."""
 
 ITS_QUEUE = np.dtype(
     [("lock", np.int32), ("cbaser", np.uint64), ("creadr", np.uint64), ("cwriter", np.uint64)], align=True
@@ -157,7 +161,7 @@ def _fields(slots: int) -> list[tuple[Any, ...]]:
     return [
         ("enabled", np.int64),
         ("propbaser", np.uint64),
-        ("cpu", CPU, (MAX_VCPUS,)),
+        ("vcpu", VCPU, (MAX_VCPUS,)),
         ("irq", IRQ, (slots,)),
     ]
 
@@ -179,7 +183,7 @@ VM_WITH_ITS = vm_dtype(
 
 
 def initialise(vm: Any) -> None:
-    """Put a zeroed VM record (dtype VM or VM_WITH_ITS, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+    """Put a zeroed VM record, configuration filled in, into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
     vcpus = int(vm.vcpus)
     shared = vm.irq[FIRST_SPI:MAX_IRQS]
     shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
@@ -194,7 +198,7 @@ def initialise(vm: Any) -> None:
         private["targets"] = 1 << np.arange(vcpus)[:, np.newaxis]
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
-    vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    vm.vcpu["pendbaser"][:vcpus] = PENDBASER_RESET
     if vm.its:
         vm.propbaser = PROPBASER_RESET
         vm.vgic_its.baser[:] = BASER_RESET
@@ -297,13 +301,13 @@ def lock_irq_to_write(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def lock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the lock of the ap_list of `vcpu`."""
-    locks.acquire(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.acquire(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit
 def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Release the lock of the ap_list of `vcpu`."""
-    locks.release(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.release(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit
