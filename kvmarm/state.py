@@ -22,6 +22,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.debug import checked
+from kvmarm.guest_memory import attach
 from kvmarm.jit import DEBUG, folder_hash, jit
 from kvmarm.layout import aligned_record, laid_out
 
@@ -48,21 +49,34 @@ HEADER: list[tuple[Any, ...]] = [
     ("irqs", np.int64),
     ("lrs", np.int64),
     ("bug", np.int64),
+    ("its", np.int64),
+    ("ram", np.uint64),
 ]
 """First fields of every VM record, read by all and written by nobody while it lives. `bug`: 0, or the number of the
-BUG_ON that the model hit (the design names them)."""
+BUG_ON that the model hit, or of the model's limit (the design names both); `its`: 1 when the VM has an ITS; `ram`:
+where its guest memory is (kvmarm.guest_memory)."""
+
+_WITH_ITS = "with_its"
 
 
-def vm_dtype(marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] = ()) -> np.dtype[Any]:
+def its_by_type(vm_type: Any) -> bool:
+    """Return whether a VM record's type (numba's, or a NumPy dtype) is that of VMs with an ITS; for overloads."""
+    return _WITH_ITS in vm_type.fields
+
+
+def vm_dtype(
+    marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] = (), its: bool = False
+) -> np.dtype[Any]:
     """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, `fields`, the images.
 
     apart: names of the fields that start at cache lines of their own; those before the first of them lie with HEADER,
     so they should be written seldom.
+    its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it is stored or compiled.
     Call it in the package that holds the design's jitted code: a field without content is named by a hash of that
     folder's sources, so that code compiled for an earlier version of the design is never taken for this one's.
     """
     sources = folder_hash(Path(sys._getframe(1).f_code.co_filename).parent)
-    markers = [(f"design_{marker}", np.int64), (f"sources_{sources}", np.int64)]
+    markers = [(name, np.int64) for name in (f"design_{marker}", f"sources_{sources}", *[_WITH_ITS] * its)]
     return laid_out([*markers, *HEADER, *fields, ("image", IMAGE, (MAX_VCPUS,))], (*apart, "image"))
 
 
@@ -71,7 +85,9 @@ def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
     vm = aligned_record(dtype)
     if DEBUG:
         vm = checked(vm)
-    vm.gic, vm.vcpus, vm.irqs, vm.lrs = config.gic, config.vcpus, config.irqs, config.lrs
+    vm.gic, vm.vcpus, vm.irqs, vm.lrs, vm.its = config.gic, config.vcpus, config.irqs, config.lrs, config.its
+    if config.its:
+        attach(vm)
     return vm
 
 
