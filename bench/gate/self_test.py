@@ -105,7 +105,7 @@ def check_counts(outcome: Outcome, count: Callable[[bool], Results], budget: Bud
     """Judge equal counts, then counts with one lock more."""
     base = count(False)
     silent = judge(base, count(False), budget, ("events",))
-    outcome.counts_silent = SILENT.status == PASS
+    outcome.counts_silent = silent.status == PASS
     if not outcome.counts_silent:
         outcome.fail(f"counts of the same code: {silent.outcome}: {'; '.join(silent.reasons[:3])}")
     fired = judge(base, count(True), budget, ("events",))
