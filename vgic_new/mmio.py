@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Trapped guest accesses to the distributor and the redistributors: from the bus to the handler.
+"""A trapped guest load or store: find the frame, the table row and the handler, and do the access.
 
-Models dispatch_mmio_read and dispatch_mmio_write with check_region of virt/kvm/arm/vgic/vgic-mmio.c, Linux 4.8. Every
-address inside a frame is handled: where no row of the frame's table holds it, or the row does not take the access,
-reads give 0 and writes are ignored. No distributor lock exists; each handler locks the interrupts it writes, one by
-one, and reads take no lock.
+Models: dispatch_mmio_read and dispatch_mmio_write with check_region (virt/kvm/arm/vgic/vgic-mmio.c), Linux 4.8.17.
+
+Lock order: none taken here, there is no distributor lock. Each handler locks the interrupts it writes, one by one;
+reads take no lock.
+
+Rules:
+- Every address inside a frame is handled. Where no row of the frame's table holds it, or the row does not take the
+  access, reads give 0 and writes are ignored.
 """
 
 from typing import Any

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers of the GICv3 distributor and redistributors alone.
+"""GICv3: the register handlers of distributor and redistributors that GICv2 does not have in this form.
 
-Models virt/kvm/arm/vgic/vgic-mmio-v3.c, Linux 4.8, of a VM without an ITS: GICR_CTLR.EnableLPIs cannot be set, so that
-PROPBASER (one a VM) and PENDBASER (one a vCPU) can always be written. An IROUTER that names no vCPU parks its
-interrupt; like ITARGETSR it neither queues nor kicks.
+Models: virt/kvm/arm/vgic/vgic-mmio-v3.c, Linux 4.8.17, of a VM without an ITS.
+
+Lock order: only a write of IROUTER takes a lock, the irq lock.
+
+Rules:
+- GICR_CTLR.EnableLPIs cannot be set, so that PROPBASER (one per VM) and PENDBASER (one per vCPU) can always be written.
+- An IROUTER that names no vCPU parks its interrupt; like ITARGETSR it neither queues nor kicks.
 """
 
 from typing import Any
@@ -11,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
+from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.mpidr import vcpu_affinity
 from vgic_new.mmio_v2 import set_distributor_enable
 from vgic_new.regions import IDREGS, IROUTER, PENDBASER, PROPBASER, RD_IIDR, RD_TYPER, V3_DISTRIBUTOR
 from vgic_new.state import NOBODY, find_irq, lock_irq_to_write, unlock_irq
@@ -88,7 +93,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == PROPBASER:
         return _part(vm.propbaser, offset, size)
     if register == PENDBASER:
-        return _part(vm.cpu[vcpu].pendbaser, offset, size)
+        return _part(vm.vcpu[vcpu].pendbaser, offset, size)
     return U64_0
 
 
@@ -144,5 +149,5 @@ def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any,
         merged = _with_valid_attributes(_merged(vm.propbaser, offset, size, value))
         vm.propbaser = merged & ~U64(_PROPBASER_RESERVED)
     elif register == PENDBASER:
-        merged = _with_valid_attributes(_merged(vm.cpu[vcpu].pendbaser, offset, size, value))
-        vm.cpu[vcpu].pendbaser = merged & ~U64(_PENDBASER_RESERVED)
+        merged = _with_valid_attributes(_merged(vm.vcpu[vcpu].pendbaser, offset, size, value))
+        vm.vcpu[vcpu].pendbaser = merged & ~U64(_PENDBASER_RESERVED)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which vCPU an interrupt goes to, and putting it on that vCPU's ap_list.
 
-Models vgic_target_oracle and vgic_queue_irq_unlock of virt/kvm/arm/vgic/vgic.c, Linux 4.8.
+Models: vgic_target_oracle and vgic_queue_irq_unlock (virt/kvm/arm/vgic/vgic.c), Linux 4.8.17.
 
-The irq lock is inner to the ap_list lock, and only the irq lock says which ap_list is the right one: so queueing lets
-the irq lock go, takes both in order and asks the oracle again. A vCPU is kicked exactly when something was put on its
-list: an interrupt that is on one already becomes pending without a kick.
+Lock order: the irq lock is inner to the ap_list lock, and only the irq lock says which ap_list is the right one. So
+queueing releases the irq lock, takes both in order and asks the oracle again.
+
+Rules:
+- A vCPU is kicked exactly when something was put on its list: an interrupt that is on one already becomes pending
+  without a kick.
 """
 
 from typing import Any

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesigned VGIC's state: one record an interrupt, one ordered ap_list a vCPU.
+"""The redesigned VGIC's state: one record per interrupt, one ordered ap_list per vCPU.
 
-Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/vgic/vgic.h and the initial values of
-virt/kvm/arm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 4.8.
-
-Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
-at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come after
-those. Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
+Models: struct vgic_irq, struct vgic_cpu and struct vgic_dist (include/kvm/vgic/vgic.h), and the initial values of
+virt/kvm/arm/vgic/vgic-init.c, vgic-v2.c and vgic-v3.c, Linux 4.8.17.
 
 Lock order: ap_list lock, then irq lock. Of two ap_list locks the lower vCPU number is first; two irq locks are held
-only by the comparison of the sort. The fields of an interrupt are written under its irq lock, except that register
-reads and the look-up take none; list links and `vcpu` change under both locks.
+only by the comparison of the sort.
+
+Rules:
+- The fields of an interrupt are written under its irq lock, except that register reads and the look-up take none. List
+  links and `vcpu` change under both locks.
+- Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none". SPIs
+  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come
+  after those.
+- Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
 """
 
 from typing import Any
@@ -21,6 +24,7 @@ from kvmarm import events, locks
 from kvmarm.config import MAX_IRQS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import jit
+from kvmarm.layout import laid_out
 from kvmarm.state import vm_dtype
 
 EDGE = 0
@@ -37,7 +41,11 @@ MAX_RUNS = 20
 PENDBASER_RESET = 0x580
 """Inner read-allocate write-back, outer the same, inner shareable."""
 
-IRQ = np.dtype(
+IRQ_BYTES = 88
+"""Size of the kernel's struct vgic_irq: what a walk over many of them loads, and what neighbours share, depends on it.
+Those of one vCPU's private interrupts fill a multiple of SHARING_BYTES."""
+
+IRQ = laid_out(
     [
         ("lock", np.int32),
         ("next", np.int32),
@@ -58,14 +66,14 @@ IRQ = np.dtype(
         ("targets", np.uint8),
         ("priority", np.uint8),
     ],
-    align=True,
+    multiple=IRQ_BYTES,
 )
 """One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
 `target_vcpu`: where it should go, or NOBODY; `pending`: for EDGE a latch that flush moves into a list register, for
 LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
 `mpidr`: GICv3's IROUTER, 24 bits."""
 
-CPU = np.dtype(
+VCPU = laid_out(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -73,8 +81,7 @@ CPU = np.dtype(
         ("used_lrs", np.int32),
         ("pendbaser", np.uint64),
         ("waiting", np.int32, (MAX_RUNS,)),
-    ],
-    align=True,
+    ]
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
 flush filled, and PENDBASER. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would cost as much as
@@ -85,9 +92,10 @@ VM = vm_dtype(
     [
         ("enabled", np.int64),
         ("propbaser", np.uint64),
-        ("cpu", CPU, (MAX_VCPUS,)),
+        ("vcpu", VCPU, (MAX_VCPUS,)),
         ("irq", IRQ, (SLOTS,)),
     ],
+    apart=("vcpu", "irq"),
 )
 """The state of one VM; `enabled`: the distributor's enable bit."""
 
@@ -108,7 +116,7 @@ def initialise(vm: Any) -> None:
         private["targets"] = 1 << np.arange(vcpus)[:, np.newaxis]
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
-    vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    vm.vcpu["pendbaser"][:vcpus] = PENDBASER_RESET
     vm.image["hcr"][:vcpus] = HCR_EN
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
 
@@ -204,13 +212,13 @@ def lock_irq_to_write(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def lock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the lock of the ap_list of `vcpu`."""
-    locks.acquire(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.acquire(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit
 def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Release the lock of the ap_list of `vcpu`."""
-    locks.release(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.release(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit

@@ -15,7 +15,7 @@ from bench.studies import trace_cost
 from bench.system.progress import counted
 from kvmarm.design import get_design
 from kvmarm.files import check_file, check_folder
-from kvmarm.trace import read_trace
+from kvmarm.trace_read import read_trace
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import OUTPUT, Designs, complete_designs, designs_of, one_of
 from vgic_bench.progress import ProgressBars, announce_compilation
