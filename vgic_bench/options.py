@@ -12,14 +12,8 @@ from typing import Annotated
 
 import typer
 
-from bench.catalogue.catalogue import load_catalogue
-from bench.engine.designs import check_designs
-from bench.results.statistics import Policy
-from kvmarm.design import design_names
 from kvmarm.errors import UsageError
-from kvmarm.platforms import platform_names
 
-DEFAULT_DESIGNS = ("old", "new")
 MOST_VALUES = 1024
 """Of a range: no axis has more values that a VM can have."""
 _RANGE = re.compile(r"(\d+)\.\.(\d+)(?:[x*](\d+))?")
@@ -35,14 +29,28 @@ def _names(given: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
     return complete
 
 
-def _typed_groups_and_names() -> list[str]:
+def _designs() -> Iterable[str]:
+    from kvmarm.design import design_names
+
+    return design_names()
+
+
+def _platforms() -> Iterable[str]:
+    from kvmarm.platforms import platform_names
+
+    return platform_names()
+
+
+def _transitions() -> Iterable[str]:
+    from bench.catalogue.catalogue import load_catalogue
+
     catalogue = load_catalogue()
     return [*dict.fromkeys(entry.typed_group for entry in catalogue.values()), *catalogue]
 
 
-complete_designs = _names(design_names)
-complete_platforms = _names(platform_names)
-complete_transitions = _names(_typed_groups_and_names)
+complete_designs = _names(_designs)
+complete_platforms = _names(_platforms)
+complete_transitions = _names(_transitions)
 
 VM, OUTPUT = "The VM", "Output"
 LIST = "Numbers: 1,2,4, LOW..HIGH or LOW..HIGHxFACTOR."
@@ -127,16 +135,6 @@ def words(given: Sequence[str] | str | None) -> list[str]:
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
-def designs_of(given: Sequence[str] | str | None) -> list[str]:
-    """Return the designs that were named, or the default ones.
-
-    Raises UsageError for an unknown or repeated one, and for a list that names none.
-    """
-    names = list(DEFAULT_DESIGNS) if given is None or given == [] else words(given)
-    check_designs(names)
-    return names
-
-
 def one_of(given: Sequence[str] | str, option: str) -> str:
     """Return the only name of an option that takes one. Raises UsageError for several or none."""
     names = words(given)
@@ -208,10 +206,3 @@ def _span(part: str, option: str, low: int, high: int, factor: str | None) -> li
         values.append(low)
         low *= int(factor)
     return values
-
-
-def policy_of(minimum_effect: float) -> Policy:
-    """Return the policy of a comparison. Raises UsageError for an effect that is no fraction."""
-    if not 0 < minimum_effect < 1:
-        raise UsageError(f"--minimum-effect {minimum_effect}: expected a fraction between 0 and 1, both excluded")
-    return Policy(minimum_effect=minimum_effect)

@@ -10,8 +10,9 @@ import typer
 from bench.gate.compare import METERS
 from bench.gate.compare import compare as compare_runs
 from bench.results import exchange
+from vgic_bench.choices import policy_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import Json, Meters, listed, policy_of
+from vgic_bench.options import Json, Meters, listed
 from vgic_bench.show.compare import print_comparison
 
 app = new_app()

@@ -19,8 +19,9 @@ from kvmarm.errors import UsageError
 from kvmarm.files import check_file
 from reports import perfetto as perfetto_file
 from reports.explanation import build_page
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, Gic, Irqs, Lrs, Pending, Vcpus, designs_of, gic_of
+from vgic_bench.options import OUTPUT, Designs, Gic, Irqs, Lrs, Pending, Vcpus, gic_of
 from vgic_bench.progress import ProgressBars, announce_compilation
 from vgic_bench.show.explain import print_steps
 

@@ -14,8 +14,9 @@ from bench.meters.fit import geometric_mean_error, save_weights
 from bench.meters.weights import WEIGHTS_FILE, package_of
 from kvmarm.design import Design, get_design
 from kvmarm.files import check_folder
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, Json, designs_of
+from vgic_bench.options import OUTPUT, Designs, Json
 from vgic_bench.progress import ProgressBars
 from vgic_bench.show.fit import print_fit
 

@@ -20,8 +20,9 @@ from bench.gate.self_test import self_test as test_gate
 from bench.results.folders import check_new_folder
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import Group, command, new_app
-from vgic_bench.options import OUTPUT, Designs, Json, Transitions, designs_of, listed
+from vgic_bench.options import OUTPUT, Designs, Json, Transitions, listed
 from vgic_bench.options import Meters as MetersOption
 from vgic_bench.progress import ProgressBars
 from vgic_bench.show.compare import print_judgement, print_self_test

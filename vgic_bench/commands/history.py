@@ -10,8 +10,9 @@ import typer
 
 from bench.gate import history as histories
 from kvmarm.errors import UsageError
+from vgic_bench.choices import policy_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, VM, Json, complete_designs, gic_of, policy_of, words
+from vgic_bench.options import OUTPUT, VM, Json, complete_designs, gic_of, words
 from vgic_bench.show.history import print_history
 
 MOST_LINES = 12

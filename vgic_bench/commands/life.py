@@ -10,8 +10,9 @@ from bench.meters import compile as compiled
 from bench.studies.life import effects, life_rows, scenario_names
 from kvmarm.errors import UsageError
 from kvmarm.platforms import load_platform, platform_names
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import VM, Designs, Irqs, Json, Lrs, Platforms, Vcpus, designs_of, gics_of, words
+from vgic_bench.options import VM, Designs, Irqs, Json, Lrs, Platforms, Vcpus, gics_of, words
 from vgic_bench.progress import ProgressBars
 from vgic_bench.show.life import print_effects, print_phases
 

@@ -13,8 +13,9 @@ from bench.replay import outcome as outcomes
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file
 from kvmarm.platforms import load_platform
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, complete_platforms, designs_of, gic_of, one_of
+from vgic_bench.options import OUTPUT, Designs, complete_platforms, gic_of, one_of
 from vgic_bench.progress import ProgressBars
 from vgic_bench.show.replay import show
 

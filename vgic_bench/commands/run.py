@@ -14,6 +14,7 @@ from bench.studies.options import METERS, PARTS, Options, resolve
 from bench.studies.summary import as_json as as_document
 from bench.system.interruption import Interrupted, deferred
 from vgic_bench import report_page
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import (
     OUTPUT,
@@ -28,7 +29,6 @@ from vgic_bench.options import (
     ResultsOutput,
     Transitions,
     Vcpus,
-    designs_of,
     gics_of,
     words,
 )

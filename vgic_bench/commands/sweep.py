@@ -15,20 +15,10 @@ from bench.system.interruption import Interrupted, deferred
 from bench.system.processes import cores
 from kvmarm.errors import UsageError
 from vgic_bench import report_page
+from vgic_bench.choices import designs_of
 from vgic_bench.console import print_table
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import (
-    LIST,
-    OUTPUT,
-    Catalogue,
-    Designs,
-    Json,
-    ResultsOutput,
-    Transitions,
-    designs_of,
-    gics_of,
-    numbers_of,
-)
+from vgic_bench.options import LIST, OUTPUT, Catalogue, Designs, Json, ResultsOutput, Transitions, gics_of, numbers_of
 from vgic_bench.progress import ProgressBars
 
 GRID = "The grid"

@@ -16,8 +16,9 @@ from bench.system.progress import counted
 from kvmarm.design import get_design
 from kvmarm.files import check_file, check_folder
 from kvmarm.trace_read import read_trace
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, complete_designs, designs_of, one_of
+from vgic_bench.options import OUTPUT, Designs, complete_designs, one_of
 from vgic_bench.progress import ProgressBars, announce_compilation
 from vgic_bench.show.explain import print_steps
 

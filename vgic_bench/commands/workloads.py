@@ -10,8 +10,9 @@ import typer
 from bench.system.progress import counted
 from bench.workloads.listing import chosen, costed, described, write_traces
 from kvmarm.errors import UsageError
+from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, designs_of
+from vgic_bench.options import OUTPUT, Designs
 from vgic_bench.progress import ProgressBars, announce_compilation
 from vgic_bench.show.workloads import show
 
