@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_LRS, MAX_VCPUS
+from kvmarm.debug import checked
 from kvmarm.gic import (
     CTLR_EOIMODE,
     CTLR_GROUP0,
@@ -32,7 +33,7 @@ from kvmarm.gic import (
     V2_LR_STATE_SHIFT,
     V3_LR_STATE_SHIFT,
 )
-from kvmarm.jit import U64, find_first_bit, jit
+from kvmarm.jit import DEBUG, U64, find_first_bit, jit
 from kvmarm.layout import aligned_record, laid_out
 from kvmarm.lr import (
     eisr_of,
@@ -70,7 +71,7 @@ def new_hardware(lrs: int) -> Any:
     """Return the hardware in its reset state (numpy.record of dtype HARDWARE) with `lrs` list registers a vCPU."""
     hardware = aligned_record(HARDWARE)
     hardware.cpu["lrs"][:] = lrs
-    return hardware
+    return checked(hardware) if DEBUG else hardware
 
 
 @jit

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import VmConfig
+from kvmarm.debug import traced
 from kvmarm.errors import UsageError
+from kvmarm.jit import DEBUG
 from kvmarm.state import new_vm
 
 ENTRY_POINTS = "vgic_bench.designs"
@@ -108,7 +110,8 @@ def design_of(vm: Any) -> Design:
 
 def implementation(vm: Any, operation: str) -> Callable[..., Any]:
     """Return the function of `operation` for a VM record; for the interface stubs in plain Python."""
-    return design_of(vm).functions[operation]
+    function = design_of(vm).functions[operation]
+    return traced(operation, function) if DEBUG else function
 
 
 def implementation_for_type(vm_type: Any, operation: str) -> Callable[..., Any]:

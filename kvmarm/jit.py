@@ -17,7 +17,8 @@ Rules for jitted code in this project:
   locked bit operations, and loops are not vectorised: the kernel is built without vector registers.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
-`~/.cache/vgic-bench`).
+`~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
+`kvmarm.debug` on.
 """
 
 import contextlib
@@ -148,6 +149,11 @@ def _prepare_cache() -> Path:
     return folder
 
 
+DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
+"""Whether debugging is on: plain Python, with lock assertions, bounds checks and a log of operations."""
+if DEBUG:
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+
 cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
 
@@ -169,7 +175,8 @@ from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
 config.LOOP_VECTORIZE = 0
-
+if DEBUG:
+    config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
 

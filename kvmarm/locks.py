@@ -9,7 +9,7 @@ the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:I
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import JIT_ENABLED, jit, spin_lock, spin_unlock
+from kvmarm.jit import DEBUG, JIT_ENABLED, jit, spin_lock, spin_unlock
 
 DIST = 0
 PHYSMAP = 1
@@ -59,6 +59,31 @@ def release(record: Any, kind: Any, index: Any, observer: Any) -> None:
     """Release the spin lock in the field `lock` of `record`; log it as (kind, index)."""
     log_lock(observer, kind, index, 1)
     spin_unlock(record)
+
+
+if JIT_ENABLED:
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def assert_held(typing_context: Any, record: Any) -> Any:
+        """Do nothing: compiled code has no instruction of it."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return context.get_dummy_value()
+
+        return types.void(record), codegen
+
+else:
+
+    def assert_held(record: Any) -> None:
+        """Raise AssertionError, when debugging is on, if the spin lock in the field `lock` of `record` is free.
+
+        A model calls it first in each function whose docstring says that a lock is held, as Linux does in a build with
+        lock debugging. Plain Python is single-threaded, so that a lock that is taken is the caller's.
+        """
+        if DEBUG and record.lock != 1:
+            raise AssertionError("the lock is not held")
 
 
 _PLAIN = {DIST: "dist", PHYSMAP: "physmap", IRQ_RESERVED: "irqRSVD", LPI_LIST: "lpi", ITS_COMMAND: "itscmd", ITS: "its"}

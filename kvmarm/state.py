@@ -21,7 +21,8 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
-from kvmarm.jit import folder_hash, jit
+from kvmarm.debug import checked
+from kvmarm.jit import DEBUG, folder_hash, jit
 from kvmarm.layout import aligned_record, laid_out
 
 IMAGE = laid_out(
@@ -68,6 +69,8 @@ def vm_dtype(marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
     """Return a zeroed VM record (numpy.record) of `dtype` with the configuration filled in."""
     vm = aligned_record(dtype)
+    if DEBUG:
+        vm = checked(vm)
     vm.gic, vm.vcpus, vm.irqs, vm.lrs = config.gic, config.vcpus, config.irqs, config.lrs
     return vm
 

@@ -223,6 +223,10 @@ def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
 
 @jit
 def update_level(irq: Any, observer: Any) -> None:
-    """Compute the pending state of a level-triggered interrupt: its line, or the latch that ISPENDR sets."""
+    """Compute the pending state of a level-triggered interrupt: its line, or the latch that ISPENDR sets.
+
+    The irq lock is held.
+    """
+    locks.assert_held(irq)
     events.count(observer, events.LEVEL_UPDATE, 1)
     irq.pending = irq.line_level | irq.soft_pending

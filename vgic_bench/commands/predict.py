@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.meters import compile as compiled
-from bench.meters.predict import read_grid, run
-from kvmarm.design import get_design
+from bench.meters.predict import designs_of, read_grid, run
 from kvmarm.files import check_file
 from vgic_bench.groups import command, new_app
 from vgic_bench.progress import ProgressBars
@@ -33,7 +32,7 @@ def predict(
     The output has the grid's columns, `instructions`, and one column for each event that was counted.
     """
     check_file(output)
-    designs = [get_design(str(name)).name for name in read_grid(str(grid))["design"].unique()]
+    designs = designs_of(read_grid(str(grid)), str(grid))
     with ProgressBars() as progress:
         compiled.ensure_compiled(designs, ["counting"], progress)
         table = run(str(grid), str(output), lambda done, total: progress("points", done, total))

@@ -3,7 +3,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -47,7 +47,7 @@ def replay(
         typer.Option(
             "--platform",
             metavar="NAME",
-            help="Platform whose prices turn events into cycles. [default: seattle]",
+            help="Platform whose prices turn events into cycles. [default: one with the recording's GIC]",
             autocompletion=complete_platforms,
             show_default=False,
         ),
@@ -201,7 +201,7 @@ def replay(
     What a recording does not contain is inferred by stated rules or left out; the output says how much.
     """
     names = designs_of(designs)
-    prices = one_of(platform or ["seattle"], "--platform")
+    prices = one_of(platform, "--platform") if platform else None
     if recordings.count("-") > 1:
         raise UsageError("standard input can be read once only")
     options = Options(
@@ -218,7 +218,8 @@ def replay(
         first=first,
         count=count,
     )
-    load_platform(prices)
+    if prices is not None:
+        load_platform(prices)
     targets = _targets(output, recordings)
     if results is not None:
         # Loads pandas, which costs time and memory: only when it is needed.
@@ -227,13 +228,13 @@ def replay(
         check_new_folder(results)
     with ProgressBars() as progress:
         compiled.ensure_compiled(names, progress)
-    found: list[dict[str, Any]] = []
+    found: list[outcomes.Outcome] = []
     for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
         with ProgressBars(Path(path).name) as progress:
             outcome = outcomes.replay(path, options, names, target, progress, prices)
         found.append(outcome)
         if as_json:
-            print(json.dumps(outcome))
+            print(json.dumps(outcome.as_dict()))
         else:
             if number:
                 print()
@@ -241,10 +242,11 @@ def replay(
             if target is not None:
                 print(f"converted trace: {target}")
     if results is not None:
-        outcomes.save_results(found, results, names)
-        # Loads the reports, which a replay without results has no use for.
+        # Loads pandas and the reports.
+        from bench.replay.results import save_results
         from vgic_bench.report_page import write_report_page
 
+        save_results(found, results, names)
         page = write_report_page(results) if html else None
         if not as_json:
             print(f"results: {results}" + (f", report: {page}" if page else ""))
