@@ -6,7 +6,7 @@ or `64..1024x2` for every doubling.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,38 +19,28 @@ MOST_VALUES = 1024
 _RANGE = re.compile(r"(\d+)\.\.(\d+)(?:[x*](\d+))?")
 
 
-def _names(given: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Return a completion of the last name of a list with commas."""
-
-    def complete(incomplete: str) -> list[str]:
-        before, comma, last = incomplete.rpartition(",")
-        return [f"{before}{comma}{name}" for name in given() if name.startswith(last)]
-
-    return complete
+def complete_designs(incomplete: str) -> list[str]:
+    """Return what may stand in a list of designs that begins like this."""
+    return _completions("designs", incomplete)
 
 
-def _designs() -> Iterable[str]:
-    from kvmarm.design import design_names
-
-    return design_names()
-
-
-def _platforms() -> Iterable[str]:
-    from kvmarm.platforms import platform_names
-
-    return platform_names()
+def complete_platforms(incomplete: str) -> list[str]:
+    """Return what may stand in a list of platforms that begins like this."""
+    return _completions("platforms", incomplete)
 
 
-def _transitions() -> Iterable[str]:
-    from bench.catalogue.catalogue import load_catalogue
-
-    catalogue = load_catalogue()
-    return [*dict.fromkeys(entry.typed_group for entry in catalogue.values()), *catalogue]
+def complete_transitions(incomplete: str) -> list[str]:
+    """Return what may stand in a list of transitions and their groups that begins like this."""
+    return _completions("transitions", incomplete)
 
 
-complete_designs = _names(_designs)
-complete_platforms = _names(_platforms)
-complete_transitions = _names(_transitions)
+def _completions(kind: str, incomplete: str) -> list[str]:
+    """Complete the last name of a list with commas."""
+    from vgic_bench.completion import names
+
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in names(kind) if name.startswith(last)]
+
 
 VM, OUTPUT = "The VM", "Output"
 LIST = "Numbers: 1,2,4, LOW..HIGH or LOW..HIGHxFACTOR."

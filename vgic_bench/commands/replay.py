@@ -10,6 +10,7 @@ import typer
 from bench.recordings.options import Options, parse_address, parse_threads
 from bench.replay import compile as compiled
 from bench.replay import outcome as outcomes
+from bench.results.folders import check_new_folder
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file
 from kvmarm.platforms import load_platform
@@ -17,6 +18,7 @@ from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import OUTPUT, Designs, complete_platforms, gic_of, one_of
 from vgic_bench.progress import ProgressBars
+from vgic_bench.report_page import write_report_page
 from vgic_bench.show.replay import show
 
 MACHINE, SPAN = "What the recording does not say", "Which part of the recording"
@@ -222,9 +224,6 @@ def replay(
         load_platform(prices)
     targets = _targets(output, recordings)
     if results is not None:
-        # Loads pandas, which costs time and memory: only when it is needed.
-        from bench.results.folders import check_new_folder
-
         check_new_folder(results)
     with ProgressBars() as progress:
         compiled.ensure_compiled(names, progress)
@@ -242,9 +241,8 @@ def replay(
             if target is not None:
                 print(f"converted trace: {target}")
     if results is not None:
-        # Loads pandas and the reports.
+        # Loads pandas, which costs time and memory: only when it is needed.
         from bench.replay.results import save_results
-        from vgic_bench.report_page import write_report_page
 
         save_results(found, results, names)
         page = write_report_page(results) if html else None
