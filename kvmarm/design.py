@@ -18,7 +18,7 @@ from kvmarm.errors import UsageError
 from kvmarm.state import new_vm
 
 ENTRY_POINTS = "vgic_bench.designs"
-BUILT_IN = {"old": "vgic_old", "new": "vgic_new"}
+BUILT_IN = {"old": "vgic_old", "new": "vgic_new", "now": "vgic_now"}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
+_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "vgic_now", "switch_asm_model", "switch_c_model", "bench")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
 _UNUSED_DAYS = 14
 _CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sync: take what the guest did to its list registers after an exit, and tidy its ap_list.
+
+Models kvm_vgic_sync_hwstate, vgic_prune_ap_list of arch/arm64/kvm/vgic/vgic.c and fold_lr_state of vgic-v2.c and
+vgic-v3.c, Linux 6.18. With an empty ap_list it returns at once; list registers that are in use then stay in use.
+
+1. fold, if list registers are in use: no more underflow interrupt. Of each list register: tell the irqfd resamplers of
+   an SPI whose EOI was waited for; the active bit into its record, always; the pending bit back into an edge's; a
+   level's latch goes when the list register is idle; a forwarded level's line is sampled again.
+2. prune: drop what belongs on no list, move what belongs on another vCPU's and kick that vCPU. Two ap_list locks are
+   taken in the order of the vCPU numbers, so a move drops this list's lock first and the walk starts again.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kvmarm import events
+from kvmarm.gic import (
+    FIRST_SPI,
+    HCR_UIE,
+    LR_ACTIVE,
+    LR_INACTIVE,
+    LR_PENDING,
+    V2_LR_CPUID_SHIFT,
+    lr_has_eoi,
+    lr_intid,
+    lr_state,
+)
+from kvmarm.jit import U64, jit, jit_inlined
+from kvmarm.state import kick
+from vgic_now.aplist import append, remove
+from vgic_now.queue import target_oracle
+from vgic_now.state import (
+    EDGE,
+    NO_SLOT,
+    NOBODY,
+    find_irq,
+    is_forwarded_level,
+    is_reserved,
+    lock_ap_list,
+    lock_irq,
+    physical_line,
+    sends_to_vcpu,
+    set_physical_active,
+    unlock_ap_list,
+    unlock_irq,
+)
+
+
+@jit
+def _sample_line(vm: Any, irq: Any, was_active: Any, is_still_pending: Any) -> None:
+    """Sample the physical line of a forwarded LEVEL interrupt whose list register was given back.
+
+    vgic_irq_handle_resampling: when it is still pending, or was ended while the record has the line high.
+    """
+    ended = was_active and not irq.active
+    if is_still_pending or (ended and irq.line_level):
+        irq.line_level = physical_line(vm, irq)
+        if not irq.line_level:
+            set_physical_active(vm, irq, 0)
+
+
+@jit_inlined
+def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
+    used = np.int64(vm.cpu[vcpu].used_lrs)
+    events.count(observer, events.FOLD_SET_UP, 1)
+    image.hcr &= ~U64(HCR_UIE)
+    for index in range(used):
+        events.count(observer, events.LR_READ, 1)
+        if vm.gic == 3:
+            events.count(observer, events.WIDE_STEP, 1)
+        lr = image.lr[index]
+        intid = lr_intid(vm.gic, lr)
+        state = lr_state(vm.gic, lr)
+        if state == LR_INACTIVE and lr_has_eoi(vm.gic, lr) and intid >= FIRST_SPI and intid < vm.irqs:
+            events.count(observer, events.NOTIFY, 1)
+        slot = find_irq(vm, vcpu, intid, observer)
+        if slot == NO_SLOT or is_reserved(slot):
+            continue
+        irq = vm.irq[slot]
+        lock_irq(vm, slot, observer)
+        was_active = irq.active
+        irq.active = 1 if state & LR_ACTIVE else 0
+        sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7))
+        is_sgi = sends_to_vcpu(vm, intid)
+        if is_sgi and irq.active:
+            irq.active_source = sender
+        if irq.config == EDGE:
+            if state & LR_PENDING:
+                irq.latch = 1
+                if is_sgi:
+                    irq.source = np.int64(irq.source) | 1 << sender
+        elif state == LR_INACTIVE:
+            irq.latch = 0
+        if is_forwarded_level(irq):
+            _sample_line(vm, irq, was_active, state & LR_PENDING)
+        unlock_irq(vm, slot, observer)
+    vm.cpu[vcpu].used_lrs = 0
+
+
+@jit
+def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
+    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, and kick it, unless that has changed.
+
+    Enters and returns without a lock.
+    """
+    events.count(observer, events.MIGRATE, 1)
+    low, high = min(vcpu, target), max(vcpu, target)
+    lock_ap_list(vm, low, observer)
+    lock_ap_list(vm, high, observer)
+    lock_irq(vm, slot, observer)
+    irq = vm.irq[slot]
+    moves = irq.vcpu == vcpu and target_oracle(vm, irq, observer) == target
+    if moves:
+        remove(vm, vcpu, slot, observer)
+        append(vm, target, slot, observer)
+    unlock_irq(vm, slot, observer)
+    unlock_ap_list(vm, high, observer)
+    unlock_ap_list(vm, low, observer)
+    if moves:
+        kick(vm, target, observer)
+
+
+@jit_inlined
+def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
+    """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
+    lock_ap_list(vm, vcpu, observer)
+    slot = np.int64(vm.cpu[vcpu].head)
+    while slot != NO_SLOT:
+        events.count(observer, events.PRUNE_STEP, 1)
+        irq = vm.irq[slot]
+        following = np.int64(irq.next)
+        lock_irq(vm, slot, observer)
+        target = target_oracle(vm, irq, observer)
+        if target == NOBODY:
+            remove(vm, vcpu, slot, observer)
+        unlock_irq(vm, slot, observer)
+        if target != NOBODY and target != vcpu:
+            unlock_ap_list(vm, vcpu, observer)
+            _migrate(vm, vcpu, target, slot, observer)
+            return True
+        slot = following
+    unlock_ap_list(vm, vcpu, observer)
+    return False
+
+
+@jit
+def sync(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take the guest's changes from the saved image of `vcpu` and prune its ap_list."""
+    events.count(observer, events.CALL_SYNC, 1)
+    if vm.cpu[vcpu].head == NO_SLOT:
+        return
+    if vm.cpu[vcpu].used_lrs:
+        _fold_list_registers(vm, vcpu, vm.image[vcpu], observer)
+    while _prune_pass(vm, vcpu, observer):
+        pass
