@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What designs do step by step, side by side: in the terminal, and as a page of its own.
 
-The steps come from bench.explain; here they are only laid out. A lock's timeline has one column a lock operation, in
-the order the design took and released them; it says what is nested in what, not how long it took.
+The steps come from bench.explain.steps; here they are only laid out. A lock's timeline has one column a lock
+operation, in the order the design took and released them; it says what is nested in what, not how long it took.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.explain import DesignStep, Step, step_lines
+from bench.explain.steps import DesignStep, Step, step_lines
 from kvmarm.events import event_names, event_texts
 from kvmarm.files import atomic_write
 from reports.html import Markup, join, tag

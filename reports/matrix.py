@@ -28,7 +28,7 @@ class Place:
 
 @cache
 def _documents() -> tuple[dict[str, Any], ...]:
-    folder = files("bench.transitions")
+    folder = files("bench.catalogue")
     return tuple(tomllib.loads((folder / name).read_text("utf-8")) for name in CATALOGUE)
 
 

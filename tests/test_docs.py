@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from bench.cli import build_app
+from vgic_bench.main import build_app
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path: path.read_text() for path in sorted((ROOT / "docs").rglob("*.md"))}

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from bench.runner import TraceRun
+from bench.engine.runner import TraceRun
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.jit import JIT_ENABLED

@@ -10,7 +10,7 @@ HEAVY = ("numba", "numpy", "pandas", "pyarrow", "matplotlib", "scipy", "joblib",
 
 
 def test_help_loads_nothing_heavy() -> None:
-    script = "import sys; from bench.cli import build_app; build_app(); print(*sys.modules)"
+    script = "import sys; from vgic_bench.main import build_app; build_app(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded.intersection(HEAVY)

@@ -6,7 +6,7 @@ With JIT off (NUMBA_DISABLE_JIT=1) a spread of them: the same code as plain Pyth
 
 import pytest
 
-from bench.runner import TraceRun
+from bench.engine.runner import TraceRun
 from kvmarm.design import get_design
 from kvmarm.jit import JIT_ENABLED
 from kvmarm.trace import parse_trace

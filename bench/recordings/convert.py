@@ -13,18 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.recordings import detect, placing, qemu_csv, qemu_log, ring_buffer, trace_dat
 from bench.recordings import events as ev
 from bench.recordings.events import EVENT
-from bench.recordings.ftrace_scan import scan
-from bench.recordings.options import Options
-from bench.recordings.place_kvm import EXPECTED, place_kvm
-from bench.recordings.place_qemu import place_qemu
-from bench.recordings.set_up import enable_everything
-from bench.recordings.source import Source, with_last
-from bench.recordings.spool import Spool, window
-from bench.recordings.survey import DIST_SIZE, TYPER, Survey
-from bench.recordings.thread_table import (
+from bench.recordings.machine.survey import DIST_SIZE, TYPER, Survey
+from bench.recordings.machine.thread_table import (
     C_COMMENTS,
     C_EVENTS,
     C_LINES,
@@ -36,9 +28,18 @@ from bench.recordings.thread_table import (
     learn_all,
     new_threads,
 )  # fmt: skip
-from bench.recordings.thread_table import COUNTERS as SCAN_COUNTERS
-from bench.recordings.threads import Machine, choose, find_machines, roles
-from bench.recordings.timer_states import States
+from bench.recordings.machine.thread_table import COUNTERS as SCAN_COUNTERS
+from bench.recordings.machine.threads import Machine, choose, find_machines, roles
+from bench.recordings.machine.timer_states import States
+from bench.recordings.options import Options
+from bench.recordings.placement import common as placing
+from bench.recordings.placement.kvm import EXPECTED, place_kvm
+from bench.recordings.placement.qemu import place_qemu
+from bench.recordings.placement.set_up import enable_everything
+from bench.recordings.readers import detect, qemu_csv, qemu_log, ring_buffer, trace_dat
+from bench.recordings.readers.ftrace_scan import scan
+from bench.recordings.readers.source import Source, with_last
+from bench.recordings.spool import Spool, window
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from kvmarm.trace import Trace, parse_trace

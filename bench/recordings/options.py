@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, field
 
-from bench.recordings.survey import KNOWN
+from bench.recordings.machine.survey import KNOWN
 from kvmarm.errors import UsageError
 
 _LONGEST = 1e9

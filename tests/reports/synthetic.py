@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.results import Results, frame, new_meta
+from bench.results.store import Results, frame, new_meta
 
 DESIGNS = [
     {"name": "old", "title": "legacy VGIC (Linux 4.4)", "source": "virt/kvm/arm/vgic.c, Linux 4.4"},

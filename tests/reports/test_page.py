@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 import reports
-from bench.compare import Row
-from bench.results import Results, frame
+from bench.gate.compare import Row
+from bench.results.store import Results, frame
 from kvmarm.errors import UsageError
 from reports import claims
 from reports.data import SCENARIO, Report
