@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every reference run, both designs: results and lock sequences identical to the real code's, operation by operation.
+"""Every reference run, each design: results and lock sequences identical to the real code's, operation by operation.
 
 With JIT off (NUMBA_DISABLE_JIT=1) a spread of them: the same code as plain Python takes a second or more a trace.
 """
@@ -12,6 +12,7 @@ from kvmarm.jit import JIT_ENABLED
 from kvmarm.trace import parse_trace
 from tests.vectors import (
     DESIGNS,
+    HAND,
     expected_locks,
     expected_result,
     first_difference,
@@ -22,6 +23,7 @@ from tests.vectors import (
 _ALL = vector_names()
 _SPREAD = [(archive, name) for archive, name in _ALL if archive != "workloads"][::9]
 NAMES = _ALL if JIT_ENABLED else _SPREAD
+HAND_NAMES = ("now-hand-v2", "now-hand-v3")
 
 
 def test_nothing_is_missing() -> None:
@@ -29,7 +31,9 @@ def test_nothing_is_missing() -> None:
     for archive, _ in _ALL:
         per_archive[archive] = per_archive.get(archive, 0) + 1
     assert per_archive == {"gicv2": 64, "gicv3": 64, "hostbug": 8, "workloads": 4}
-    assert sum(expected_locks(name, design) is not None for _, name in _ALL for design in DESIGNS) == 272
+    assert sum(expected_locks(name, design) is not None for _, name in _ALL for design in ("old", "new")) == 272
+    assert all(expected_locks(name, "now") for _, name in _ALL)
+    assert all(expected_locks(name, design) for name in HAND_NAMES for design in ("new", "now"))
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -48,3 +52,9 @@ def test_results_and_locks_are_the_real_codes(archive: str, name: str, design: s
     assert counted == plain, "counting changes what the design does"
     if want_locks is not None:
         assert not first_difference(b"".join(locks).decode(), want_locks)
+
+
+@pytest.mark.parametrize("design", ["new", "now"])
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_what_random_traces_do_not_reach_is_the_real_codes_too(name: str, design: str) -> None:
+    test_results_and_locks_are_the_real_codes(HAND, name, design)

@@ -293,9 +293,7 @@ def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> 
 
 
 @jit_inlined
-def write(
-    vm: Any, accessor: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, observer: Any
-) -> None:
+def write(vm: Any, accessor: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64, at most 32 bits) to a register of those kinds that do not depend on the GIC version."""
     word = np.int64(value)
     if register == ISENABLER:
