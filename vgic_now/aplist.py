@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The ap_list of a vCPU: an ordered, doubly linked chain of the interrupts that are active or pending there.
 
-Models the use of struct list_head in arch/arm64/kvm/vgic/vgic.c, Linux 6.18. Entries are appended at the tail and can be
-taken out anywhere; the caller holds the list's lock and the entry's irq lock.
+Models the use of struct list_head in arch/arm64/kvm/vgic/vgic.c, Linux 6.18. Entries are appended at the tail and can
+be taken out anywhere; the caller holds the list's lock and the entry's irq lock.
 """
 
 from typing import Any

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Trapped guest accesses to the distributor and the redistributors: from the bus to the handler.
 
-Models dispatch_mmio_read and dispatch_mmio_write with check_region of arch/arm64/kvm/vgic/vgic-mmio.c, Linux 6.18. Every
-address inside a frame is handled: where no row of the frame's table holds it, or the row does not take the access,
-reads give 0 and writes are ignored. No distributor lock exists; each handler locks the interrupts it writes, one by
-one, and reads of all but pending and active bits take no lock.
+Models dispatch_mmio_read and dispatch_mmio_write with check_region of arch/arm64/kvm/vgic/vgic-mmio.c, Linux 6.18.
+Every address inside a frame is handled: where no row of the frame's table holds it, or the row does not take the
+access, reads give 0 and writes are ignored. No distributor lock exists; each handler locks the interrupts it writes,
+one by one, and reads of all but pending and active bits take no lock.
 """
 
 from typing import Any

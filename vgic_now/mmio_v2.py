@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Register handlers of the GICv2 distributor alone.
 
-Models arch/arm64/kvm/vgic/vgic-mmio-v2.c, Linux 6.18. Enabling the distributor kicks whoever has something pending on its
-ap_list, but queues nothing: an interrupt that became deliverable while it was off is on no list. Routing an interrupt
-by ITARGETSR neither queues nor kicks; one that is queued moves when its present vCPU next syncs.
+Models arch/arm64/kvm/vgic/vgic-mmio-v2.c, Linux 6.18. Enabling the distributor kicks whoever has something pending on
+its ap_list, but queues nothing: an interrupt that became deliverable while it was off is on no list. Routing an
+interrupt by ITARGETSR neither queues nor kicks; one that is queued moves when its present vCPU next syncs.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Register handlers of the GICv3 distributor and redistributors alone.
 
-Models arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18, of a VM without an ITS: GICR_CTLR.EnableLPIs cannot be set, so that
-PROPBASER (one per VM) and PENDBASER (one per vCPU) can always be written. An IROUTER that names no vCPU parks its
+Models arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18, of a VM without an ITS: GICR_CTLR.EnableLPIs cannot be set, so
+that PROPBASER (one per VM) and PENDBASER (one per vCPU) can always be written. An IROUTER that names no vCPU parks its
 interrupt; like ITARGETSR it neither queues nor kicks. A write of GICD_CTLR holds the configuration mutex.
 """
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from kvmarm import events
 from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
 from kvmarm.jit import U64, U64_0, jit
 from vgic_now.mmio_v2 import IIDR_REVISION_3, set_distributor_enable

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether a vCPU has something to take, asked when it blocks and when it may be kicked out of WFI.
 
-Models kvm_vgic_vcpu_pending_irq of arch/arm64/kvm/vgic/vgic.c, Linux 6.18. Only the ap_list is asked, for an entry that is
-pending, enabled, not active and more urgent than the guest's priority mask was at its last exit: where it is routed now
-and what the list registers hold do not count. So an edge that flush has moved into a list register is not seen.
+Models kvm_vgic_vcpu_pending_irq of arch/arm64/kvm/vgic/vgic.c, Linux 6.18. Only the ap_list is asked, for an entry that
+is pending, enabled, not active and more urgent than the guest's priority mask was at its last exit: where it is routed
+now and what the list registers hold do not count. So an edge that flush has moved into a list register is not seen.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from vgic_now.state import NO_SLOT, is_pending, lock_ap_list, lock_irq, unlock_a
 
 @jit
 def pending(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Return 1 when the distributor is enabled and the ap_list of `vcpu` has something that the guest could take, else 0."""
+    """Return 1 when the distributor is enabled and the ap_list of `vcpu` has something the guest could take, else 0."""
     events.count(observer, events.CALL_PENDING, 1)
     if not vm.enabled:
         return 0

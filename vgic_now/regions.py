@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The register tables of today's VGIC, and the two binary searches that lead a trapped access to its handler.
 
-Models the vgic_register_region tables of arch/arm64/kvm/vgic/vgic-mmio-v2.c and vgic-mmio-v3.c, vgic_find_mmio_region of
-vgic-mmio.c and the search for a device of the I/O bus of virt/kvm/kvm_main.c, Linux 6.18.
+Models the vgic_register_region tables of arch/arm64/kvm/vgic/vgic-mmio-v2.c and vgic-mmio-v3.c, vgic_find_mmio_region
+of vgic-mmio.c and the search for a device of the I/O bus of virt/kvm/kvm_main.c, Linux 6.18.
 
 Each frame has a table sorted by offset. A row says where a block of registers lies, how many bits an interrupt has in
 it, which access sizes it takes, and what it is (one of the numbers below, which stand for the handler functions). The

@@ -101,7 +101,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
 
 @jit
 def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
-    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, and kick it, unless that has changed.
+    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, and kick it, if it belongs there still.
 
     Enters and returns without a lock.
     """
