@@ -30,6 +30,10 @@ class ProgressLines:
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done, total=total)
 
+    def note(self, text: str) -> None:
+        """Print one line on standard error, at a terminal or not."""
+        print(f"vgic-bench: {text}", file=sys.stderr, flush=True)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from bench.results import statistics
+from bench.results.meta import unfinished
+from bench.results.schema import KEY
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED, Policy
-from bench.results.store import KEY, Results, unfinished
+from bench.results.store import Results
 from kvmarm.errors import UsageError
 
 SAME_MACHINE = (

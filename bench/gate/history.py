@@ -21,7 +21,9 @@ import pandas as pd
 from bench.gate.budget import nearest
 from bench.gate.compare import SAME_MACHINE
 from bench.gate.steps import Step, exact_steps, noisy_steps
-from bench.results.store import KEY, Results, find_runs
+from bench.results.folders import find_runs
+from bench.results.schema import KEY
+from bench.results.store import Results
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 

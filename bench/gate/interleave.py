@@ -19,8 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 
 from bench.gate.judge import MEASUREMENT_FAILED
-from bench.results import statistics
-from bench.results.store import KEY, Results, utc_now
+from bench.results.meta import utc_now
+from bench.results.schema import KEY
+from bench.results.store import Results
+from bench.results.times import with_times
 from kvmarm.errors import UsageError
 
 Measure = Callable[[int, int], Results]
@@ -77,17 +79,3 @@ def merge(parts: list[Results], session: str) -> Results:
 def _counts(part: Results) -> set[tuple[object, ...]]:
     table = part.table("events")
     return set(table[table["count"] != 0][[*KEY, "event", "count"]].itertuples(index=False, name=None))
-
-
-def with_times(transitions: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return `transitions` with time columns from samples: median over the processes' medians, its 95 % interval."""
-    rows = []
-    for key, group in samples.groupby(list(KEY), sort=False):
-        _, medians, _ = statistics.unit_medians(group["process"].to_numpy(), group["ns"].to_numpy())
-        middle, low, high = statistics.median_interval(medians)
-        rows.append((*key, middle, low, high, len(group)))
-    columns = ["time_ns", "time_low", "time_high", "samples"]
-    times = pd.DataFrame(rows, columns=[*KEY, *columns])
-    merged = transitions.drop(columns=columns).merge(times, how="left", on=list(KEY))
-    merged["samples"] = merged["samples"].fillna(0).astype("int64")
-    return merged[list(transitions.columns)]

@@ -20,8 +20,11 @@ from typing import Any
 from bench.gate.budget import Budget
 from bench.gate.compare import METERS, NEW, Comparison, Row, compare
 from bench.results import exchange
+from bench.results.formats.common import label
+from bench.results.meta import unfinished
+from bench.results.schema import KEY
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED
-from bench.results.store import KEY, Results, unfinished
+from bench.results.store import Results
 from kvmarm.errors import UsageError
 
 PASS, FAIL, USAGE, UNDECIDED, NO_BASELINE, MEASUREMENT_FAILED = 0, 1, 2, 3, 4, 5
@@ -141,7 +144,7 @@ def _measurement_faults(candidate: Results) -> list[str]:
         for record in wrong.to_dict("records"):
             key = {name: record[name] for name in KEY}
             expected = f", expected {record['expected']}" if record.get("expected") else ""
-            faults.append(f"{exchange.label(key)}: ended in state {record['after']}{expected}")
+            faults.append(f"{label(key)}: ended in state {record['after']}{expected}")
     return faults
 
 

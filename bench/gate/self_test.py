@@ -27,7 +27,9 @@ from bench.gate.budget import Budget
 from bench.gate.interleave import interleave
 from bench.gate.judge import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED, judge
 from bench.meters import compile as warm
-from bench.results.store import Results, frame, new_meta
+from bench.results.meta import new_meta
+from bench.results.schema import frame
+from bench.results.store import Results
 from bench.system.processes import module_command
 from kvmarm.errors import UsageError
 from vgic_bench.progress import progress_over
@@ -173,7 +175,7 @@ def self_test(
 def names_of(text: str) -> list[str]:
     """Return the transitions named in a list with commas. Raises UsageError for one that isn't in the catalogue."""
     from bench.catalogue.catalogue import load_catalogue, select
-    from bench.studies.run import check_patterns
+    from bench.studies.options import check_patterns
 
     check_patterns([text])
     return [entry.name for entry in select(load_catalogue(), [text])]

@@ -10,18 +10,16 @@ built-in designs.
 """
 
 import hashlib
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from bench.system.processes import module_command, only_compile
+from bench.system.compile_pool import compile_parts
+from bench.system.processes import only_compile
+from bench.system.progress import SILENT, Progress
 from kvmarm.config import VmConfig
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
-from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED, module_cache
 
 PARTS = ("counting", "timing", "plain")
@@ -71,48 +69,13 @@ def missing(designs: Iterable[str], parts: Iterable[str]) -> list[tuple[str, str
     return [(design, part) for part in parts for design in designs if not _stamp(design, part).exists()]
 
 
-def ensure_compiled(designs: Iterable[str], parts: Iterable[str] = PARTS) -> float:
-    """Compile what is missing, as many processes at a time as there are cores; return the seconds it took.
+def ensure_compiled(designs: Iterable[str], parts: Iterable[str] = PARTS, progress: Progress = SILENT) -> float:
+    """Compile what is missing on all cores and return the seconds it took.
 
-    Shows on standard error what is going on: a live line at a terminal, one line a part elsewhere. Raises UsageError
-    with status 5 when a process fails.
+    Raises UsageError with status 5 when a process fails.
     """
     waiting = missing(list(designs), list(parts))
-    if not waiting:
-        return 0.0
-    start = time.monotonic()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    running: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
-    done, total = 0, len(waiting)
-    live = sys.stderr.isatty()
-    print(f"vgic-bench: compiling the models for this machine, once ({total} parts)", file=sys.stderr, flush=True)
-    try:
-        while waiting or running:
-            while waiting and len(running) < cores:
-                task = waiting.pop(0)
-                running[task] = subprocess.Popen(module_command("bench.meters.compile", *task))
-            time.sleep(0.1)
-            for task in [task for task, process in running.items() if process.poll() is not None]:
-                if running.pop(task).returncode:
-                    raise UsageError(f"compiling {task[1]} of design {task[0]!r} failed", 5)
-                done += 1
-                if not live:
-                    line = f"vgic-bench: compiled {' '.join(task)} ({done}/{total}, {time.monotonic() - start:.0f} s)"
-                    print(line, file=sys.stderr, flush=True)
-            if live:
-                names = ", ".join(" ".join(task) for task in running)
-                print(
-                    f"\r\033[K  {done}/{total} done, {time.monotonic() - start:.0f} s: {names}",
-                    end="",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    finally:
-        for process in running.values():
-            process.kill()
-        if live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-    return time.monotonic() - start
+    return compile_parts("bench.meters.compile", {" ".join(task): task for task in waiting}, progress)
 
 
 if __name__ == "__main__":

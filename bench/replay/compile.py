@@ -4,14 +4,13 @@
 `python -m bench.replay.compile PART` compiles one part: `readers`, or the name of a design; without PART, all of them.
 """
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.system.processes import module_command, only_compile
-from kvmarm.errors import UsageError
+from bench.system.compile_pool import compile_parts
+from bench.system.processes import only_compile
+from bench.system.progress import SILENT, Progress
 from kvmarm.jit import JIT_ENABLED, module_cache
 
 READERS = "readers"
@@ -43,25 +42,11 @@ def compile_part(part: str) -> None:
     stamp.touch()
 
 
-def ensure_compiled(designs: Iterable[str]) -> None:
-    """Compile what is missing, in parallel processes; say so on standard error. Raises UsageError when one fails."""
-    parts = [part for part in (*designs, READERS) if not _stamp(part).exists()]
-    if not parts or not JIT_ENABLED:
-        return
-    print(f"vgic-bench: compiling for this machine, once: {', '.join(parts)} …", file=sys.stderr, flush=True)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    running: list[tuple[str, subprocess.Popen[bytes]]] = []
-    try:
-        while parts or running:
-            while parts and len(running) < cores:
-                part = parts.pop(0)
-                running.append((part, subprocess.Popen(module_command("bench.replay.compile", part))))
-            part, process = running.pop(0)
-            if process.wait():
-                raise UsageError(f"compiling {part} failed", 5)
-    finally:
-        for _, process in running:
-            process.kill()
+def ensure_compiled(designs: Iterable[str], progress: Progress = SILENT) -> None:
+    """Compile what is missing on all cores. Raises UsageError with status 5 when a process fails."""
+    if JIT_ENABLED:
+        parts = [part for part in (*designs, READERS) if not _stamp(part).exists()]
+        compile_parts("bench.replay.compile", {part: (part,) for part in parts}, progress)
 
 
 if __name__ == "__main__":

@@ -275,7 +275,9 @@ def results_tables(outcomes: Sequence[dict[str, Any]]) -> dict[str, list[dict[st
 def save_results(outcomes: Sequence[dict[str, Any]], folder: Path, designs: Sequence[str]) -> Path:
     """Keep outcomes as a results folder of kind `replay`. Raises UsageError when it cannot be written."""
     from bench.results import environment
-    from bench.results.store import Results, frame, new_meta, utc_now
+    from bench.results.meta import new_meta, utc_now
+    from bench.results.schema import frame
+    from bench.results.store import Results
 
     tables = {name: frame(name, rows) for name, rows in results_tables(outcomes).items()}
     chosen = [get_design(name) for name in designs]

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.system.processes import cores
+
 _VERSIONED = ("numpy", "numba", "llvmlite", "pandas", "pyarrow", "scipy")
 
 
@@ -96,7 +98,6 @@ def environment() -> dict[str, Any]:
     """Return the facts of this machine and process that times depend on."""
     from kvmarm.jit import JIT_ENABLED
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     processor = _processor()
     facts: dict[str, Any] = {
         **versions(),
@@ -105,7 +106,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpu_model": processor.get("model name") or processor.get("CPU part") or platform.processor(),
         "microcode": processor.get("microcode"),
-        "cores": cores,
+        "cores": cores(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "turbo": _turbo(),
         "smt": _read("/sys/devices/system/cpu/smt/control"),

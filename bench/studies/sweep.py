@@ -13,7 +13,6 @@ import itertools
 import json
 import logging
 import math
-import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,8 +31,11 @@ from bench.meters import weights
 from bench.meters.events import KEY, measure_all
 from bench.meters.time_processes import MEASUREMENT_FAILED
 from bench.results import environment
-from bench.results.store import Results, frame, new_meta, parquet_source, utc_now
-from bench.studies.run import check_patterns
+from bench.results.meta import new_meta, utc_now
+from bench.results.parquet import parquet_source
+from bench.results.schema import frame
+from bench.results.store import Results
+from bench.studies.options import check_patterns
 from bench.studies.work_folder import WorkFolder, clear_stale
 from bench.switches.tables import transition_tables
 from bench.switches.transitions import switch_transitions
@@ -372,8 +374,3 @@ def _span(low: int, high: int, factor: int) -> Iterable[int]:
         values.append(low)
         low *= factor
     return values
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.meters import weights
 from bench.meters.predict import write_csv
-from bench.results.store import printable
+from bench.results.meta import printable
 from bench.studies.workloads import by_kind, count_trace
 from kvmarm.design import get_design
 from kvmarm.events import event_names

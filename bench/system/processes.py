@@ -6,6 +6,7 @@ else's. An interruption is the parent's to tell of: the new process just ends by
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ def module_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this project as `python -m` would, wherever it is started."""
     root = Path(__file__).resolve().parents[2]
     return [sys.executable, "-P", "-c", _START, str(root), module, *arguments]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def only_compile() -> None:

@@ -17,7 +17,8 @@ import pytest
 
 import reports
 from bench.gate.compare import Row
-from bench.results.store import Results, frame
+from bench.results.schema import frame
+from bench.results.store import Results
 from kvmarm.errors import UsageError
 from reports import claims
 from reports.data import SCENARIO, Report

@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from bench.results.store import Results
 from kvmarm.errors import UsageError
+from tests.bench.catalogue.test_catalogue import TEN_LINES
 from vgic_bench.main import build_app
-
-from .transitions.test_catalogue import TEN_LINES
 
 
 def call(*arguments: object) -> Any:

@@ -8,7 +8,7 @@ import pytest
 import typer.main
 
 from bench.gate.ci_output import append_summary
-from bench.results.store import check_new_folder
+from bench.results.folders import check_new_folder
 from kvmarm.errors import UsageError
 from vgic_bench.main import build_app
 

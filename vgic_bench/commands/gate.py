@@ -143,7 +143,7 @@ def run(
     from bench.gate.budget import load_budget
     from bench.gate.judge import judge
     from bench.gate.run import measure_trees, two_trees
-    from bench.results.store import check_new_folder
+    from bench.results.folders import check_new_folder
     from kvmarm.files import check_file
 
     limits, wanted = load_budget(budget), _meters(meters)

@@ -102,7 +102,7 @@ def replay(
         check_file(file)
     if results is not None:
         # Loads pandas, which costs time and memory: only when it is needed.
-        from bench.results.store import check_new_folder
+        from bench.results.folders import check_new_folder
 
         check_new_folder(results)
     ensure_compiled(names)

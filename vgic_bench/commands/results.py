@@ -18,7 +18,7 @@ def list_runs(
     import json
     import sys
 
-    from bench.results.store import find_runs
+    from bench.results.folders import find_runs
     from vgic_bench.console import print_table
     from vgic_bench.show.results import describe_folder
 

@@ -70,8 +70,10 @@ def run(
     ] = None,
 ) -> None:
     """Measure what each state transition and real workload costs on each design, and say why."""
-    from bench.results.store import check_new_folder, load_meta
-    from bench.studies.run import PARTS, Options, check, default_output, execute
+    from bench.results.folders import check_new_folder
+    from bench.results.meta import load_meta
+    from bench.studies.options import PARTS, Options, resolve
+    from bench.studies.run import default_output, execute
     from bench.system.interruption import Interrupted, deferred
     from vgic_bench.progress_lines import ProgressLines
     from vgic_bench.report_page import write_report_page
@@ -92,13 +94,13 @@ def run(
         passes=passes,
         quick=quick,
     )
-    check(options)
+    plan = resolve(options)
     folder = default_output(output, "run")
     check_new_folder(folder)
     page = None
     try:
         with ProgressLines() as progress:
-            outcome = execute(options, progress, folder)
+            outcome = execute(plan, progress, folder)
         if (html or (html is None and not quick)) and not outcome.interrupted:
             page = write_report_page(folder)
         if outcome.interrupted:

@@ -47,12 +47,13 @@ def sweep(
     """
     from bench.catalogue.catalogue import cost_transitions
     from bench.meters.compile import ensure_compiled
-    from bench.results.store import check_new_folder
+    from bench.results.folders import check_new_folder
     from bench.studies.crossover import summary
     from bench.studies.run import default_output
-    from bench.studies.sweep import Plan, check, cores, numbers
+    from bench.studies.sweep import Plan, check, numbers
     from bench.studies.sweep import sweep as run_sweep
     from bench.system.interruption import Interrupted, deferred
+    from bench.system.processes import cores
     from kvmarm.errors import UsageError
     from vgic_bench.console import print_table
     from vgic_bench.progress_lines import ProgressLines

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.results.store import Results, unfinished
+from bench.results.meta import unfinished
+from bench.results.store import Results
 from kvmarm.errors import UsageError
 from vgic_bench.console import print_table
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.results.exchange import load
-from bench.results.store import KEY
+from bench.results.schema import KEY
 from kvmarm.jit import JIT_ENABLED
 
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue.catalogue import STATES, cost_transitions, load_catalogue, parse_catalogue, select
-from bench.studies import run
+from bench.studies.options import Options, resolve
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 
@@ -163,4 +163,4 @@ def test_lines_of_ones_own_are_checked_before_anything_is_compiled(
     path = tmp_path / "mine.toml"
     path.write_text("[[transition]]\n" + "".join(f"{k} = {v}\n" for k, v in (ENTRY | {key: value}).items()))
     with pytest.raises(UsageError, match=reason):
-        run.check(run.Options(catalogue=[str(path)], transitions=["mine"]))
+        resolve(Options(catalogue=[str(path)], transitions=["mine"]))

@@ -8,7 +8,8 @@ import pytest
 import typer.main
 
 from bench.engine.designs import named_designs
-from bench.studies import run, sweep
+from bench.studies import options as run
+from bench.studies import sweep
 from kvmarm.errors import UsageError
 from vgic_bench.main import build_app
 
@@ -27,7 +28,7 @@ def test_a_list_of_designs_that_is_none_is_refused(designs: str, reason: str) ->
     with pytest.raises(UsageError, match=reason):
         named_designs(designs)
     with pytest.raises(UsageError, match=reason):
-        run.check(run.Options(designs=names))
+        run.resolve(run.Options(designs=names))
     with pytest.raises(UsageError, match=reason):
         sweep.check(replace(PLAN, designs=tuple(names)))
     for command in ("workloads --costs", "replay x.ftrace", "trace explain x.trace", "trace cost x.trace -o /dev/null"):
@@ -45,7 +46,7 @@ def test_a_list_of_designs_that_is_none_is_refused(designs: str, reason: str) ->
 )
 def test_a_run_of_nothing_is_refused(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        run.check(run.Options(**options))
+        run.resolve(run.Options(**options))
 
 
 def test_a_sweep_of_less_than_nothing_is_refused() -> None:

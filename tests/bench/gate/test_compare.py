@@ -6,11 +6,10 @@ import pytest
 
 from bench.gate.compare import compare
 from bench.gate.compare_table import cells, varying
+from bench.results.schema import frame
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
-from bench.results.store import frame
 from kvmarm.errors import UsageError
-
-from .sample_results import COUNTS, ENVIRONMENT, results
+from tests.bench.results.sample_results import COUNTS, ENVIRONMENT, results
 
 
 def changed(**events):

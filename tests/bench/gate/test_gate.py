@@ -8,8 +8,7 @@ from bench.gate.budget import load_budget
 from bench.gate.judge import gate, judge
 from bench.results import exchange
 from kvmarm.errors import UsageError
-
-from .sample_results import COUNTS, ENVIRONMENT, results
+from tests.bench.results.sample_results import COUNTS, ENVIRONMENT, results
 
 
 def with_lock(more=1):

@@ -9,9 +9,8 @@ import pytest
 from bench.gate.history import as_json, history, plot
 from bench.gate.steps import exact_steps, noisy_steps
 from kvmarm.errors import UsageError
+from tests.bench.results.sample_results import COUNTS, ENVIRONMENT, results
 from vgic_bench import main as cli
-
-from .sample_results import COUNTS, ENVIRONMENT, results
 
 
 def test_exact_steps():

@@ -7,8 +7,7 @@ from bench.gate.compare import compare
 from bench.gate.interleave import interleave, merge
 from bench.results.statistics import REGRESSED, UNCHANGED
 from kvmarm.errors import UsageError
-
-from .sample_results import COUNTS, results
+from tests.bench.results.sample_results import COUNTS, results
 
 
 def test_both_sides_of_a_turn_are_measured_at_the_same_time_and_become_runs_that_pair():

@@ -4,8 +4,7 @@ from xml.etree import ElementTree
 
 from bench.gate.ci_output import annotations, append_summary, markdown, write_junit
 from bench.gate.judge import judge
-
-from .sample_results import COUNTS, results
+from tests.bench.results.sample_results import COUNTS, results
 
 
 def failing(name="inject_edge"):

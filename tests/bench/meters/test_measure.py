@@ -13,8 +13,7 @@ from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
-
-from .transitions.test_catalogue import TEN_LINES
+from tests.bench.catalogue.test_catalogue import TEN_LINES
 
 DESIGNS = ("old", "new")
 PLACES = [

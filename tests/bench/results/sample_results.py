@@ -3,7 +3,9 @@
 
 import numpy as np
 
-from bench.results.store import KEY, Results, frame, new_meta
+from bench.results.meta import new_meta
+from bench.results.schema import KEY, frame
+from bench.results.store import Results
 
 ENVIRONMENT = {"machine": "x86_64", "cpu_model": "Test CPU", "cores": 2, "python": "3.11.7", "numba": "0.68.1"}
 COUNTS = {

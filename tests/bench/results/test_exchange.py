@@ -7,10 +7,11 @@ import pandas as pd
 import pyperf
 import pytest
 
-from bench.results.store import KEY, Results, exchange
+from bench.results import exchange
+from bench.results.schema import KEY
+from bench.results.store import Results
 from kvmarm.errors import UsageError
-
-from .sample_results import ENVIRONMENT, results
+from tests.bench.results.sample_results import ENVIRONMENT, results
 
 
 def sorted_events(run):

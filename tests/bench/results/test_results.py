@@ -7,19 +7,11 @@ import sys
 import pandas as pd
 import pytest
 
-from bench.results.store import (
-    KEY,
-    SCHEMA,
-    TABLES,
-    Results,
-    find_runs,
-    frame,
-    load_columns,
-    load_meta,
-    new_folder,
-    new_meta,
-)
-from bench.results.store import store as module
+from bench.results import store as module
+from bench.results.folders import find_runs, new_folder
+from bench.results.meta import load_meta, new_meta
+from bench.results.schema import KEY, SCHEMA, TABLES, frame
+from bench.results.store import Results, load_columns
 from kvmarm.errors import UsageError
 
 ROW = dict(zip(KEY, ("old", "vgic", 2, 256, 4, 4, 0, 0, "flush_empty"), strict=True))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.results.store import Results, exchange, load_columns
+from bench.results import exchange
+from bench.results.store import Results, load_columns
 from kvmarm.errors import UsageError
 from tests.bench.results.sample_results import results
 

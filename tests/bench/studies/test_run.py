@@ -9,20 +9,21 @@ from typer.testing import CliRunner
 from bench.meters.compile import missing
 from bench.meters.yardstick import lock_pair_ns
 from bench.results.environment import environment, tool
-from bench.results.store import KEY, Results
-from bench.studies.run import Options, check, execute
+from bench.results.schema import KEY
+from bench.results.store import Results
+from bench.studies.options import Options, resolve
+from bench.studies.run import execute
 from bench.studies.summary import because, group_rows, transition_rows, workload_rows
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
+from tests.bench.catalogue.test_catalogue import TEN_LINES
 from vgic_bench.main import build_app
-
-from .transitions.test_catalogue import TEN_LINES
 
 SMALL = Options(irqs=64, vcpus=2, meters=("events",), parts=("transitions",), transitions=("flush_p,overflow_flush",))
 
 
 def test_a_run_holds_every_point_with_its_events() -> None:
-    outcome = execute(SMALL)
+    outcome = execute(resolve(SMALL))
     assert outcome.unexpected == []
     table = outcome.results.table("transitions")
     assert len(table) == 2 * 2 * 2 and table["ok"].all()
@@ -41,10 +42,10 @@ def test_world_switches_and_lives_are_in_the_same_tables() -> None:
         irqs=64, gics=(2,), meters=("events", "cycles"), parts=("switch", "life"), platforms=("cortex-a15",)
     )
     try:
-        check(options)
+        resolve(options)
     except UsageError:
         options.platforms = None
-    results = execute(options).results
+    results = execute(resolve(options)).results
     table = results.table("transitions")
     assert set(table["family"]) == {"switch"} and table["ok"].all()
     assert results.has("cycles") and results.has("switch") and results.has("life")
@@ -54,7 +55,7 @@ def test_world_switches_and_lives_are_in_the_same_tables() -> None:
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="recorded boots take long without JIT")
 def test_recorded_boots_run_on_both_designs() -> None:
-    results = execute(Options(gics=(2,), meters=("events",), parts=("workloads",), quick=True)).results
+    results = execute(resolve(Options(gics=(2,), meters=("events",), parts=("workloads",), quick=True))).results
     table = results.table("workloads")
     assert set(table["design"]) == {"old", "new"}
     kinds = table[table["kind"] != "total"].groupby(["workload", "design"])["operations"].sum()
@@ -83,7 +84,7 @@ def test_recorded_boots_run_on_both_designs() -> None:
 )
 def test_bad_options_are_refused_before_anything_is_done(options: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check(Options(**options))
+        resolve(Options(**options))
     assert says in str(caught.value)
 
 

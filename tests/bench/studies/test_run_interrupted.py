@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from typer.testing import CliRunner
 
 from bench.results.store import Results
 from bench.studies import run as module
+from bench.studies.options import PARTS, Options, resolve
 from bench.studies.parts import Measured, measure_parts
-from bench.studies.run import Options, execute
+from bench.studies.run import execute
 from bench.system.interruption import deferred
 from kvmarm.errors import UsageError
 from tests.cli import ROOT
 from vgic_bench.main import build_app
 
-OPTIONS = Options(gics=(2,), irqs=64, vcpus=2, meters=("events",), transitions=("flush_p",), parts=module.PARTS)
+OPTIONS = Options(gics=(2,), irqs=64, vcpus=2, meters=("events",), transitions=("flush_p",), parts=PARTS)
 KEY = {"design": "old", "family": "vgic", "gic": 2, "irqs": 64, "vcpus": 2, "lrs": 4, "pending": 0, "live": 0}
 
 
@@ -34,7 +36,7 @@ def raising(error: BaseException) -> Any:
 
 def test_an_interruption_keeps_the_parts_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "measure_workloads", raising(KeyboardInterrupt()))
-    outcome = execute(OPTIONS, folder=tmp_path / "out")
+    outcome = execute(resolve(OPTIONS), folder=tmp_path / "out")
     assert outcome.interrupted and outcome.failures == []
     kept = Results.load(tmp_path / "out")
     assert kept.meta["interrupted"] is True and kept.meta["complete"] is False
@@ -45,7 +47,7 @@ def test_an_interruption_keeps_the_parts_that_are_done(tmp_path: Path, monkeypat
 
 def test_a_part_that_fails_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "measure_workloads", raising(UsageError("workload w: BUG_ON", 5)))
-    outcome = execute(OPTIONS, folder=tmp_path / "out")
+    outcome = execute(resolve(OPTIONS), folder=tmp_path / "out")
     assert not outcome.interrupted and outcome.failures == ["workload w: BUG_ON"]
     kept = Results.load(tmp_path / "out")
     assert kept.meta["missing"] == ["workloads"] and kept.meta["interrupted"] is False
@@ -58,7 +60,7 @@ def test_with_nothing_done_nothing_is_written(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(module, "measure_all", raising(error))
         options = Options(**(vars(OPTIONS) | {"parts": ("transitions",)}))
         with pytest.raises(type(error), match=str(error)):
-            execute(options, folder=tmp_path / "out")
+            execute(resolve(options), folder=tmp_path / "out")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -72,12 +74,11 @@ def test_timing_processes_that_ended_are_kept(error: BaseException, monkeypatch:
         raise error
 
     monkeypatch.setattr(module, "time_processes", two_processes)
-    monkeypatch.setattr(module.Options, "timed", True)
     monkeypatch.setattr(module, "JIT_ENABLED", True)
     monkeypatch.setattr(module.warm, "ensure_compiled", lambda *_: 0.0)
     monkeypatch.setattr(module.yardstick, "lock_pair_ns", lambda: (3.0, "C"))
     options = Options(**(vars(OPTIONS) | {"parts": ("transitions", "life"), "meters": ("events", "time")}))
-    outcome = execute(options)
+    outcome = execute(replace(resolve(options), timed=True))
     meta = outcome.results.meta
     assert meta["notes"][0].split("lacks: ")[1].startswith("time (2 of 6 processes are there)")
     assert outcome.interrupted is isinstance(error, KeyboardInterrupt)

@@ -10,8 +10,7 @@ import pytest
 from bench.studies import sweep as module
 from bench.studies.work_folder import KEPT_SECONDS, WorkFolder, clear_stale
 from kvmarm.errors import UsageError
-
-from .test_sweep import PLAN
+from tests.bench.studies.test_sweep import PLAN
 
 OLD = time.time() - KEPT_SECONDS - 60
 

@@ -5,7 +5,7 @@ import pytest
 
 from bench.catalogue.catalogue import load_catalogue
 from bench.meters.events import Stage
-from bench.results.store import TABLES, frame
+from bench.results.schema import TABLES, frame
 from bench.switches.tables import chosen_platforms, switch_rows, transition_tables, vgic_cycle_rows
 from bench.switches.transitions import measure, switch_transitions
 from kvmarm.config import VmConfig
