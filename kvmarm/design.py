@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import VmConfig
+from kvmarm.errnos import ENODEV
 from kvmarm.errors import UsageError
+from kvmarm.jit import jit
 from kvmarm.state import new_vm
 
 ENTRY_POINTS = "vgic_bench.designs"
@@ -27,8 +29,9 @@ class Design:
 
     name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). initialise(vm): puts a zeroed, configured record into its reset state.
-    functions: one jitted function for each name in kvmarm.interface.OPERATIONS.
-    bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. snapshot(vm): the state in words, for explanations: key (such
+    functions: one jitted function for each name in kvmarm.interface.OPERATIONS; a design without an ITS has no signal_msi.
+    bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the record of the VM
+    has no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
     """
 
@@ -39,11 +42,22 @@ class Design:
     initialise: Callable[[Any], None]
     functions: Mapping[str, Callable[..., Any]]
     bugs: Mapping[int, str] = field(default_factory=dict)
+    limits: Mapping[int, str] = field(default_factory=dict)
     snapshot: Callable[[Any], dict[str, str]] = lambda vm: {}
     world_switch: str = "c"
 
+    @property
+    def has_its(self) -> bool:
+        """Whether the design has LPIs and an ITS."""
+        return "signal_msi" in self.functions
+
     def create(self, config: VmConfig) -> Any:
-        """Return a VM record (numpy.record) in its reset state, as after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+        """Return a VM record (numpy.record) in its reset state, as after KVM_DEV_ARM_VGIC_CTRL_INIT.
+
+        Raises UsageError for an ITS that the design does not have.
+        """
+        if config.its and not self.has_its:
+            raise UsageError(f"its=1: design {self.name!r} has no LPIs and no ITS, expected its=0")
         vm = new_vm(self.dtype, config)
         self.initialise(vm)
         return vm
@@ -95,6 +109,21 @@ def get_design(name: str) -> Design:
     raise UsageError(f"unknown design {name!r}{hint} (known: {', '.join(design_names())})")
 
 
+@jit
+def _signal_no_msi(vm: Any, device: Any, event: Any, observer: Any) -> Any:
+    """Answer an MSI for a design without an ITS."""
+    return ENODEV
+
+
+_DEFAULTS: dict[str, Callable[..., Any]] = {"signal_msi": _signal_no_msi}
+"""Operations that a design may leave out."""
+
+
+def _function(design: Design, operation: str) -> Callable[..., Any]:
+    functions = design.functions
+    return functions[operation] if operation in functions else _DEFAULTS[operation]
+
+
 def _by_its_marker(marker: str) -> Design:
     if marker not in _by_marker:
         get_design(marker.removeprefix("design_"))
@@ -108,9 +137,9 @@ def design_of(vm: Any) -> Design:
 
 def implementation(vm: Any, operation: str) -> Callable[..., Any]:
     """Return the function of `operation` for a VM record; for the interface stubs in plain Python."""
-    return design_of(vm).functions[operation]
+    return _function(design_of(vm), operation)
 
 
 def implementation_for_type(vm_type: Any, operation: str) -> Callable[..., Any]:
     """Return the jitted function of `operation` for a numba Record type; for the interface stubs while compiling."""
-    return _by_its_marker(_marker(vm_type.fields)).functions[operation]
+    return _function(_by_its_marker(_marker(vm_type.fields)), operation)

@@ -18,6 +18,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
+from kvmarm.guest_memory import attach
 from kvmarm.jit import folder_hash, jit
 
 IMAGE = np.dtype(
@@ -44,11 +45,14 @@ HEADER: list[tuple[Any, ...]] = [
     ("irqs", np.int64),
     ("lrs", np.int64),
     ("bug", np.int64),
+    ("its", np.int64),
+    ("ram", np.uint64),
     ("kick_count", np.int64),
     ("kicks", np.int32, (MAX_KICKS,)),
     ("image", IMAGE, (MAX_VCPUS,)),
 ]
-"""First fields of every VM record. `bug`: 0, or the number of the BUG_ON that the model hit (the design names them)."""
+"""First fields of every VM record. `bug`: 0, or the number of the BUG_ON that the model hit, or of the limit of the model
+(the design names both); `its`: 1 when the VM has an ITS; `ram`: where its guest memory lies (kvmarm.guest_memory)."""
 
 
 def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
@@ -64,7 +68,9 @@ def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
     """Return a zeroed VM record (numpy.record) of `dtype` with the configuration filled in."""
     vm = np.zeros(1, dtype).view(np.recarray)[0]
-    vm.gic, vm.vcpus, vm.irqs, vm.lrs = config.gic, config.vcpus, config.irqs, config.lrs
+    vm.gic, vm.vcpus, vm.irqs, vm.lrs, vm.its = config.gic, config.vcpus, config.irqs, config.lrs, config.its
+    if config.its:
+        attach(vm)
     return vm
 
 

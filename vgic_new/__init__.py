@@ -7,7 +7,7 @@ interrupt), `inject`, `mmio` and its handlers, `flush`, `sync`, `switch` (the VG
 """
 
 from kvmarm.design import Design
-from vgic_new import flush, forward, inject, mmio, query, sgi, state, switch, sync, view
+from vgic_new import flush, forward, inject, its, mmio, query, sgi, state, switch, sync, view
 
 DESIGN = Design(
     name="new",
@@ -29,8 +29,10 @@ DESIGN = Design(
         "sync": sync.sync,
         "pending": query.pending,
         "is_active": forward.is_active,
+        "signal_msi": its.signal_msi,
     },
     bugs=view.BUGS,
+    limits=view.LIMITS,
     snapshot=view.snapshot,
     world_switch="c",
 )

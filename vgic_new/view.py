@@ -3,11 +3,32 @@
 
 from typing import Any
 
+from kvmarm.config import MAX_LPIS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_UIE, PRIVATE_IRQS, SGIS
 from vgic_new.flush import BUG_SGI_WITHOUT_SOURCE
-from vgic_new.state import EDGE, FIRST_PRIVATE, NO_SLOT, NOBODY
+from vgic_new.state import (
+    EDGE,
+    FIRST_PRIVATE,
+    MAX_COLLECTIONS,
+    MAX_DEVICES,
+    MAX_ITTES,
+    NO_COLLECTION_LEFT,
+    NO_DEVICE_LEFT,
+    NO_ITTE_LEFT,
+    NO_LPI_LEFT,
+    NO_SLOT,
+    NOBODY,
+)
 
 BUGS = {BUG_SGI_WITHOUT_SOURCE: "vgic-v2.c:157"}
+
+LIMITS = {
+    NO_LPI_LEFT: f"more than {MAX_LPIS} LPIs",
+    NO_DEVICE_LEFT: f"more than {MAX_DEVICES} devices of the ITS",
+    NO_COLLECTION_LEFT: f"more than {MAX_COLLECTIONS} collections of the ITS",
+    NO_ITTE_LEFT: f"more than {MAX_ITTES} translations of the ITS",
+}
+"""What the record has no room for, by the number in `vm.bug`."""
 
 
 def _vcpu_name(vcpu: int) -> str:
