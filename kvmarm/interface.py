@@ -40,7 +40,6 @@ DISTRIBUTOR = -1
 ITS = -2
 
 
-
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of `intid` to `level`."""
     return implementation(vm, "inject")(vm, vcpu, intid, level, observer)

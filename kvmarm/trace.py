@@ -134,7 +134,9 @@ def _address(number: int) -> int:
     if number % 8:
         raise LineError(f"ADDR {number:#x}: expected a multiple of 8")
     if not RAM_BASE <= number < RAM_BASE + RAM_BYTES:
-        raise LineError(f"ADDR {number:#x}: outside guest memory, expected {RAM_BASE:#x}..{RAM_BASE + RAM_BYTES - 8:#x}")
+        raise LineError(
+            f"ADDR {number:#x}: outside guest memory, expected {RAM_BASE:#x}..{RAM_BASE + RAM_BYTES - 8:#x}"
+        )
     return number
 
 
@@ -216,7 +218,9 @@ def parse_config(text: str) -> VmConfig:
     names = tuple(token.split("=", 1)[0] for token in tokens[1:])
     if names not in (fields, (*fields, "its")) or any("=" not in token for token in tokens[1:]):
         found = " ".join(names) or "none"
-        raise LineError(f"config: fields {found}, expected gic=, vcpus=, irqs=, lrs= in this order, then its= or nothing")
+        raise LineError(
+            f"config: fields {found}, expected gic=, vcpus=, irqs=, lrs= in this order, then its= or nothing"
+        )
     numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(names, tokens[1:], strict=True)]
     try:
         config = VmConfig(*numbers)

@@ -8,8 +8,8 @@ from pathlib import Path
 DATA = Path(__file__).parent / "data"
 ARCHIVES = ("gicv2", "gicv3", "hostbug", "workloads")
 DESIGNS = ("old", "new", "now")
-HAND = "now/hand"
-"""Two traces for what random ones do not reach, with the results of `new` and `now`."""
+SINCE = ("now/hand", "now/itsn", "now/its-hand2")
+"""Archives with traces and the results of `new` and `now`: what random ones do not reach, LPIs that both can map."""
 RESULTS = {"now": "now/"}
 """Where the results of a design lie that are not beside the traces; its lock sequences lie there too."""
 
@@ -27,9 +27,19 @@ def _archive(name: str) -> dict[str, bytes]:
 @functools.cache
 def vector_names() -> tuple[tuple[str, str], ...]:
     """Return (archive, trace name) of every vector."""
+    return _names(ARCHIVES)
+
+
+@functools.cache
+def names_since() -> tuple[tuple[str, str], ...]:
+    """Return (archive, trace name) of the vectors of `new` and `now` alone."""
+    return _names(SINCE)
+
+
+def _names(archives: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (archive, name.removesuffix(".trace"))
-        for archive in ARCHIVES
+        for archive in archives
         for name in sorted(_archive(archive))
         if name.endswith(".trace")
     )
@@ -42,14 +52,19 @@ def trace_text(archive: str, name: str) -> bytes:
 
 def expected_result(archive: str, name: str, design: str) -> str:
     """Return the result that the real code of `design` gave."""
-    folder = "" if archive == HAND else RESULTS.get(design, "")
+    folder = "" if archive in SINCE else RESULTS.get(design, "")
     return _archive(folder + archive)[f"{name}.{design}.result"].decode()
 
 
 def expected_locks(name: str, design: str) -> str | None:
     """Return the lock sequences that the real code of `design` took, None when none were recorded for this trace."""
     text = next(
-        (text for each in ("locks", "now/locks") if (text := _archive(each).get(f"{name}.{design}.locks"))), None
+        (
+            text
+            for each in ("locks", "now/locks", "now/hand", "now/its-hand2")
+            if (text := _archive(each).get(f"{name}.{design}.locks"))
+        ),
+        None,
     )
     return None if text is None else text.decode()
 

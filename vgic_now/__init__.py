@@ -9,7 +9,7 @@ world switch).
 """
 
 from kvmarm.design import Design
-from vgic_now import flush, forward, inject, mmio, query, sgi, state, switch, sync, view
+from vgic_now import flush, forward, inject, its, mmio, query, sgi, state, switch, sync, view
 
 DESIGN = Design(
     name="now",
@@ -31,7 +31,9 @@ DESIGN = Design(
         "sync": sync.sync,
         "pending": query.pending,
         "is_active": forward.is_active,
+        "signal_msi": its.signal_msi,
     },
+    limits=view.LIMITS,
     snapshot=view.snapshot,
     world_switch="c",
 )

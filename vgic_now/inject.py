@@ -11,30 +11,37 @@ from typing import Any
 from kvmarm import events
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
+from vgic_now.lpi import get_irq, put_irq
 from vgic_now.queue import queue_and_unlock
 from vgic_now.state import LEVEL, NO_SLOT, find_irq, is_reserved, lock_irq, unlock_irq
+
+
+@jit
+def _drive_line(vm: Any, slot: Any, level: Any, observer: Any) -> None:
+    irq = vm.irq[slot]
+    lock_irq(vm, slot, observer)
+    if irq.config == LEVEL:
+        if irq.line_level == level:
+            unlock_irq(vm, slot, observer)
+            return
+        irq.line_level = level
+    else:
+        if level == 0:
+            unlock_irq(vm, slot, observer)
+            return
+        irq.latch = 1
+    queue_and_unlock(vm, slot, observer)
 
 
 @jit
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of `intid` (of `vcpu` when private) to `level`: 0, or EINVAL when there is no such interrupt."""
     events.count(observer, events.CALL_INJECT, 1)
-    slot = find_irq(vm, vcpu, intid, observer)
+    slot = get_irq(vm, vcpu, intid, observer)
     if slot == NO_SLOT or is_reserved(slot):
         return EINVAL
-    irq = vm.irq[slot]
-    lock_irq(vm, slot, observer)
-    if irq.config == LEVEL:
-        if irq.line_level == level:
-            unlock_irq(vm, slot, observer)
-            return 0
-        irq.line_level = level
-    else:
-        if level == 0:
-            unlock_irq(vm, slot, observer)
-            return 0
-        irq.latch = 1
-    queue_and_unlock(vm, slot, observer)
+    _drive_line(vm, slot, level, observer)
+    put_irq(vm, slot, observer)
     return 0
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Register handlers of the GICv3 distributor and redistributors alone.
 
-Models arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18, of a VM without an ITS: GICR_CTLR.EnableLPIs cannot be set, so
-that PROPBASER (one per VM) and PENDBASER (one per vCPU) can always be written. An IROUTER that names no vCPU parks its
-interrupt; like ITARGETSR it neither queues nor kicks. A write of GICD_CTLR holds the configuration mutex.
+Models arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18. PROPBASER (one per VM) and PENDBASER (one per vCPU) can be
+written while the LPIs of that redistributor are off; without an ITS they always are. An IROUTER that names no vCPU
+parks its interrupt; like ITARGETSR it neither queues nor kicks. A write of GICD_CTLR holds the configuration mutex.
 """
 
 from typing import Any
@@ -12,9 +12,15 @@ import numpy as np
 
 from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
 from kvmarm.jit import U64, U64_0, jit
+from vgic_now.fields import merged, part, with_valid_attributes
+from vgic_now.its_cache import empty_cache
+from vgic_now.lpi import get_lpi, put_lpi
+from vgic_now.lpi_tables import scan_pending_table, unlist_lpis, update_all, update_config
 from vgic_now.mmio_v2 import IIDR_REVISION_3, set_distributor_enable
 from vgic_now.regions import (
     IDREGS,
+    INVALLR,
+    INVLPIR,
     IROUTER,
     PENDBASER,
     PROPBASER,
@@ -25,6 +31,8 @@ from vgic_now.regions import (
     V3_STATUSR,
 )
 from vgic_now.state import (
+    NO_SLOT,
+    NOBODY,
     find_irq,
     find_vcpu,
     lock_configuration,
@@ -41,6 +49,8 @@ _CTLR_ARE_DS = 0x50
 """Affinity routing on, security off: both fixed."""
 _TYPER_ID_BITS = 9 << 19
 """10 bits of INTID."""
+_TYPER_LPIS = 15 << 19 | 1 << 17
+"""With an ITS: 16 bits of INTID, LPIs."""
 _RD_CTLR_FIXED = 0x6
 """GICR_CTLR: EnableLPIs can be cleared (CES), and INVLPIR and INVALLR are there (IR)."""
 _RD_TYPER_LAST = 1 << 4
@@ -48,13 +58,7 @@ _AFFINITY_MASK = 0xFFFFFF
 """Aff2.Aff1.Aff0; interrupt routing mode and Aff3 are dropped."""
 
 # Memory attribute fields of PROPBASER and PENDBASER.
-_SHAREABILITY_SHIFT = 10
-_OUTER_SHAREABLE = 2
-_INNER_SHAREABLE = 1
-_INNER_CACHE_SHIFT = 7
-_NON_CACHEABLE = 1
-_READ_ALLOCATE_WRITE_BACK = 3
-_OUTER_CACHE_SHIFT = 56
+_SHAREABILITY_SHIFT, _INNER_SHIFT, _OUTER_SHIFT = 10, 7, 56
 _PROPBASER_RESERVED = 0xF8F0_0000_0000_0060
 _PENDBASER_RESERVED = 0xB8F0_0000_0000_F07F
 _PENDBASER_PTZ = 1 << 62
@@ -66,7 +70,7 @@ def _read_distributor(vm: Any, offset: Any) -> Any:
     if offset == _CTLR:
         return _CTLR_ARE_DS | vm.enabled * _CTLR_ENABLE_GROUP1
     if offset == _TYPER:
-        return (vm.irqs // 32 - 1) | _TYPER_ID_BITS
+        return (vm.irqs // 32 - 1) | (_TYPER_LPIS if vm.its else _TYPER_ID_BITS)
     if offset == _IIDR:
         return IIDR_REVISION_3
     return 0
@@ -75,21 +79,7 @@ def _read_distributor(vm: Any, offset: Any) -> Any:
 @jit
 def _redistributor_type(vm: Any, vcpu: Any) -> Any:
     last = _RD_TYPER_LAST if vcpu == vm.vcpus - 1 else 0
-    return U64(vcpu_affinity(vcpu)) << U64(32) | U64(vcpu << 8 | last)
-
-
-@jit
-def _part(value: Any, offset: Any, size: Any) -> Any:
-    """Return the `size` bytes at `offset` of a 64-bit register that starts at a multiple of 8."""
-    return (value >> U64(8 * (offset & 7))) & (~U64_0 >> U64(64 - 8 * size))
-
-
-@jit
-def _merged(old: Any, offset: Any, size: Any, value: Any) -> Any:
-    """Return `old` (uint64) with the `size` bytes at `offset` replaced by those of `value`."""
-    shift = U64(8 * (offset & 7))
-    mask = (~U64_0 >> U64(64 - 8 * size)) << shift
-    return (old & ~mask) | (value << shift) & mask
+    return U64(vcpu_affinity(vcpu)) << U64(32) | U64(vcpu << 8 | last | vm.its)
 
 
 @jit
@@ -98,21 +88,21 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == V3_DISTRIBUTOR:
         return U64(_read_distributor(vm, offset))
     if register == IROUTER:
-        return _part(U64(vm.irq[find_irq(vm, vcpu, first, observer)].mpidr), offset, size)
+        return part(U64(vm.irq[find_irq(vm, vcpu, first, observer)].mpidr), offset, size)
     if register == IDREGS:
         return U64(PIDR2_GICV3) if offset == PIDR2_OFFSET else U64_0
     if register == V3_STATUSR:
         return U64(0xFFFFFFFF)
     if register == RD_CTLR:
-        return U64(_RD_CTLR_FIXED)
+        return U64(_RD_CTLR_FIXED | vm.cpu[vcpu].lpis_enabled)
     if register == RD_IIDR:
         return U64(IIDR)
     if register == RD_TYPER:
-        return _part(_redistributor_type(vm, vcpu), offset, size)
+        return part(_redistributor_type(vm, vcpu), offset, size)
     if register == PROPBASER:
-        return _part(vm.propbaser, offset, size)
+        return part(vm.propbaser, offset, size)
     if register == PENDBASER:
-        return _part(vm.cpu[vcpu].pendbaser & ~U64(_PENDBASER_PTZ), offset, size)
+        return part(vm.cpu[vcpu].pendbaser & ~U64(_PENDBASER_PTZ), offset, size)
     return U64_0
 
 
@@ -130,20 +120,36 @@ def _write_route(vm: Any, vcpu: Any, first: Any, offset: Any, value: Any, observ
 
 
 @jit
-def _with_field(value: Any, shift: Any, width_mask: Any, field: Any) -> Any:
-    return (value & ~(U64(width_mask) << U64(shift))) | U64(field) << U64(shift)
+def _enable_lpis(vm: Any, vcpu: Any, enable: Any, observer: Any) -> None:
+    """Write GICR_CTLR.EnableLPIs of the redistributor of `vcpu`.
+
+    When it is set its pending table counts. When it is cleared its LPIs leave the ap_list and the cache is emptied.
+    """
+    cpu = vm.cpu[vcpu]
+    if not vm.its or cpu.lpis_enabled == enable:
+        return
+    if enable:
+        cpu.lpis_enabled = enable
+        if not cpu.pendbaser & U64(_PENDBASER_PTZ):
+            scan_pending_table(vm, vcpu, observer)
+    else:
+        unlist_lpis(vm, vcpu, observer)
+        empty_cache(vm, observer)
+        cpu.lpis_enabled = enable
+
+
+@jit
+def _invalidate(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
+    """Take the configuration of an LPI from guest memory: INVLPIR."""
+    slot = get_lpi(vm, intid, observer)
+    if slot != NO_SLOT:
+        update_config(vm, slot, np.int64(NOBODY), observer)
+        put_lpi(vm, slot, observer)
 
 
 @jit
 def _with_valid_attributes(value: Any) -> Any:
-    """Return a PROPBASER or PENDBASER value with the memory attributes that KVM can honour."""
-    if np.int64((value >> U64(_SHAREABILITY_SHIFT)) & U64(3)) == _OUTER_SHAREABLE:
-        value = _with_field(value, _SHAREABILITY_SHIFT, 3, _INNER_SHAREABLE)
-    if np.int64((value >> U64(_INNER_CACHE_SHIFT)) & U64(7)) <= _NON_CACHEABLE:
-        value = _with_field(value, _INNER_CACHE_SHIFT, 7, _READ_ALLOCATE_WRITE_BACK)
-    if np.int64((value >> U64(_OUTER_CACHE_SHIFT)) & U64(7)) > _NON_CACHEABLE:
-        value = _with_field(value, _OUTER_CACHE_SHIFT, 7, _NON_CACHEABLE)
-    return value
+    return with_valid_attributes(value, _SHAREABILITY_SHIFT, _INNER_SHIFT, _OUTER_SHIFT)
 
 
 @jit
@@ -157,8 +163,17 @@ def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any,
     elif register == IROUTER:
         _write_route(vm, vcpu, first, offset, value, observer)
     elif register == PROPBASER:
-        merged = _with_valid_attributes(_merged(vm.propbaser, offset, size, value))
-        vm.propbaser = merged & ~U64(_PROPBASER_RESERVED)
+        if not vm.cpu[vcpu].lpis_enabled:
+            written = _with_valid_attributes(merged(vm.propbaser, offset, size, value))
+            vm.propbaser = written & ~U64(_PROPBASER_RESERVED)
     elif register == PENDBASER:
-        merged = _with_valid_attributes(_merged(vm.cpu[vcpu].pendbaser, offset, size, value))
-        vm.cpu[vcpu].pendbaser = merged & ~U64(_PENDBASER_RESERVED)
+        if not vm.cpu[vcpu].lpis_enabled:
+            written = _with_valid_attributes(merged(vm.cpu[vcpu].pendbaser, offset, size, value))
+            vm.cpu[vcpu].pendbaser = written & ~U64(_PENDBASER_RESERVED)
+    elif register == RD_CTLR:
+        _enable_lpis(vm, vcpu, np.int64(value & U64(1)), observer)
+    elif not offset & 4 and vm.cpu[vcpu].lpis_enabled:
+        if register == INVLPIR:
+            _invalidate(vm, vcpu, np.int64(value & U64(0xFFFFFFFF)), observer)
+        elif register == INVALLR:
+            update_all(vm, vcpu, observer)

@@ -16,7 +16,8 @@ from kvmarm import events
 from kvmarm.jit import jit
 from kvmarm.state import kick
 from vgic_now.aplist import append
-from vgic_now.state import NOBODY, is_pending, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
+from vgic_now.lpi import take_reference
+from vgic_now.state import FIRST_LPI_SLOT, NOBODY, is_pending, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
 @jit
@@ -62,6 +63,8 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
         unlock_irq(vm, slot, observer)
         unlock_ap_list(vm, target, observer)
         lock_irq(vm, slot, observer)
+    if slot >= FIRST_LPI_SLOT:
+        take_reference(vm, slot, observer)
     append(vm, target, slot, observer)
     unlock_irq(vm, slot, observer)
     unlock_ap_list(vm, target, observer)

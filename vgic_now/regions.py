@@ -10,7 +10,7 @@ GICv3 distributor has two rows for each block with a field an interrupt: the pri
 the shared part.
 
 On the bus a GICv2 guest has one device, the distributor; a GICv3 guest has the distributor and one redistributor per
-vCPU, of two frames with one table, in this order of addresses.
+vCPU, of two frames with one table, and the ITS if there is one, in this order of addresses.
 """
 
 from typing import Any
@@ -27,7 +27,8 @@ from kvmarm.jit import jit
     V2_DISTRIBUTOR, ITARGETSR, SGIR, CPENDSGIR, SPENDSGIR,
     V3_DISTRIBUTOR, V3_STATUSR, IROUTER, IDREGS, RD_CTLR, RD_IIDR, RD_TYPER, PROPBASER, PENDBASER,
     INVLPIR, INVALLR, SYNCR,
-) = range(27)  # fmt: skip
+    GITS_CTLR, GITS_IIDR, GITS_TYPER, GITS_CBASER, GITS_CWRITER, GITS_CREADR, GITS_BASER, GITS_IDREGS,
+) = range(35)  # fmt: skip
 LAST_COMMON = ICFGR
 LAST_V2 = SPENDSGIR
 
@@ -109,8 +110,21 @@ def _redistributor() -> list[_Row]:
     return rows
 
 
-FRAME_V2, FRAME_V3, FRAME_RD = range(3)
-_FRAMES = (_v2_distributor(), _v3_distributor(), _redistributor())
+def _its_frame() -> list[_Row]:
+    return [
+        _row(0x0000, 4, GITS_CTLR),
+        _row(0x0004, 4, GITS_IIDR),
+        _row(0x0008, 8, GITS_TYPER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0080, 8, GITS_CBASER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0088, 8, GITS_CWRITER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0090, 8, GITS_CREADR, sizes=_WORD_OR_DOUBLE),
+        _row(0x0100, 64, GITS_BASER, sizes=_WORD_OR_DOUBLE),
+        _row(0xFFD0, 0x30, GITS_IDREGS),
+    ]
+
+
+FRAME_V2, FRAME_V3, FRAME_RD, FRAME_ITS = range(4)
+_FRAMES = (_v2_distributor(), _v3_distributor(), _redistributor(), _its_frame())
 _ROWS = [row for frame in _FRAMES for row in frame]
 _FIRST_ROW = np.cumsum([0, *(len(frame) for frame in _FRAMES)])
 _OFFSET = np.array([row[0] for row in _ROWS])
@@ -136,9 +150,20 @@ def find_device(vm: Any, region: Any, offset: Any, observer: Any) -> Any:
 
     Device 1 + k is vCPU k's redistributor. `region` as in kvmarm.interface, not ITS.
     """
-    address = offset if region < 0 else _DISTRIBUTOR_BYTES + region * REDISTRIBUTOR_SIZE + offset
+    start = 0 if region < 0 else _DISTRIBUTOR_BYTES + region * REDISTRIBUTOR_SIZE
+    return _search_bus(vm, start + offset, observer)
+
+
+@jit
+def find_its(vm: Any, observer: Any) -> None:
+    """Search the bus for the ITS, which a VM that has one finds there."""
+    _search_bus(vm, _DISTRIBUTOR_BYTES + vm.vcpus * REDISTRIBUTOR_SIZE, observer)
+
+
+@jit
+def _search_bus(vm: Any, address: Any, observer: Any) -> Any:
     low = 0
-    high = 1 if vm.gic == 2 else 1 + vm.vcpus
+    high = 1 if vm.gic == 2 else 1 + vm.vcpus + vm.its
     while low < high:
         middle = (low + high) >> 1
         events.count(observer, events.BUS_STEP, 1)

@@ -5,13 +5,15 @@ Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/arm_
 arch/arm64/kvm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 6.18.
 
 Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
-at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come after
-those. Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
+at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID, and from FIRST_LPI_SLOT on
+those of LPIs, which come and go (vgic_now.lpi). Slots 1020..1023 exist only as something to lock: those INTIDs are
+reserved. Devices, translations and collections of the ITS have pools of the same kind (vgic_now.its_tables).
 
-Lock order: configuration mutex, then ap_list lock, then irq lock. Of two ap_list locks the lower vCPU number is first;
-two irq locks are held only by the comparison of the sort. The fields of an interrupt are written under its irq lock; a
-look-up takes none, nor do register reads, but for pending bits (irq locks) and active bits (configuration mutex). List
-links and `vcpu` change under ap_list lock and irq lock.
+Lock order: configuration mutex, ITS command lock, ITS lock, lock of the LPI map, ap_list lock, irq lock; that of the
+translation cache is inner to the ITS lock and taken alone otherwise. Of two ap_list locks the lower vCPU number is
+first; two irq locks are held only by the comparison of the sort. The fields of an interrupt are written under its irq
+lock; a look-up takes none, nor do register reads, but for pending bits (irq locks) and active bits (configuration
+mutex). List links and `vcpu` change under ap_list lock and irq lock.
 """
 
 from typing import Any
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events, locks
-from kvmarm.config import MAX_IRQS, MAX_VCPUS
+from kvmarm.config import MAX_IRQS, MAX_LPIS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS, vcpu_affinity
 from kvmarm.jit import jit
 from kvmarm.state import vm_dtype
@@ -30,13 +32,27 @@ NOBODY = -1
 """No vCPU, in the fields `vcpu` and `target_vcpu`."""
 NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
-SLOTS = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
+FIRST_LPI_SLOT = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
+SLOTS = FIRST_LPI_SLOT + MAX_LPIS
+NOTHING = 0
+"""No device, translation or collection: an index into the ITS's pools, which are used from 1 on."""
+MAX_DEVICES = 256
+MAX_COLLECTIONS = 256
+MAX_ITTES = 4 * MAX_LPIS
+"""Translations of a VM: several may lead to one LPI."""
+LPI_INTIDS = 1 << 16
+
+NO_LPI_LEFT, NO_DEVICE_LEFT, NO_COLLECTION_LEFT, NO_ITTE_LEFT = range(101, 105)
+"""Limits of the model, in `vm.bug`."""
 
 MAX_RUNS = 40
 """Waiting runs of a sort, at most two of each power of two."""
 
 PENDBASER_RESET = 0x580
 """Inner read-allocate write-back, outer the same, inner shareable."""
+PROPBASER_RESET = PENDBASER_RESET
+BASER_RESET = (0x1907_0000_0000_0600, 0x1C07_0000_0000_0600)
+"""GITS_BASER0 and 1: devices and collections, entries of 8 bytes, pages of 64 KiB."""
 
 IRQ = np.dtype(
     [
@@ -75,15 +91,102 @@ CPU = np.dtype(
         ("tail", np.int32),
         ("used_lrs", np.int32),
         ("pendbaser", np.uint64),
+        ("lpis_enabled", np.int64),
         ("waiting", np.int32, (MAX_RUNS,)),
     ],
     align=True,
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
-flush filled, and PENDBASER. `waiting`: the runs of a sort (vgic_now.sort); to allocate them would cost as much as
-the sort of a short list."""
+flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_now.sort); to allocate them would
+cost as much as the sort of a short list."""
 
-MUTEX = np.dtype([("lock", np.int32)])
+LPI = np.dtype([("refcount", np.int32), ("next", np.int32)], align=True)
+"""What an LPI's slot has in addition: references. The chain of free slots goes by `next`."""
+
+LPI_MAP = np.dtype(
+    [
+        ("lock", np.int32),
+        ("used", np.int32),
+        ("free", np.int32),
+        ("leaves", np.uint64, (LPI_INTIDS >> 12,)),
+        ("present", np.uint64, (LPI_INTIDS >> 6,)),
+        ("slot", np.int32, (LPI_INTIDS,)),
+    ],
+    align=True,
+)
+"""The VM's LPIs in the order of their INTIDs, a tree of three levels as the kernel's xarray: `leaves`: a bit for each
+word of `present` that is not 0; `present`: a bit per INTID; `slot`: by INTID. `used`: how many slots of the pool were
+ever used; `free`: the first of those that are free again."""
+
+DEVICE = np.dtype(
+    [
+        ("id", np.int64),
+        ("itt", np.uint64),
+        ("events", np.int64),
+        ("next", np.int32),
+        ("prev", np.int32),
+        ("head", np.int32),
+        ("tail", np.int32),
+    ],
+    align=True,
+)
+"""One device of the ITS: the guest's table for its translations (address, and how many it has room for), its neighbours
+on the list of devices, and the first and last of its translations."""
+
+ITTE = np.dtype(
+    [
+        ("event", np.int64),
+        ("next", np.int32),
+        ("prev", np.int32),
+        ("owner", np.int32),
+        ("lpi", np.int32),
+        ("collection", np.int32),
+    ],
+    align=True,
+)
+"""One translation: the event, its neighbours on the device's list, the device, the LPI's slot, the collection or
+NOTHING."""
+
+COLLECTION = np.dtype([("id", np.int64), ("next", np.int32), ("prev", np.int32), ("target", np.int32)], align=True)
+"""One collection: its neighbours on the ITS's list, and its target vCPU or NOBODY."""
+
+POOL = np.dtype([(name, np.int32) for name in ("head", "tail", "used", "free")], align=True)
+"""A list of the ITS and the pool that its entries come from: first and last entry, entries of the pool that were ever
+used, and the first of those that are free again. The translations are on their devices' lists."""
+
+CACHE = np.dtype(
+    [
+        ("lock", np.int32),
+        ("used", np.int32),
+        ("key", np.int64, (MAX_ITTES,)),
+        ("slot", np.int32, (MAX_ITTES,)),
+    ],
+    align=True,
+)
+"""The translation cache of the ITS: `used` entries in the order of their keys (device << 16 | event), each with the
+slot of its LPI and a reference to it."""
+
+VGIC_ITS = np.dtype(
+    [
+        ("lock", np.int32),
+        ("enabled", np.int32),
+        ("cbaser", np.uint64),
+        ("creadr", np.uint64),
+        ("cwriter", np.uint64),
+        ("baser", np.uint64, (2,)),
+        ("devices", POOL),
+        ("collections", POOL),
+        ("ittes", POOL),
+        ("device_pool", DEVICE, (1 + MAX_DEVICES,)),
+        ("collection_pool", COLLECTION, (1 + MAX_COLLECTIONS,)),
+        ("itte_pool", ITTE, (1 + MAX_ITTES,)),
+        ("cache", CACHE),
+    ],
+    align=True,
+)
+"""The ITS: its registers (BASER0: devices, BASER1: collections), its lists, the pools behind those, and its cache."""
+
+MUTEX = np.dtype([("lock", np.int32)], align=True)
 
 PHYSICAL = np.dtype([("line", np.uint8), ("active", np.uint8)])
 """A physical interrupt as the host's interrupt controller shows it: its line, which the VGIC samples, and the active
@@ -98,10 +201,15 @@ VM = vm_dtype(
         ("propbaser", np.uint64),
         ("cpu", CPU, (MAX_VCPUS,)),
         ("irq", IRQ, (SLOTS,)),
+        ("lpi_map", LPI_MAP),
+        ("lpi", LPI, (MAX_LPIS,)),
+        ("its_command", MUTEX),
+        ("vgic_its", VGIC_ITS),
     ],
 )
 """The state of one VM. `enabled`: the distributor's enable bit; `configuration`: the lock of what a vCPU that runs may
-not see half changed; `physical`: by physical INTID."""
+not see half changed; `physical`: by physical INTID; `lpi`: of the slots from FIRST_LPI_SLOT on; `its_command`: the lock
+of the command queue."""
 
 
 def initialise(vm: Any) -> None:
@@ -123,6 +231,9 @@ def initialise(vm: Any) -> None:
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
     vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    if vm.its:
+        vm.propbaser = PROPBASER_RESET
+        vm.vgic_its.baser[:] = BASER_RESET
     vm.image["hcr"][:vcpus] = HCR_EN
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
 
@@ -130,7 +241,7 @@ def initialise(vm: Any) -> None:
 def reset(vm: Any) -> None:
     """Put a used VM record back into its reset state, keeping the configuration."""
     for name in VM.names or ():
-        if name in ("gic", "vcpus", "irqs", "lrs"):
+        if name in ("gic", "vcpus", "irqs", "lrs", "its", "ram"):
             continue
         field = vm[name]
         if isinstance(field, np.ndarray):
@@ -190,6 +301,8 @@ def is_reserved(slot: Any) -> Any:
 
 @jit
 def _lock_kind(slot: Any) -> Any:
+    if slot >= FIRST_LPI_SLOT:
+        return locks.IRQ_SHARED
     if slot >= FIRST_PRIVATE:
         return locks.IRQ_PRIVATE
     if slot >= FIRST_RESERVED:
@@ -198,7 +311,9 @@ def _lock_kind(slot: Any) -> Any:
 
 
 @jit
-def _lock_index(slot: Any) -> Any:
+def _lock_index(vm: Any, slot: Any) -> Any:
+    if slot >= FIRST_LPI_SLOT:
+        return np.int64(vm.irq[slot].intid)
     if slot >= FIRST_PRIVATE:
         return slot - FIRST_PRIVATE
     if slot >= FIRST_RESERVED:
@@ -209,13 +324,13 @@ def _lock_index(slot: Any) -> Any:
 @jit
 def lock_irq(vm: Any, slot: Any, observer: Any) -> None:
     """Take the irq lock of the interrupt in `slot`."""
-    locks.acquire(vm.irq[slot], _lock_kind(slot), _lock_index(slot), observer)
+    locks.acquire(vm.irq[slot], _lock_kind(slot), _lock_index(vm, slot), observer)
 
 
 @jit
 def unlock_irq(vm: Any, slot: Any, observer: Any) -> None:
     """Release the irq lock of the interrupt in `slot`."""
-    locks.release(vm.irq[slot], _lock_kind(slot), _lock_index(slot), observer)
+    locks.release(vm.irq[slot], _lock_kind(slot), _lock_index(vm, slot), observer)
 
 
 @jit

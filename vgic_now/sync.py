@@ -30,12 +30,13 @@ from kvmarm.gic import (
 from kvmarm.jit import U64, jit, jit_inlined
 from kvmarm.state import kick
 from vgic_now.aplist import append, remove
+from vgic_now.lpi import drop_reference, get_irq, put_irq, release_dropped
 from vgic_now.queue import target_oracle
 from vgic_now.state import (
     EDGE,
+    FIRST_LPI_SLOT,
     NO_SLOT,
     NOBODY,
-    find_irq,
     is_forwarded_level,
     is_reserved,
     lock_ap_list,
@@ -75,7 +76,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
         state = lr_state(vm.gic, lr)
         if state == LR_INACTIVE and lr_has_eoi(vm.gic, lr) and intid >= FIRST_SPI and intid < vm.irqs:
             events.count(observer, events.NOTIFY, 1)
-        slot = find_irq(vm, vcpu, intid, observer)
+        slot = get_irq(vm, vcpu, intid, observer)
         if slot == NO_SLOT or is_reserved(slot):
             continue
         irq = vm.irq[slot]
@@ -96,12 +97,13 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
         if is_forwarded_level(irq):
             _sample_line(vm, irq, was_active, state & LR_PENDING)
         unlock_irq(vm, slot, observer)
+        put_irq(vm, slot, observer)
     vm.cpu[vcpu].used_lrs = 0
 
 
 @jit
 def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
-    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, and kick it, if it belongs there still.
+    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target` and kick it, if it belongs there.
 
     Enters and returns without a lock.
     """
@@ -124,8 +126,12 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
 
 @jit_inlined
 def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
+    """Walk the ap_list of `vcpu` once.
+
+    Returns whether it ended by moving an interrupt to another vCPU, and whether an LPI lost its last reference.
+    """
     lock_ap_list(vm, vcpu, observer)
+    dropped = False
     slot = np.int64(vm.cpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.PRUNE_STEP, 1)
@@ -136,13 +142,15 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target == NOBODY:
             remove(vm, vcpu, slot, observer)
         unlock_irq(vm, slot, observer)
+        if target == NOBODY and slot >= FIRST_LPI_SLOT:
+            dropped = drop_reference(vm, slot, observer) or dropped
         if target != NOBODY and target != vcpu:
             unlock_ap_list(vm, vcpu, observer)
             _migrate(vm, vcpu, target, slot, observer)
-            return True
+            return True, dropped
         slot = following
     unlock_ap_list(vm, vcpu, observer)
-    return False
+    return False, dropped
 
 
 @jit
@@ -153,5 +161,9 @@ def sync(vm: Any, vcpu: Any, observer: Any) -> None:
         return
     if vm.cpu[vcpu].used_lrs:
         _fold_list_registers(vm, vcpu, vm.image[vcpu], observer)
-    while _prune_pass(vm, vcpu, observer):
-        pass
+    again, dropped = _prune_pass(vm, vcpu, observer)
+    while again:
+        again, more = _prune_pass(vm, vcpu, observer)
+        dropped = dropped or more
+    if dropped:
+        release_dropped(vm, observer)

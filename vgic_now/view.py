@@ -3,8 +3,30 @@
 
 from typing import Any
 
+from kvmarm.config import MAX_LPIS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_UIE, PRIVATE_IRQS, SGIS
-from vgic_now.state import EDGE, FIRST_PRIVATE, NO_SLOT, NOBODY, is_pending
+from vgic_now.state import (
+    EDGE,
+    FIRST_PRIVATE,
+    MAX_COLLECTIONS,
+    MAX_DEVICES,
+    MAX_ITTES,
+    NO_COLLECTION_LEFT,
+    NO_DEVICE_LEFT,
+    NO_ITTE_LEFT,
+    NO_LPI_LEFT,
+    NO_SLOT,
+    NOBODY,
+    is_pending,
+)
+
+LIMITS = {
+    NO_LPI_LEFT: f"more than {MAX_LPIS} LPIs",
+    NO_DEVICE_LEFT: f"more than {MAX_DEVICES} devices of the ITS",
+    NO_COLLECTION_LEFT: f"more than {MAX_COLLECTIONS} collections of the ITS",
+    NO_ITTE_LEFT: f"more than {MAX_ITTES} translations of the ITS",
+}
+"""What the record has no room for, by the number in `vm.bug`."""
 
 
 def _vcpu_name(vcpu: int) -> str:
