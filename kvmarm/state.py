@@ -10,8 +10,6 @@ The image is what the hypervisor keeps of a vCPU's virtual CPU interface while t
 saves the hardware into it.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.guest_memory import attach
-from kvmarm.jit import folder_hash, jit
+from kvmarm.jit import jit
 
 IMAGE = np.dtype(
     [
@@ -55,14 +53,22 @@ HEADER: list[tuple[Any, ...]] = [
 (the design names both); `its`: 1 when the VM has an ITS; `ram`: where its guest memory lies (kvmarm.guest_memory)."""
 
 
-def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
-    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`.
+_SOURCES = "sources_"
 
-    Call it in the package that holds the design's jitted code: a field without content is named by a hash of that
-    folder's sources, so that code compiled for an earlier version of the design is never taken for this one's.
+
+def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
+    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`."""
+    return np.dtype([(f"design_{marker}", np.int64), *HEADER, *fields], align=True)
+
+
+def with_sources(dtype: np.dtype[Any], sources: str) -> np.dtype[Any]:
+    """Return the dtype of a VM record with a field, without content, that is named by a hash of the design's sources.
+
+    Code compiled for an earlier version of the design is so never taken for this one's. The field is the second.
     """
-    sources = folder_hash(Path(sys._getframe(1).f_code.co_filename).parent)
-    return np.dtype([(f"design_{marker}", np.int64), (f"sources_{sources}", np.int64), *HEADER, *fields], align=True)
+    assert dtype.fields is not None
+    fields: list[Any] = [(name, entry[0]) for name, entry in dtype.fields.items() if not name.startswith(_SOURCES)]
+    return np.dtype([fields[0], (f"{_SOURCES}{sources}", np.int64), *fields[1:]], align=True)
 
 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:

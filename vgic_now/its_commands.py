@@ -151,7 +151,7 @@ def _map_event(vm: Any, dw0: Any, event: Any, lpi: Any, dw2: Any, observer: Any)
     device = find_device(vm, number, observer)
     if device == NOTHING or place_of_event(vm, device, event) == U64_0:
         return
-    id_bits = min(np.int64(vm.propbaser & U64(0x1F)) + 1, _MOST_ID_BITS)
+    id_bits: Any = min(np.int64(vm.propbaser & U64(0x1F)) + 1, _MOST_ID_BITS)
     if lpi < FIRST_LPI or lpi >= 1 << id_bits:
         return
     if find_itte(vm, number, event, observer) != NOTHING:

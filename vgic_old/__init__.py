@@ -37,5 +37,7 @@ DESIGN = Design(
     bugs=BUGS,
     snapshot=snapshot,
     world_switch="asm",
+    package=__name__,
+    origin="built in",
 )
 """The design as the rest of the project sees it."""

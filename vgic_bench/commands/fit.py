@@ -35,8 +35,9 @@ def fit(
     from bench.meters.compile import ensure_compiled
     from bench.meters.fit import fit as fit_design
     from bench.meters.fit import geometric_mean_error, save_weights
-    from bench.meters.weights import WEIGHTS_FILE, package_of
+    from bench.meters.weights import WEIGHTS_FILE
     from kvmarm.design import get_design
+    from kvmarm.errors import UsageError
     from kvmarm.files import check_folder
     from vgic_bench.console import print_table
 
@@ -44,13 +45,16 @@ def fit(
         check_folder(output)
     path = Path(costs) if costs else Path(str(importlib.resources.files("bench") / "data" / "kernel-cost.csv"))
     chosen = [get_design(name) for name in named_designs(designs)]
+    for design in chosen:
+        if write and design.package is None:
+            raise UsageError(f"--write: design {design.name!r} has no package to write into, expected --output FOLDER")
     ensure_compiled([design.name for design in chosen], ["counting"])
     documents = {}
     for design in chosen:
         weights, table = fit_design(design.name, path)
         targets = [Path(output) / f"{design.name}.{WEIGHTS_FILE}"] if output else []
-        if write:
-            targets.append(Path(str(importlib.resources.files(package_of(design)) / WEIGHTS_FILE)))
+        if write and design.package is not None:
+            targets.append(Path(str(importlib.resources.files(design.package) / WEIGHTS_FILE)))
         for target in targets:
             save_weights(target, weights, table, path.name)
         by_transition = table.groupby("transition", sort=False)["error"].agg(["count", "mean", "min", "max"])
