@@ -12,6 +12,9 @@ MAX_SPIS = MAX_IRQS - 32
 MAX_LRS = 64
 MAX_LPIS = 4096
 """LPIs that a VM can have mapped or queued at a time; the architecture allows 57,344."""
+RAM_BASE = 0x4000_0000
+"""Where the guest memory of a VM with an ITS begins (guest-physical address)."""
+RAM_BYTES = 32 << 20
 MAX_KICKS = 1024 + MAX_LPIS
 """Kicks of one operation: at most one per vCPU, per interrupt of the register written and per LPI."""
 

@@ -21,7 +21,7 @@ from kvmarm.errnos import ENODEV
 from kvmarm.errors import UsageError
 from kvmarm.jit import jit
 from kvmarm.sources import sources_hash
-from kvmarm.state import new_vm, with_sources
+from kvmarm.state import its_by_type, new_vm, with_sources
 
 ENTRY_POINTS = "vgic_bench.designs"
 
@@ -31,15 +31,16 @@ class Design:
     """One VGIC design.
 
     name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
-    dtype: the VM record (kvmarm.state.vm_dtype), to which a field is added that is named by a hash of all sources that
-    the functions' modules import. initialise(vm): puts a zeroed, configured record into its reset state.
-    functions: one jitted function for each name in kvmarm.interface.OPERATIONS; a design without an ITS has no signal_msi.
-    bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the record of the VM
-    has no room for. snapshot(vm): the state in words, for explanations: key (such
+    dtype: the VM record (kvmarm.state.vm_dtype). its_dtype: that of VMs with an ITS, None for a design without LPIs.
+    To both a field is added that is named by a hash of all sources that the functions' modules import.
+    initialise(vm): puts a zeroed, configured record into its reset state.
+    functions: one jitted function for each name in kvmarm.interface.OPERATIONS; without an ITS there is no signal_msi.
+    bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the VM's record has
+    no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
-    weights: instructions per event, if they are not in a file. package: the name of the package that holds `weights.json`
-    and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of designs fills in
-    both for what came by entry point.
+    weights: instructions per event, if they are not in a file. package: the name of the package that holds
+    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of
+    designs fills in both for what came by entry point.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Design:
     functions: Mapping[str, Callable[..., Any]]
     bugs: Mapping[int, str] = field(default_factory=dict)
     limits: Mapping[int, str] = field(default_factory=dict)
+    its_dtype: np.dtype[Any] | None = None
     snapshot: Callable[[Any], dict[str, str]] = lambda vm: {}
     world_switch: str = "c"
     weights: Mapping[str, float] | None = None
@@ -61,20 +63,23 @@ class Design:
         plain = [getattr(function, "py_func", function) for function in self.functions.values()]
         sources = sources_hash(function.__module__ for function in (*plain, self.initialise))
         object.__setattr__(self, "dtype", with_sources(self.dtype, sources))
+        if self.its_dtype is not None:
+            object.__setattr__(self, "its_dtype", with_sources(self.its_dtype, sources))
 
     @property
     def has_its(self) -> bool:
         """Whether the design has LPIs and an ITS."""
-        return "signal_msi" in self.functions
+        return self.its_dtype is not None
 
     def create(self, config: VmConfig) -> Any:
         """Return a VM record (numpy.record) in its reset state, as after KVM_DEV_ARM_VGIC_CTRL_INIT.
 
         Raises UsageError for an ITS that the design does not have.
         """
-        if config.its and not self.has_its:
+        dtype = self.its_dtype if config.its else self.dtype
+        if dtype is None:
             raise UsageError(f"its=1: design {self.name!r} has no LPIs and no ITS, expected its=0")
-        vm = new_vm(self.dtype, config)
+        vm = new_vm(dtype, config)
         self.initialise(vm)
         return vm
 
@@ -147,17 +152,18 @@ def get_design(name: str) -> Design:
 
 @jit
 def _signal_no_msi(vm: Any, device: Any, event: Any, observer: Any) -> Any:
-    """Answer an MSI for a design without an ITS."""
+    """Answer an MSI for a VM without an ITS."""
     return ENODEV
 
 
-_DEFAULTS: dict[str, Callable[..., Any]] = {"signal_msi": _signal_no_msi}
-"""Operations that a design may leave out."""
+_WITHOUT_ITS: dict[str, Callable[..., Any]] = {"signal_msi": _signal_no_msi}
+"""What operations of the ITS do in a VM that has none."""
 
 
-def _function(design: Design, operation: str) -> Callable[..., Any]:
-    functions = design.functions
-    return functions[operation] if operation in functions else _DEFAULTS[operation]
+def _function(design: Design, operation: str, vm_type: Any) -> Callable[..., Any]:
+    if operation in _WITHOUT_ITS and not its_by_type(vm_type):
+        return _WITHOUT_ITS[operation]
+    return design.functions[operation]
 
 
 def _by_its_marker(marker: str) -> Design:
@@ -173,9 +179,9 @@ def design_of(vm: Any) -> Design:
 
 def implementation(vm: Any, operation: str) -> Callable[..., Any]:
     """Return the function of `operation` for a VM record; for the interface stubs in plain Python."""
-    return _function(design_of(vm), operation)
+    return _function(design_of(vm), operation, vm.dtype)
 
 
 def implementation_for_type(vm_type: Any, operation: str) -> Callable[..., Any]:
     """Return the jitted function of `operation` for a numba Record type; for the interface stubs while compiling."""
-    return _function(_by_its_marker(_marker(vm_type.fields)), operation)
+    return _function(_by_its_marker(_marker(vm_type.fields)), operation, vm_type)

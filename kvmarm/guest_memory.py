@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The guest's memory, as far as an interrupt controller reads it: tables and the command queue of the ITS.
 
-A VM with an ITS has 32 MiB of RAM at 0x4000_0000, zero at the start; nothing else is memory to it. As with KVM's memory
-slots the VM record holds the host address only (`vm.ram`): the memory lies outside of the record, is taken from the
-operating system a page at a time when first written, and lives as long as the record's array. Behind the RAM follows a
-bit map of the pages that were ever written, so that who puts a VM back into an earlier state need not look at all of it.
+Models: kvm_read_guest, kvm_write_guest and kvm_is_visible_gfn (virt/kvm/kvm_main.c), Linux 4.8.17, for one memory slot.
 
-Doublewords are little-endian, their addresses multiples of 8. Models kvm_read_guest, kvm_write_guest and
-kvm_is_visible_gfn of virt/kvm/kvm_main.c, Linux 4.8, for one memory slot.
+Rules:
+- A VM with an ITS has 32 MiB of RAM at 0x4000_0000, zero at the start; nothing else is memory to it.
+- As with KVM's memory slots the VM record holds the host address only (`vm.ram`). The memory is outside of the record,
+  is taken from the operating system a page at a time when first written, and lives as long as the record's array.
+- Behind the RAM follows a bit map of the pages that were ever written: only those need to be put back.
+- Doublewords are little-endian, their addresses multiples of 8.
 """
 
 import ctypes
@@ -16,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from kvmarm.config import RAM_BASE, RAM_BYTES
 from kvmarm.jit import U64, jit, load_memory, store_memory
 
-RAM_BASE = 0x4000_0000
-RAM_BYTES = 32 << 20
 _PAGE_SHIFT = 12
 _PAGE_WORDS = (1 << _PAGE_SHIFT) // 8
 _PAGES = RAM_BYTES >> _PAGE_SHIFT

@@ -20,12 +20,15 @@ record's type belongs to; called from Python it looks the design up by the recor
     is_active(vm, vcpu, vintid, observer) -> 0 or 1                    kvm_vgic_map_is_active
     signal_msi(vm, device, event, observer) -> rc                      kvm_send_userspace_msi (KVM_SIGNAL_MSI)
 
-A design without an ITS leaves signal_msi out: an MSI then gets ENODEV, and a configuration with its=1 is refused. One
-with an ITS takes accesses of region ITS in mmio_read and mmio_write, and reads its tables by kvmarm.guest_memory.
+A design without an ITS has no `Design.its_dtype` and leaves signal_msi out: an MSI then gets ENODEV, and its=1 is
+refused. One with an ITS has a record type apart for VMs that have one, takes their accesses of region ITS in mmio_read
+and mmio_write, and reads its tables by kvmarm.guest_memory.
 
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
-value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is; device, event: int64, 32 bits;
-observer: None or a record of kvmarm.events.OBSERVER. rc is 0 or a negative errno; of signal_msi 1 when the LPI was made pending, 0 when nothing is mapped.
+value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;
+device, event: int64, 32 bits;
+observer: None or a record of kvmarm.events.OBSERVER. rc is 0 or a negative errno; of signal_msi 1 when
+the LPI was made pending, 0 when nothing is mapped.
 Kicks are recorded in the VM record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that the
 design names and returns; whoever runs the model stops there.
 """

@@ -145,6 +145,9 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
+STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+"""Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
+
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
@@ -327,3 +330,9 @@ else:
     def population_count(word: Any) -> Any:
         """Return the number of set bits of a uint64."""
         return int(word).bit_count()
+
+
+@jit
+def bit_of(index: Any) -> Any:
+    """Return a uint64 with bit `index` (0..63) set."""
+    return U64_1 << U64(index)

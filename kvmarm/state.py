@@ -49,16 +49,26 @@ HEADER: list[tuple[Any, ...]] = [
     ("kicks", np.int32, (MAX_KICKS,)),
     ("image", IMAGE, (MAX_VCPUS,)),
 ]
-"""First fields of every VM record. `bug`: 0, or the number of the BUG_ON that the model hit, or of the limit of the model
+"""First fields of every VM record. `bug`: 0, or the number of the BUG_ON that the model hit, or of the model's limit
 (the design names both); `its`: 1 when the VM has an ITS; `ram`: where its guest memory lies (kvmarm.guest_memory)."""
 
 
 _SOURCES = "sources_"
+_WITH_ITS = "with_its"
 
 
-def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
-    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`."""
-    return np.dtype([(f"design_{marker}", np.int64), *HEADER, *fields], align=True)
+def its_by_type(vm_type: Any) -> bool:
+    """Return whether a VM record's type (numba's, or a NumPy dtype) is that of VMs with an ITS; for overloads."""
+    return _WITH_ITS in vm_type.fields
+
+
+def vm_dtype(marker: str, fields: list[tuple[Any, ...]], its: bool = False) -> np.dtype[Any]:
+    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`.
+
+    its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it is stored or compiled.
+    """
+    markers = [f"design_{marker}"] + [_WITH_ITS] * its
+    return np.dtype([*((name, np.int64) for name in markers), *HEADER, *fields], align=True)
 
 
 def with_sources(dtype: np.dtype[Any], sources: str) -> np.dtype[Any]:

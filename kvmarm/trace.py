@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The trace format: what one run of one VM consists of, as text and as an array of operations.
 
-A trace is a configuration and operations, numbered from 1 in file order. `read_trace` gives a `Trace`; the text is
-scanned by jitted code (kvmarm.trace_scan), and only a line it refuses is looked at again here, to say what is wrong.
-`parse_line` is the plain twin of the scanner and the whole parser when JIT is off.
+A trace is a configuration and operations, numbered from 1 in file order. This module defines the format and parses
+single lines; it loads no numba. `kvmarm.trace_read` reads whole traces, `kvmarm.trace_scan` is its compiled scanner.
+`parse_line` is the plain twin of that scanner.
 
 Blank lines and `#` comments have no number. Integers are decimal or 0x-hex. A VALUE `@K` stands for the value that
 operation K, an earlier `ack` or `mmio_r`, returned.
 """
 
-import io
-import lzma
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,10 +18,8 @@ from typing import Any
 import numpy as np
 
 from kvmarm import gic as arch
-from kvmarm.config import VmConfig
+from kvmarm.config import RAM_BASE, RAM_BYTES, VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.guest_memory import RAM_BASE, RAM_BYTES
-from kvmarm.jit import JIT_ENABLED
 
 OP = np.dtype(
     [
@@ -134,9 +129,8 @@ def _address(number: int) -> int:
     if number % 8:
         raise LineError(f"ADDR {number:#x}: expected a multiple of 8")
     if not RAM_BASE <= number < RAM_BASE + RAM_BYTES:
-        raise LineError(
-            f"ADDR {number:#x}: outside guest memory, expected {RAM_BASE:#x}..{RAM_BASE + RAM_BYTES - 8:#x}"
-        )
+        last = RAM_BASE + RAM_BYTES - 8
+        raise LineError(f"ADDR {number:#x}: outside guest memory, expected {RAM_BASE:#x}..{last:#x}")
     return number
 
 
@@ -218,9 +212,7 @@ def parse_config(text: str) -> VmConfig:
     names = tuple(token.split("=", 1)[0] for token in tokens[1:])
     if names not in (fields, (*fields, "its")) or any("=" not in token for token in tokens[1:]):
         found = " ".join(names) or "none"
-        raise LineError(
-            f"config: fields {found}, expected gic=, vcpus=, irqs=, lrs= in this order, then its= or nothing"
-        )
+        raise LineError(f"config: fields {found}, expected gic=, vcpus=, irqs=, lrs= in this order (its= may follow)")
     numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(names, tokens[1:], strict=True)]
     try:
         config = VmConfig(*numbers)
@@ -231,84 +223,12 @@ def parse_config(text: str) -> VmConfig:
     return config
 
 
-def read_text(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a trace file, decompressed when it ends in .xz. Raises UsageError."""
-    target = Path(path)
-    try:
-        data = target.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
-    if target.suffix == ".xz":
-        try:
-            return lzma.decompress(data)
-        except (lzma.LZMAError, EOFError) as error:
-            raise UsageError(f"{target}: not a complete xz file: {error}") from error
-    return data
-
-
-def read_trace(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace file (plain or .xz). Raises UsageError naming file, line, field and what was expected."""
-    target = Path(path)
-    return parse_trace(read_text(target), name=trace_name(target), source=str(target))
-
-
 def trace_name(path: Path) -> str:
     """Return the name of a trace: its file name without `.trace` and `.xz`."""
     name = path.name
     for suffix in (".xz", ".trace"):
         name = name.removesuffix(suffix)
     return name
-
-
-def parse_trace(data: bytes, name: str = "trace", source: str = "") -> Trace:
-    """Return the trace that `data` (text in the trace format) describes. Raises UsageError naming line and field."""
-    source = source or name
-    first_end, line_number, config = _find_config(data, source)
-    if JIT_ENABLED:
-        from kvmarm.trace_scan import scan
-
-        ops, bad_position, bad_line = scan(data, first_end, line_number, config)
-        if bad_position < 0:
-            return Trace(name, config, ops, source)
-        _explain(data, bad_position, bad_line, config, ops["kind"], source)
-        raise AssertionError(f"{source}:{bad_line}: the scanner refuses a line that the parser takes")
-    rows: list[tuple[int, ...]] = []
-    kinds: list[int] = []
-    for number, raw in enumerate(io.BytesIO(data[first_end:]), line_number + 1):
-        try:
-            fields = parse_line(raw.decode("ascii", "replace"), config, kinds)
-        except LineError as error:
-            raise UsageError(f"{source}:{number}: {error}") from error
-        if fields is not None:
-            kinds.append(fields[0])
-            rows.append((*fields, number))
-    return Trace(name, config, np.array(rows, OP), source)
-
-
-def _find_config(data: bytes, source: str) -> tuple[int, int, VmConfig]:
-    position = 0
-    number = 0
-    while position < len(data):
-        end = data.find(b"\n", position)
-        end = len(data) if end < 0 else end + 1
-        number += 1
-        text = data[position:end].decode("ascii", "replace")
-        if text.split("#", 1)[0].strip():
-            try:
-                return end, number, parse_config(text)
-            except LineError as error:
-                raise UsageError(f"{source}:{number}: {error}") from error
-        position = end
-    raise UsageError(f"{source}: empty, expected `config gic=2|3 vcpus=N irqs=M lrs=L` first")
-
-
-def _explain(data: bytes, position: int, line: int, config: VmConfig, kinds: Any, source: str) -> None:
-    end = data.find(b"\n", position)
-    text = data[position : len(data) if end < 0 else end].decode("ascii", "replace")
-    try:
-        parse_line(text, config, kinds)
-    except LineError as error:
-        raise UsageError(f"{source}:{line}: {error}") from error
 
 
 def format_op(op: Any) -> str:

@@ -295,8 +295,8 @@ def _value(data: Any, start: Any, end: Any, op: Any, ops: Any, done: Any) -> Any
 def scan_into(data: Any, position: Any, line: Any, limits: Any, ops: Any) -> Any:
     """Scan lines of `data` (uint8[:]) from `position` into `ops` (OP[:]).
 
-    limits: int64[4], gic, vcpus, irqs, its. Returns (operations, bad_position, bad_line): bad_position is -1 when every line
-    is good, else where the first bad line starts; bad_line its number. `ops` must have room for every line.
+    limits: int64[4], gic, vcpus, irqs, its. Returns (operations, bad_position, bad_line): bad_position is -1 when every
+    line is good, else where the first bad line starts; bad_line its number. `ops` must have room for every line.
     """
     starts = np.zeros(_MAX_TOKENS + 1, np.int64)
     ends = np.zeros(_MAX_TOKENS + 1, np.int64)

@@ -12,6 +12,7 @@ from typing import Any
 from bench.explain.steps import DesignStep, Step, step_lines
 from kvmarm.events import event_names, event_texts
 from kvmarm.files import atomic_write
+from reports.document import page
 from reports.html import Markup, join, tag
 from reports.sections import Section, head, scroll
 
@@ -172,8 +173,6 @@ def build_page(
 
     titles: design name -> title. heading: what is explained. about: paragraphs below it.
     """
-    from reports.document import page
-
     sections = []
     for step in steps:
         columns = tag(

@@ -18,6 +18,7 @@ from kvmarm.el2.switch import get_switch
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = (*design.BUILT_IN.values(), *switch.BUILT_IN.values())
+VGICS = tuple(design.BUILT_IN.values())
 FILES = sorted(path for layer in ("kvmarm", *MODELS) for path in (ROOT / layer).rglob("*.py"))
 
 # Files that only one of the two VGICs has: what its state makes necessary.
@@ -125,6 +126,15 @@ def test_a_design_has_every_operation_and_no_other(name: str) -> None:
 @pytest.mark.parametrize("name", switch.BUILT_IN)
 def test_a_switch_goes_by_its_name(name: str) -> None:
     assert get_switch(name).name == name
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name in VGICS], ids=lambda path: str(path))
+def test_a_vgics_file_has_the_head_that_all_have(path: Path) -> None:
+    head = ast.get_docstring(ast.parse(path.read_text())) or ""
+    parts = head.split("\n\n")
+    assert [part.split(":")[0] for part in parts[1:]] == ["Models", "Lock order", "Rules"], "in this order, no others"
+    assert "\n" not in parts[0] and "Linux" in parts[1]
+    assert all(line.startswith(("- ", "  ")) for line in parts[3].splitlines()[1:])
 
 
 def test_the_two_vgics_have_the_same_files_but_for_their_own() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bench.engine.runner import TraceRun
 from kvmarm.design import get_design
 from kvmarm.jit import JIT_ENABLED
-from kvmarm.trace import parse_trace
+from kvmarm.trace_read import parse_trace
 from tests.vectors import (
     DESIGNS,
     expected_locks,

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Injection: a device or a timer drives an interrupt line.
 
-Models vgic_update_irq_pending, kvm_vgic_inject_irq and kvm_vgic_inject_mapped_irq of virt/kvm/arm/vgic/vgic.c,
-Linux 4.8. A level-triggered interrupt follows its line, an edge-triggered one latches a rise and ignores a fall. A
-lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
+Models: vgic_update_irq_pending, kvm_vgic_inject_irq and kvm_vgic_inject_mapped_irq (virt/kvm/arm/vgic/vgic.c), Linux
+4.8.17.
+
+Lock order: the irq lock, for the change of state; vgic_new.queue releases it.
+
+Rules:
+- A level-triggered interrupt follows its line; an edge-triggered one latches a rise and ignores a fall.
+- A lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
 """
 
 from typing import Any

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Message-signalled interrupts: a device's write to the ITS becomes an LPI that is pending at some vCPU.
+"""Message-signalled interrupts: a device's write to the ITS makes an LPI pending at some vCPU.
 
-Models vgic_its_trigger_msi and vgic_its_inject_msi of virt/kvm/arm/vgic/vgic-its.c, Linux 4.8: the device, then its
-event, are searched for in linear lists under the ITS lock.
+Models: vgic_its_trigger_msi and vgic_its_inject_msi (virt/kvm/arm/vgic/vgic-its.c), Linux 4.8.17.
+
+Lock order: the ITS lock, then the irq lock; vgic_new.queue releases the latter.
+
+Rules:
+- The device, then its event, are searched for in linear lists.
 """
 
 from typing import Any
@@ -10,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events, locks
-from kvmarm.interface import EBUSY, ENODEV
+from kvmarm.interface import EBUSY
 from kvmarm.jit import jit
 from vgic_new.its_tables import find_itte
 from vgic_new.queue import queue_and_unlock
@@ -44,7 +48,7 @@ def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
     collection = np.int64(its.itte_pool[number].collection)
     if collection == NOTHING or its.collection_pool[collection].target == NOBODY:
         return UNMAPPED
-    if not vm.cpu[np.int64(its.collection_pool[collection].target)].lpis_enabled:
+    if not vm.vcpu[np.int64(its.collection_pool[collection].target)].lpis_enabled:
         return EBUSY
     slot = np.int64(its.itte_pool[number].lpi)
     lock_irq(vm, slot, observer)
@@ -55,10 +59,8 @@ def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
 
 @jit
 def signal_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
-    """A device writes `event` to GITS_TRANSLATER: DELIVERED, UNMAPPED, EBUSY, or ENODEV without an ITS (int64)."""
+    """A device writes `event` to GITS_TRANSLATER: DELIVERED, UNMAPPED or EBUSY (int64)."""
     events.count(observer, events.CALL_MSI, 1)
-    if not vm.its:
-        return ENODEV
     lock_its(vm, observer)
     rc = trigger_msi(vm, device_id, event, observer)
     unlock_its(vm, observer)

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The commands of the ITS, as the guest queues them in its memory.
 
-Models vgic_its_handle_command, the vgic_its_cmd_handle_… functions and update_affinity_itte of
-virt/kvm/arm/vgic/vgic-its.c, Linux 4.8. A command that fails changes nothing and is skipped. Only what reads an LPI's
-configuration, and INT, can queue: a changed target shows when the vCPU that has the LPI next syncs.
+Models: vgic_its_handle_command, the vgic_its_cmd_handle_… functions and update_affinity_itte
+(virt/kvm/arm/vgic/vgic-its.c), Linux 4.8.17.
 
-Each handler takes the command's doublewords (uint64) that it needs; the ITS lock is held.
+Lock order: the ITS lock for each command, then the LPI list lock or irq locks.
+
+Rules:
+- A command that fails changes nothing and is skipped.
+- Only INT, and what reads an LPI's configuration, can queue. A changed target shows when the vCPU that has the LPI next
+  syncs.
+- Each handler takes those of the command's doublewords (uint64) that it needs.
 """
 
 from typing import Any
@@ -122,7 +127,7 @@ def _map_event(vm: Any, dw0: Any, event: Any, lpi: Any, dw2: Any, observer: Any)
     device = find_device(vm, number, observer)
     if device == NOTHING:
         return
-    id_bits = min(np.int64(vm.propbaser & U64(0x1F)) + 1, _MOST_ID_BITS)
+    id_bits: Any = min(np.int64(vm.propbaser & U64(0x1F)) + 1, _MOST_ID_BITS)
     if lpi < FIRST_LPI or lpi >= 1 << id_bits:
         return
     if find_itte(vm, number, event, observer) != NOTHING:

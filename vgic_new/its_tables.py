@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the ITS knows: devices with their translations, and collections, each a linear list in order of creation.
 
-Models find_its_device, find_itte, find_collection, vgic_its_check_id, vgic_its_alloc_collection and the allocation and
-freeing of all three kinds of virt/kvm/arm/vgic/vgic-its.c, Linux 4.8. The tables that the guest provides memory for are
-never written: an id must only have a place in them. The ITS lock is held throughout.
+Models: find_its_device, find_itte, find_collection, vgic_its_check_id, vgic_its_alloc_collection, and the allocation
+and freeing of all three kinds (virt/kvm/arm/vgic/vgic-its.c), Linux 4.8.17.
 
-The real entries come from the allocator; these come from pools in the VM record. What is beyond them ends the run
-(`vm.bug`).
+Lock order: the caller holds the ITS lock; to free a translation takes the LPI list lock.
+
+Rules:
+- The tables that the guest provides memory for are never written: an id must only have a place in them.
+- The real entries come from the allocator, these from pools in the VM record. What is beyond them ends the run
+  (`vm.bug`).
 """
 
 from typing import Any

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """LPIs: records that come with a translation of the ITS, are counted by reference, and are found in one linear list.
 
-Models vgic_get_irq, vgic_get_lpi and vgic_put_irq of virt/kvm/arm/vgic/vgic.c and vgic_add_lpi of vgic-its.c, Linux
-4.8.
+Models: vgic_get_irq, vgic_get_lpi and vgic_put_irq (virt/kvm/arm/vgic/vgic.c) and vgic_add_lpi (vgic-its.c), Linux
+4.8.17.
 
-Rules: a look-up takes the list's lock and adds a reference, every put takes it too; an ap_list holds a reference of its
-own. The list is in the order in which LPIs were mapped, and a look-up walks it from its head. The real records come
-from the allocator; these come from a pool in the VM record. An LPI beyond it ends the run (`vm.bug`).
+Lock order: the LPI list lock, inside which no other is taken; the caller may hold ITS and ap_list locks.
+
+Rules:
+- A look-up takes the list's lock and adds a reference, every put takes it too. An ap_list holds a reference of its own.
+- The list is in the order in which LPIs were mapped, and a look-up walks it from its head.
+- The real records come from the allocator, these from a pool in the VM record. One beyond it ends the run (`vm.bug`).
+- Of a VM without an ITS the record's type says so, and nothing of this is compiled for it.
 """
 
 from typing import Any
@@ -16,8 +20,12 @@ import numpy as np
 from kvmarm import events, locks
 from kvmarm.config import MAX_LPIS
 from kvmarm.gic import FIRST_LPI
-from kvmarm.jit import add_reference, jit
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, add_reference, jit
+from kvmarm.state import its_by_type
 from vgic_new.state import EDGE, FIRST_LPI_SLOT, NO_LPI_LEFT, NO_SLOT, NOBODY, find_irq
+
+if JIT_ENABLED:
+    from numba.extending import overload
 
 
 @jit
@@ -30,13 +38,6 @@ def lock_lpi_list(vm: Any, observer: Any) -> None:
 def unlock_lpi_list(vm: Any, observer: Any) -> None:
     """Release the lock of the VM's list of LPIs."""
     locks.release(vm.lpi_list, locks.LPI_LIST, 0, observer)
-
-
-@jit
-def take_reference(vm: Any, slot: Any, observer: Any) -> None:
-    """Add a reference to the LPI in `slot`, to which the caller has one."""
-    events.count(observer, events.LPI_REFERENCE, 1)
-    add_reference(vm.lpi[slot - FIRST_LPI_SLOT], 1)
 
 
 @jit
@@ -149,16 +150,60 @@ def add_lpi(vm: Any, intid: Any, observer: Any) -> Any:
     return slot
 
 
-@jit
+def take_reference(vm: Any, slot: Any, observer: Any) -> None:
+    """Add a reference to the interrupt in `slot`, to which the caller has one; what is no LPI has none."""
+    if vm.its:
+        _take_reference(vm, slot, observer)
+
+
 def get_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return the slot (int64) of any interrupt as `vcpu` sees it, NO_SLOT for none; `put_irq` drops the reference."""
-    if intid >= FIRST_LPI and vm.its:
+    return _get_any(vm, vcpu, intid, observer) if vm.its else find_irq(vm, vcpu, intid, observer)
+
+
+def put_irq(vm: Any, slot: Any, observer: Any) -> None:
+    """Drop the reference that `get_irq` gave; what is no LPI has none."""
+    if vm.its:
+        _put_any(vm, slot, observer)
+
+
+@jit
+def _take_reference(vm: Any, slot: Any, observer: Any) -> None:
+    if slot >= FIRST_LPI_SLOT:
+        events.count(observer, events.LPI_REFERENCE, 1)
+        add_reference(vm.lpi[slot - FIRST_LPI_SLOT], 1)
+
+
+@jit
+def _get_any(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+    if intid >= FIRST_LPI:
         return get_lpi(vm, intid, observer)
     return find_irq(vm, vcpu, intid, observer)
 
 
 @jit
-def put_irq(vm: Any, slot: Any, observer: Any) -> None:
-    """Drop the reference that `get_irq` gave; what is no LPI has none."""
+def _put_any(vm: Any, slot: Any, observer: Any) -> None:
     if slot >= FIRST_LPI_SLOT:
         put_lpi(vm, slot, observer)
+
+
+if JIT_ENABLED:
+    # The record's type says whether the VM has an ITS: for one without, nothing of the above is compiled.
+
+    @overload(take_reference, strict=False, jit_options=STUB_OPTIONS)
+    def _take_reference_by_type(vm: Any, slot: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, slot, observer: _take_reference(vm, slot, observer)
+        return lambda vm, slot, observer: None
+
+    @overload(get_irq, strict=False, jit_options=STUB_OPTIONS)
+    def _get_irq_by_type(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, vcpu, intid, observer: _get_any(vm, vcpu, intid, observer)
+        return lambda vm, vcpu, intid, observer: find_irq(vm, vcpu, intid, observer)
+
+    @overload(put_irq, strict=False, jit_options=STUB_OPTIONS)
+    def _put_irq_by_type(vm: Any, slot: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, slot, observer: _put_any(vm, slot, observer)
+        return lambda vm, slot, observer: None

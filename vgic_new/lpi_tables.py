@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What LPIs have in guest memory: a byte each with priority and enable bit, and a pending bit per redistributor.
 
-Models update_lpi_config, vgic_copy_lpi_list and its_sync_lpi_pending_table of virt/kvm/arm/vgic/vgic-its.c, Linux 4.8.
+Models: update_lpi_config, vgic_copy_lpi_list and its_sync_lpi_pending_table (virt/kvm/arm/vgic/vgic-its.c), Linux
+4.8.17.
 
-A walk over all LPIs works on a copy of their INTIDs and looks each of them up again, so its cost grows with the square
-of their number. The scan of a pending table sets *and clears* the pending state of every LPI of the VM, whatever its
-target.
+Lock order: the LPI list lock and the irq lock, one after the other; vgic_new.queue releases the latter.
+
+Rules:
+- A walk over all LPIs works on a copy of their INTIDs and looks each of them up again, so its cost grows with the
+  square of their number.
+- The scan of a pending table sets *and clears* the pending state of every LPI of the VM, whatever its target.
 """
 
 from typing import Any
@@ -15,10 +19,14 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_LPI
 from kvmarm.guest_memory import is_ram, load_byte
-from kvmarm.jit import U64, jit
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, U64, jit
+from kvmarm.state import its_by_type
 from vgic_new.lpi import get_lpi, lock_lpi_list, put_lpi, unlock_lpi_list
 from vgic_new.queue import queue_and_unlock
 from vgic_new.state import FIRST_LPI_SLOT, NO_SLOT, NOBODY, lock_irq, unlock_irq
+
+if JIT_ENABLED:
+    from numba.extending import overload
 
 _PROPBASER_ADDRESS = 0x0000_FFFF_FFFF_F000
 _PENDBASER_ADDRESS = 0x0000_FFFF_FFFF_0000
@@ -76,9 +84,8 @@ def update_all(vm: Any, vcpu: Any, observer: Any) -> None:
 
 
 @jit
-def scan_pending_table(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Take the pending state of all LPIs from the table of `vcpu` and queue them, up to a byte that is no memory."""
-    base = vm.cpu[vcpu].pendbaser & U64(_PENDBASER_ADDRESS)
+def _scan(vm: Any, vcpu: Any, observer: Any) -> None:
+    base = vm.vcpu[vcpu].pendbaser & U64(_PENDBASER_ADDRESS)
     last = np.int64(-1)
     byte = np.int64(0)
     for number in _copy_list(vm, observer):
@@ -97,3 +104,18 @@ def scan_pending_table(vm: Any, vcpu: Any, observer: Any) -> None:
             vm.irq[slot].pending = (byte >> (intid & 7)) & 1
             queue_and_unlock(vm, slot, observer)
             put_lpi(vm, slot, observer)
+
+
+def scan_pending_table(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take the pending state of all LPIs from the table of `vcpu` and queue them, up to a byte that is no memory."""
+    if vm.its:
+        _scan(vm, vcpu, observer)
+
+
+if JIT_ENABLED:
+
+    @overload(scan_pending_table, strict=False, jit_options=STUB_OPTIONS)
+    def _scan_by_type(vm: Any, vcpu: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, vcpu, observer: _scan(vm, vcpu, observer)
+        return lambda vm, vcpu, observer: None

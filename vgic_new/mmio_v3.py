@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers of the GICv3 distributor and redistributors alone.
+"""GICv3: the register handlers of distributor and redistributors that GICv2 does not have in this form.
 
-Models virt/kvm/arm/vgic/vgic-mmio-v3.c, Linux 4.8. PROPBASER (one a VM) and PENDBASER (one a vCPU) can be written while
-the LPIs of that redistributor are off; without an ITS they always are. An IROUTER that names no vCPU parks its
-interrupt; like ITARGETSR it neither queues nor kicks.
+Models: virt/kvm/arm/vgic/vgic-mmio-v3.c, Linux 4.8.17.
+
+Lock order: a write of IROUTER takes the irq lock, the scan of a pending table LPI list and irq locks.
+
+Rules:
+- PROPBASER (one per VM) and PENDBASER (one per vCPU) can be written while the LPIs of that redistributor are off.
+  Without an ITS they always are.
+- An IROUTER that names no vCPU parks its interrupt; like ITARGETSR it neither queues nor kicks.
 """
 
 from typing import Any
@@ -11,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
+from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.mpidr import vcpu_affinity
 from vgic_new.fields import merged, part, with_valid_attributes
 from vgic_new.lpi_tables import scan_pending_table
 from vgic_new.mmio_v2 import set_distributor_enable
@@ -68,7 +74,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == IDREGS:
         return U64(PIDR2_GICV3) if offset == PIDR2_OFFSET else U64_0
     if register == RD_CTLR:
-        return U64(vm.cpu[vcpu].lpis_enabled)
+        return U64(vm.vcpu[vcpu].lpis_enabled)
     if register == RD_IIDR:
         return U64(IIDR)
     if register == RD_TYPER:
@@ -76,7 +82,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == PROPBASER:
         return part(vm.propbaser, offset, size)
     if register == PENDBASER:
-        return part(vm.cpu[vcpu].pendbaser, offset, size)
+        return part(vm.vcpu[vcpu].pendbaser, offset, size)
     return U64_0
 
 
@@ -108,7 +114,7 @@ def _enable_lpis(vm: Any, vcpu: Any, enable: Any, observer: Any) -> None:
     """Write GICR_CTLR.EnableLPIs of the redistributor of `vcpu`: once it is set, its pending table counts."""
     if not vm.its:
         return
-    cpu = vm.cpu[vcpu]
+    cpu = vm.vcpu[vcpu]
     before = cpu.lpis_enabled
     cpu.lpis_enabled = enable
     if enable and not before and not cpu.pendbaser & U64(_PENDBASER_ZERO):
@@ -129,12 +135,12 @@ def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any,
     elif register == IROUTER:
         _write_route(vm, vcpu, first, offset, value, observer)
     elif register == PROPBASER:
-        if not vm.cpu[vcpu].lpis_enabled:
+        if not vm.vcpu[vcpu].lpis_enabled:
             written = _with_valid_attributes(merged(vm.propbaser, offset, size, value))
             vm.propbaser = written & ~U64(_PROPBASER_RESERVED)
     elif register == PENDBASER:
-        if not vm.cpu[vcpu].lpis_enabled:
-            written = _with_valid_attributes(merged(vm.cpu[vcpu].pendbaser, offset, size, value))
-            vm.cpu[vcpu].pendbaser = written & ~U64(_PENDBASER_RESERVED)
+        if not vm.vcpu[vcpu].lpis_enabled:
+            written = _with_valid_attributes(merged(vm.vcpu[vcpu].pendbaser, offset, size, value))
+            vm.vcpu[vcpu].pendbaser = written & ~U64(_PENDBASER_RESERVED)
     elif register == RD_CTLR:
         _enable_lpis(vm, vcpu, np.int64(value & U64(1)), observer)

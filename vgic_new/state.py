@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesigned VGIC's state: one record an interrupt, one ordered ap_list a vCPU.
+"""The redesigned VGIC's state: one record per interrupt, one ordered ap_list per vCPU.
 
-Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/vgic/vgic.h and the initial values of
-virt/kvm/arm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 4.8.
+Models: struct vgic_irq, struct vgic_cpu and struct vgic_dist (include/kvm/vgic/vgic.h), and the initial values of
+virt/kvm/arm/vgic/vgic-init.c, vgic-v2.c and vgic-v3.c, Linux 4.8.17.
 
-Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
-at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID, and from FIRST_LPI_SLOT on
-those of LPIs, which come and go (vgic_new.lpi). Slots 1020..1023 exist only as something to lock: those INTIDs are
-reserved. Devices, translations and collections of the ITS have pools of the same kind (vgic_new.its_tables).
+Lock order: ITS queue lock, ITS lock, ap_list lock, LPI list lock, irq lock. Of two ap_list locks the lower vCPU number
+is first; two irq locks are held only by the comparison of the sort.
 
-Lock order: ITS command lock, ITS lock, ap_list lock, LPI list lock, irq lock. Of two ap_list locks the lower vCPU number is first; two irq locks are held
-only by the comparison of the sort. The fields of an interrupt are written under its irq lock, except that register
-reads and the look-up take none; list links and `vcpu` change under both locks.
+Rules:
+- The fields of an interrupt are written under its irq lock, except that register reads and the look-up take none. List
+  links and `vcpu` change under both locks.
+- Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none". SPIs
+  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. In a VM with an ITS
+  those of LPIs follow from FIRST_LPI_SLOT on; they come and go (vgic_new.lpi). Devices, translations and collections
+  of the ITS have pools of the same kind (vgic_new.its_tables).
+- Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
 """
 
 from typing import Any
@@ -31,7 +34,6 @@ NOBODY = -1
 NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
 FIRST_LPI_SLOT = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
-SLOTS = FIRST_LPI_SLOT + MAX_LPIS
 NOTHING = 0
 """No device, translation or collection: an index into the ITS's pools, which are used from 1 on."""
 MAX_DEVICES = 256
@@ -79,7 +81,7 @@ IRQ = np.dtype(
 LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
 `mpidr`: GICv3's IROUTER, 24 bits."""
 
-CPU = np.dtype(
+VCPU = np.dtype(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -92,8 +94,8 @@ CPU = np.dtype(
     align=True,
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
-flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would cost as much as
-the sort of a short list."""
+flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would
+cost as much as the sort of a short list."""
 
 LPI = np.dtype([("refcount", np.int32), ("next", np.int32), ("prev", np.int32)], align=True)
 """What an LPI's slot has in addition: references, and the slots of its neighbours on the VM's list of LPIs. The chain
@@ -136,9 +138,6 @@ VGIC_ITS = np.dtype(
     [
         ("lock", np.int32),
         ("enabled", np.int32),
-        ("cbaser", np.uint64),
-        ("creadr", np.uint64),
-        ("cwriter", np.uint64),
         ("baser", np.uint64, (2,)),
         ("devices", POOL),
         ("collections", POOL),
@@ -149,29 +148,42 @@ VGIC_ITS = np.dtype(
     ],
     align=True,
 )
-"""The ITS: its registers (BASER0: devices, BASER1: collections), its lists, and the pools behind those."""
+"""The ITS: GITS_CTLR.Enabled, its table registers (BASER0: devices, BASER1: collections), its lists, and the pools that
+their entries come from."""
 
-MUTEX = np.dtype([("lock", np.int32)], align=True)
+ITS_QUEUE = np.dtype(
+    [("lock", np.int32), ("cbaser", np.uint64), ("creadr", np.uint64), ("cwriter", np.uint64)], align=True
+)
+"""The command queue of the ITS: its registers and their lock."""
 
-VM = vm_dtype(
-    "new",
-    [
+
+def _fields(slots: int) -> list[tuple[Any, ...]]:
+    return [
         ("enabled", np.int64),
         ("propbaser", np.uint64),
-        ("cpu", CPU, (MAX_VCPUS,)),
-        ("irq", IRQ, (SLOTS,)),
+        ("vcpu", VCPU, (MAX_VCPUS,)),
+        ("irq", IRQ, (slots,)),
+    ]
+
+
+VM = vm_dtype("new", _fields(FIRST_LPI_SLOT))
+"""The state of one VM; `enabled`: the distributor's enable bit."""
+VM_WITH_ITS = vm_dtype(
+    "new",
+    [
+        *_fields(FIRST_LPI_SLOT + MAX_LPIS),
         ("lpi_list", LPI_LIST),
         ("lpi", LPI, (MAX_LPIS,)),
-        ("its_command", MUTEX),
+        ("its_queue", ITS_QUEUE),
         ("vgic_its", VGIC_ITS),
     ],
+    its=True,
 )
-"""The state of one VM; `enabled`: the distributor's enable bit; `lpi`: of the slots from FIRST_LPI_SLOT on;
-`its_command`: the lock of the command queue."""
+"""The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""
 
 
 def initialise(vm: Any) -> None:
-    """Put a zeroed VM record (dtype VM, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+    """Put a zeroed VM record, configuration filled in, into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
     vcpus = int(vm.vcpus)
     shared = vm.irq[FIRST_SPI:MAX_IRQS]
     shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
@@ -186,7 +198,7 @@ def initialise(vm: Any) -> None:
         private["targets"] = 1 << np.arange(vcpus)[:, np.newaxis]
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
-    vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    vm.vcpu["pendbaser"][:vcpus] = PENDBASER_RESET
     if vm.its:
         vm.propbaser = PROPBASER_RESET
         vm.vgic_its.baser[:] = BASER_RESET
@@ -196,7 +208,7 @@ def initialise(vm: Any) -> None:
 
 def reset(vm: Any) -> None:
     """Put a used VM record back into its reset state, keeping the configuration."""
-    for name in VM.names or ():
+    for name in vm.dtype.names or ():
         if name in ("gic", "vcpus", "irqs", "lrs", "its", "ram"):
             continue
         field = vm[name]
@@ -289,13 +301,13 @@ def lock_irq_to_write(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def lock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the lock of the ap_list of `vcpu`."""
-    locks.acquire(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.acquire(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit
 def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Release the lock of the ap_list of `vcpu`."""
-    locks.release(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.release(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesign's state in words, for explanations; and the names of the places where the kernel would die."""
+"""The state of a redesigned VGIC in words, for explanations; and the place where the kernel would die.
+
+Models: nothing that runs; it names fields as Linux 4.8.17 does.
+
+Lock order: none taken; nothing else runs the model meanwhile.
+
+Rules:
+- Only what differs from rest is shown.
+"""
 
 from typing import Any
 
@@ -78,7 +86,7 @@ def snapshot(vm: Any) -> dict[str, str]:
             if not _at_rest(irq) or irq["enabled"] != (intid < SGIS):
                 view[f"vCPU {vcpu} INTID {intid}"] = " ".join(_irq_words(gic, irq))
         entries = []
-        slot = int(vm.cpu[vcpu]["head"])
+        slot = int(vm.vcpu[vcpu]["head"])
         while slot != NO_SLOT:
             entries.append(str(int(vm.irq[slot]["intid"])))
             slot = int(vm.irq[slot]["next"])

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Single bits and 32-bit register words of the interrupt bitmaps.
 
-Models vgic_bitmap_get_irq_val, vgic_bitmap_set_irq_val and vgic_bitmap_get_reg (virt/kvm/arm/vgic.c, Linux 4.4) and
-their one-line users. INTIDs below 32 live in the vCPU's private word, the others in the shared words.
+Models: vgic_bitmap_get_irq_val, vgic_bitmap_set_irq_val, vgic_bitmap_get_reg and their one-line users
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
 
-All functions need the distributor lock. `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- INTIDs below 32 are in the vCPU's private word, the others in the shared words.
+- `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
 """
 
 from typing import Any
 
 from kvmarm import events
+from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.jit import U64, jit
 from vgic_old.state import CONFIG, PRIVATE_MASK
 
@@ -18,31 +23,31 @@ from vgic_old.state import CONFIG, PRIVATE_MASK
 def test_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return whether the bit of `intid` (int64, as `vcpu` sees it) is set in `bitmap`."""
     events.count(observer, events.BIT_TEST, 1)
-    if intid < 32:
+    if intid < PRIVATE_IRQS:
         word = vm.vcpu[vcpu].private[bitmap]
         return (word >> U64(intid)) & U64(1) != U64(0)
-    word = vm.shared[bitmap, (intid - 32) >> 6]
-    return (word >> U64(intid - 32 & 63)) & U64(1) != U64(0)
+    word = vm.shared[bitmap, (intid - FIRST_SPI) >> 6]
+    return (word >> U64(intid - FIRST_SPI & 63)) & U64(1) != U64(0)
 
 
 @jit
 def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """Set the bit of `intid` in `bitmap`."""
     events.count(observer, events.BIT_WRITE, 1)
-    if intid < 32:
+    if intid < PRIVATE_IRQS:
         vm.vcpu[vcpu].private[bitmap] |= U64(1) << U64(intid)
     else:
-        vm.shared[bitmap, (intid - 32) >> 6] |= U64(1) << U64(intid - 32 & 63)
+        vm.shared[bitmap, (intid - FIRST_SPI) >> 6] |= U64(1) << U64(intid - FIRST_SPI & 63)
 
 
 @jit
 def clear_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """Clear the bit of `intid` in `bitmap`."""
     events.count(observer, events.BIT_WRITE, 1)
-    if intid < 32:
+    if intid < PRIVATE_IRQS:
         vm.vcpu[vcpu].private[bitmap] &= ~(U64(1) << U64(intid))
     else:
-        vm.shared[bitmap, (intid - 32) >> 6] &= ~(U64(1) << U64(intid - 32 & 63))
+        vm.shared[bitmap, (intid - FIRST_SPI) >> 6] &= ~(U64(1) << U64(intid - FIRST_SPI & 63))
 
 
 @jit
@@ -50,10 +55,10 @@ def mark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """Set the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_set): the cache, not the distributor."""
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
-    if intid < 32:
+    if intid < PRIVATE_IRQS:
         cpu.pending_private |= U64(1) << U64(intid)
     else:
-        cpu.pending_shared[(intid - 32) >> 6] |= U64(1) << U64(intid - 32 & 63)
+        cpu.pending_shared[(intid - FIRST_SPI) >> 6] |= U64(1) << U64(intid - FIRST_SPI & 63)
 
 
 @jit
@@ -61,10 +66,10 @@ def unmark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """Clear the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_clear)."""
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
-    if intid < 32:
+    if intid < PRIVATE_IRQS:
         cpu.pending_private &= ~(U64(1) << U64(intid))
     else:
-        cpu.pending_shared[(intid - 32) >> 6] &= ~(U64(1) << U64(intid - 32 & 63))
+        cpu.pending_shared[(intid - FIRST_SPI) >> 6] &= ~(U64(1) << U64(intid - FIRST_SPI & 63))
 
 
 @jit

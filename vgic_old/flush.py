@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Before the guest is entered: move what is deliverable into list registers.
+"""Flush: before the guest is entered, move what is deliverable into list registers.
 
-Models __kvm_vgic_flush_hwstate, vgic_queue_sgi, vgic_queue_hwirq, vgic_queue_irq and vgic_queue_irq_to_lr
-(virt/kvm/arm/vgic.c; vgic_v2_queue_sgi and vgic_v3_queue_sgi in vgic-v2-emul.c, vgic-v3-emul.c; Linux 4.4).
+Models: __kvm_vgic_flush_hwstate, vgic_queue_sgi, vgic_queue_hwirq, vgic_queue_irq and vgic_queue_irq_to_lr
+(virt/kvm/arm/vgic.c), vgic_v2_queue_sgi (vgic-v2-emul.c) and vgic_v3_queue_sgi (vgic-v3-emul.c), Linux 4.4.177.
+
+Lock order: `flush` takes the distributor lock and holds it throughout; every other function runs under it.
 
 Rules:
-- The distributor lock is held throughout.
-- Candidates are a snapshot of the caches, taken first; they are tried in the order of INTIDs, priorities play no part.
-- Every candidate is tried even when all list registers are taken; one that finds no room sets the underflow interrupt
+- Candidates are a snapshot of the caches, taken first. They are tried in the order of INTIDs; priorities play no part.
+- Every candidate is tried, even when all list registers are taken. One that finds no room sets the underflow interrupt
   and keeps `pending_on_cpu`.
-- A list register that holds the interrupt already is used again and keeps its flags.
+- A list register that already holds the interrupt is used again and keeps its flags.
 """
 
 from typing import Any
@@ -17,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import HCR_UIE, lr_intid
+from kvmarm.gic import FIRST_SPI, HCR_UIE, SGIS
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
 from kvmarm.locks import DIST, acquire, release
+from kvmarm.lr import implemented, lr_intid
 from vgic_old.bitmap import clear_bit, is_edge, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
 from vgic_old.lr import (
     compared_source,
-    implemented,
     new_lr,
     occupied,
     read_lr,
@@ -56,7 +57,7 @@ def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: 
         lr = with_pending(gic, lr)
     if not is_edge(vm, vcpu, intid, observer):
         lr = with_eoi(gic, lr)
-    if intid >= 16:
+    if intid >= SGIS:
         pintid = search(vm, vcpu, intid, observer)
         if pintid >= 0:
             lr = with_physical(gic, lr, pintid)
@@ -167,7 +168,7 @@ def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
         else:
             events.count(observer, events.WORD_SCAN, 1)
             word = cpu.candidate_shared[index]
-            first = 32 + 64 * np.int64(index)
+            first = FIRST_SPI + 64 * np.int64(index)
         if word != U64_0 and _queue_word(vm, vcpu, word, first, observer):
             overflow = True
     return overflow

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A device drives its interrupt line.
+"""Injection: a device or a timer drives an interrupt line.
 
-Models kvm_vgic_inject_irq, kvm_vgic_inject_mapped_irq and vgic_update_irq_pending (virt/kvm/arm/vgic.c, Linux 4.4).
+Models: kvm_vgic_inject_irq, kvm_vgic_inject_mapped_irq and vgic_update_irq_pending (virt/kvm/arm/vgic.c), Linux
+4.4.177.
+
+Lock order: the distributor lock, for the change of state; the kick comes after its release.
 
 Rules:
 - An edge counts only when the interrupt is not pending yet, a level only when it changes.
 - An accepted rising line goes straight into the target's cache: nothing here looks at the distributor's enable.
 - Lowering a level takes the interrupt back from the caches, never from a list register.
-- The kick comes after the lock is released.
 """
 
 from typing import Any
@@ -15,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import FIRST_RESERVED
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
 from kvmarm.locks import DIST, acquire, release
 from kvmarm.state import kick
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
-from vgic_old.state import ENABLED, LEVEL, NOWHERE, PENDING, QUEUED, SOFT_PENDING
+from vgic_old.state import ENABLED, LEVEL, NOBODY, PENDING, QUEUED, SOFT_PENDING
 from vgic_old.update import clear_pending_on_cpu_if_none
 
 
@@ -48,9 +50,9 @@ def _accept(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
         return np.int64(-1)
     target = np.int64(vcpu)
     deliverable = True
-    if intid >= 32:
-        target = np.int64(vm.spi_cpu[intid - 32])
-        if target == NOWHERE:
+    if intid >= FIRST_SPI:
+        target = np.int64(vm.spi_cpu[intid - FIRST_SPI])
+        if target == NOBODY:
             target = np.int64(0)
             deliverable = False
     if level == 0:

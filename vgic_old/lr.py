@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The list registers of the software image, as the legacy VGIC reads and writes them.
 
-Models vgic_v2_get_lr/set_lr and vgic_v3_get_lr/set_lr with their sync_lr_elrsr (virt/kvm/arm/vgic-v2.c, vgic-v3.c,
-Linux 4.4). The original decodes a register into a struct and encodes it again; here the raw register (uint64, the
-architecture's layout) stays as it is and its fields are tested and changed in place, which comes to the same.
+Models: vgic_v2_get_lr, vgic_v2_set_lr, vgic_v3_get_lr and vgic_v3_set_lr with their sync_lr_elrsr
+(virt/kvm/arm/vgic-v2.c, vgic-v3.c), Linux 4.4.177.
 
-Rules: every write keeps ELRSR of the image in step (bit set when the written state is inactive). Priority is always 0
-and GICv3 registers are always Group 1.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
+
+Rules:
+- The original decodes a register into a struct and encodes it again. Here the raw register (uint64) stays as it is and
+  its fields are tested and changed in place, which gives the same.
+- Every write keeps ELRSR of the image in step: its bit is set when the written state is inactive.
+- Priority is always 0 and GICv3 registers are always Group 1.
 """
 
 from typing import Any
@@ -15,7 +19,12 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import (
+    LR_INACTIVE,
+    LR_PHYSICAL_MASK,
+    LR_SOURCE_MASK,
+    SGIS,
     V2_LR_ACTIVE,
+    V2_LR_CPUID_SHIFT,
     V2_LR_EOI,
     V2_LR_HW,
     V2_LR_INTID_MASK,
@@ -28,10 +37,9 @@ from kvmarm.gic import (
     V3_LR_INTID_MASK,
     V3_LR_PENDING,
     V3_LR_PHYSICAL_SHIFT,
-    lr_intid,
-    lr_state,
 )
 from kvmarm.jit import U64, U64_0, U64_1, jit
+from kvmarm.lr import implemented, lr_intid, lr_state
 
 
 @jit
@@ -50,16 +58,10 @@ def write_lr(vm: Any, vcpu: Any, index: Any, lr: Any, observer: Any) -> None:
     image = vm.image[vcpu]
     image.lr[index] = lr
     bit = U64_1 << U64(index)
-    if lr_state(vm.gic, lr) == 0:
+    if lr_state(vm.gic, lr) == LR_INACTIVE:
         image.elrsr |= bit
     else:
         image.elrsr &= ~bit
-
-
-@jit
-def implemented(vm: Any) -> Any:
-    """Return a uint64 with a bit for every list register there is."""
-    return ~U64_0 >> U64(64 - vm.lrs)
 
 
 @jit
@@ -72,7 +74,7 @@ def occupied(vm: Any, vcpu: Any) -> Any:
 def new_lr(gic: Any, intid: Any, source: Any) -> Any:
     """Return a raw list register (uint64) of `intid` without state; `source`: the sending vCPU of a GICv2 SGI, or 0."""
     if gic == 2:
-        return U64(intid | source << V2_LR_PHYSICAL_SHIFT)
+        return U64(intid | source << V2_LR_CPUID_SHIFT)
     return U64(V3_LR_GROUP1) | U64(intid)
 
 
@@ -98,8 +100,8 @@ def with_eoi(gic: Any, lr: Any) -> Any:
 def with_physical(gic: Any, lr: Any, pintid: Any) -> Any:
     """Return the register forwarding physical interrupt `pintid` (int64): HW set, no EOI request."""
     if gic == 2:
-        return lr & ~U64(0x3FF << V2_LR_PHYSICAL_SHIFT) | U64(V2_LR_HW) | U64(pintid << V2_LR_PHYSICAL_SHIFT)
-    return lr & ~U64(0x3FF << V3_LR_PHYSICAL_SHIFT) | U64(V3_LR_HW) | U64(pintid << V3_LR_PHYSICAL_SHIFT)
+        return lr & ~U64(LR_PHYSICAL_MASK << V2_LR_PHYSICAL_SHIFT) | U64(V2_LR_HW) | U64(pintid << V2_LR_PHYSICAL_SHIFT)
+    return lr & ~U64(LR_PHYSICAL_MASK << V3_LR_PHYSICAL_SHIFT) | U64(V3_LR_HW) | U64(pintid << V3_LR_PHYSICAL_SHIFT)
 
 
 @jit
@@ -107,8 +109,8 @@ def emptied(gic: Any, lr: Any) -> Any:
     """Return what is left of a register that is freed: INTID, and the SGI's source or the group."""
     if gic == 2:
         intid = lr & U64(V2_LR_INTID_MASK)
-        if intid < U64(16):
-            return lr & U64(V2_LR_INTID_MASK | 7 << V2_LR_PHYSICAL_SHIFT)
+        if intid < U64(SGIS):
+            return lr & U64(V2_LR_INTID_MASK | LR_SOURCE_MASK << V2_LR_PHYSICAL_SHIFT)
         return intid
     return lr & U64(V3_LR_INTID_MASK | V3_LR_GROUP1)
 
@@ -132,9 +134,9 @@ def compared_source(gic: Any, lr: Any) -> Any:
     Its decoded source shares storage with the physical INTID: a forwarded interrupt shows the low 3 bits of that.
     """
     if gic == 2:
-        if lr & U64(V2_LR_HW) == U64_0 and lr_intid(gic, lr) >= 16:
+        if lr & U64(V2_LR_HW) == U64_0 and lr_intid(gic, lr) >= SGIS:
             return np.int64(0)
-        return np.int64((lr >> U64(V2_LR_PHYSICAL_SHIFT)) & U64(7))
+        return np.int64((lr >> U64(V2_LR_PHYSICAL_SHIFT)) & U64(LR_SOURCE_MASK))
     if lr & U64(V3_LR_HW) == U64_0:
         return np.int64(0)
-    return np.int64((lr >> U64(V3_LR_PHYSICAL_SHIFT)) & U64(7))
+    return np.int64((lr >> U64(V3_LR_PHYSICAL_SHIFT)) & U64(LR_SOURCE_MASK))

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trapped guest load or store: find the frame, the range and the handler, and do the access under the lock.
+"""A trapped guest load or store: find the frame, the range and the handler, and do the access.
 
-Models vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c,
-Linux 4.4) and the search of the I/O bus before them (kvm_io_bus_get_first_dev, virt/kvm/kvm_main.c).
+Models: vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c), and
+the search of the I/O bus before them, kvm_io_bus_get_first_dev (virt/kvm/kvm_main.c), Linux 4.4.177.
+
+Lock order: the distributor lock, for the access; it is released before any vCPU is kicked.
 
 Rules:
-- The first range of the frame's table that holds the whole access takes it; none: not handled, and no lock taken.
-- The INTID is checked once, for the start of the access: beyond the VM's, it reads as zero and ignores writes.
+- The first range of the frame's table that holds the whole access takes it. Without one the access is not handled, and
+  no lock is taken.
+- The INTID is checked once, for the start of the access. Beyond the VM's INTIDs, reads give zero and writes are
+  ignored.
 - 8 bytes are two accesses of 4, the upper half first.
-- The lock is released before anyone is kicked.
 """
 
 from typing import Any

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The register handlers that GICv2's distributor and GICv3's distributor and redistributors share.
 
-Models vgic_reg_access, vgic_handle_enable_reg, vgic_handle_set_pending_reg, vgic_handle_clear_pending_reg,
+Models: vgic_reg_access, vgic_handle_enable_reg, vgic_handle_set_pending_reg, vgic_handle_clear_pending_reg,
 vgic_handle_set_active_reg, vgic_handle_clear_active_reg, vgic_handle_cfg_reg and vgic_retire_disabled_irqs
-(virt/kvm/arm/vgic.c, Linux 4.4).
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
+
+Lock order: the caller holds the distributor lock, in every function.
 
 Rules:
-- A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it. A write handler
-  gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their place in the
-  word. It returns whether it updated state:
-  then the dispatcher recomputes the caches (the original does so at the end of each such handler) and kicks.
+- A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it.
+- A write handler gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their
+  place in the word.
+- It returns whether it updated state. Then the dispatcher recomputes the caches (the original does so at the end of
+  each such handler) and kicks.
 - `owner` is the vCPU whose private interrupts an offset below 32 INTIDs means.
-- All of it under the distributor lock. No handler looks into a list register but the one of ICENABLER.
+- Only the handler of ICENABLER looks into list registers.
 """
 
 from typing import Any
@@ -19,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import lr_intid
+from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
+from kvmarm.lr import lr_intid
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
 from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
 from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, QUEUED, SGI_MASK, SOFT_PENDING
@@ -116,7 +120,7 @@ def read_priority(vm: Any, owner: Any, offset: Any, observer: Any) -> Any:
     word = U64_0
     for index in range(4):
         intid = first + index
-        byte = vm.vcpu[owner].priority[intid] if intid < 32 else vm.spi_priority[intid - 32]
+        byte = vm.vcpu[owner].priority[intid] if intid < PRIVATE_IRQS else vm.spi_priority[intid - FIRST_SPI]
         word |= U64(byte) << U64(8 * index)
     return word
 
@@ -132,10 +136,10 @@ def write_priority(vm: Any, owner: Any, offset: Any, data: Any, field: Any, obse
             continue
         intid = first + index
         byte = np.int64((data >> shift) & U64(0xFF))
-        if intid < 32:
+        if intid < PRIVATE_IRQS:
             vm.vcpu[owner].priority[intid] = byte
         else:
-            vm.spi_priority[intid - 32] = byte
+            vm.spi_priority[intid - FIRST_SPI] = byte
 
 
 @jit

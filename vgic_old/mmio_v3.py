@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GICv3: range tables of distributor and redistributor, and the registers that GICv2 does not have in this form.
 
-Models virt/kvm/arm/vgic-v3-emul.c, Linux 4.4. Handler conventions: vgic_old.mmio_common.
+Models: virt/kvm/arm/vgic-v3-emul.c, Linux 4.4.177.
 
-Rules: a redistributor's registers act on its own vCPU, whoever accesses them. Affinity routing and one security state
-are fixed (ARE, DS).
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- A redistributor's registers act on its own vCPU, whoever accesses them. Handler conventions: vgic_old.mmio_common.
+- Affinity routing and one security state are fixed (ARE, DS).
 """
 
 from typing import Any
@@ -13,8 +16,9 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET
+from kvmarm.jit import U64, U64_0, bit_of, jit
+from kvmarm.mpidr import vcpu_affinity
 from vgic_old.mmio_common import (
     CTLR,
     ICACTIVER,
@@ -32,8 +36,7 @@ from vgic_old.mmio_common import (
     RAZ_WI,
     TYPER,
 )
-from vgic_old.state import NOWHERE, PRIVATE_MASK
-from vgic_old.update import bit_of
+from vgic_old.state import NOBODY, PRIVATE_MASK
 
 DISTRIBUTOR_RANGES = np.array(
     [
@@ -129,7 +132,7 @@ def _write_route(vm: Any, offset: Any, data: Any, field: Any, observer: Any) -> 
         vm.spi_cpu[spi] = new
         vm.vcpu[new].spi_target[spi >> 6] |= bit
     else:
-        vm.spi_cpu[spi] = NOWHERE
+        vm.spi_cpu[spi] = NOBODY
     return True
 
 

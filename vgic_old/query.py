@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a vCPU has something to take.
+"""Whether a vCPU has something to take, asked when it blocks and when it may be kicked out of WFI.
 
-Models kvm_vgic_vcpu_pending_irq (virt/kvm/arm/vgic.c, Linux 4.4): one bit of the VM, without the lock. It may be stale:
-a change by MMIO sets it but does not clear it.
+Models: kvm_vgic_vcpu_pending_irq (virt/kvm/arm/vgic.c), Linux 4.4.177.
+
+Lock order: none taken; the answer is one bit of the VM.
+
+Rules:
+- The bit may be stale: a change by MMIO sets it but does not clear it.
 """
 
 from typing import Any

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of one VM's legacy VGIC: seven interrupt bitmaps under one lock, and each vCPU's caches of them.
+"""The legacy VGIC's state: seven interrupt bitmaps under one lock, and each vCPU's caches of them.
 
-Models struct vgic_dist and struct vgic_cpu of include/kvm/arm_vgic.h and what vgic_init, vgic_v2_init_model and
-vgic_v3_init_model (virt/kvm/arm/vgic.c, vgic-v2-emul.c, vgic-v3-emul.c, Linux 4.4) leave in them.
+Models: struct vgic_dist and struct vgic_cpu (include/kvm/arm_vgic.h), and what vgic_init, vgic_v2_init_model and
+vgic_v3_init_model (virt/kvm/arm/vgic.c, vgic-v2-emul.c, vgic-v3-emul.c) leave in them, Linux 4.4.177.
+
+Lock order: the distributor lock (`lock` of the VM record) and the physmap lock (of the forwarding lists), never one
+inside the other. Everything is under the distributor lock except the forwarding lists, the "on CPU" bytes and the
+software images.
 
 Rules:
-- Everything but the forwarding lists, the per-vCPU "on CPU" bytes and the software images is under the distributor
-  lock (the VM record's `lock`). The forwarding lists have a lock of their own for changes; searches take none.
-- The shared words hold SPIs only: SPI n is bit (n - 32) % 64 of word (n - 32) // 64. A private word has 32 bits used.
+- The shared words hold SPIs only: SPI n is bit (n - 32) % 64 of word (n - 32) // 64. A private word uses 32 bits.
 - The original's `pending_on_cpu` and `active_on_cpu` are bitmaps changed by atomic bit operations, in part without the
-  lock. Here they are a byte a vCPU, so that a plain store is atomic too.
+  lock. Here each is one byte per vCPU, so that a plain store is atomic too.
 """
 
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_SPIS, MAX_VCPUS
-from kvmarm.gic import HCR_EN
+from kvmarm.gic import FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import U64, jit
 from kvmarm.state import vm_dtype
 
@@ -31,10 +33,10 @@ BITMAP_NAMES = ("enabled", "level", "pending", "soft_pend", "queued", "active", 
 SHARED_WORDS = MAX_SPIS // 64 + 1
 PRIVATE_MASK = 0xFFFFFFFF
 SGI_MASK = 0xFFFF
-NOWHERE = -1
+NOBODY = -1
 """`spi_cpu` of an SPI whose affinity names no vCPU (0xff in the original, whose vCPU numbers are bytes)."""
 
-MAX_PRIVATE_MAPS = 16
+MAX_PRIVATE_MAPS = PRIVATE_IRQS - SGIS
 """Forwarded private interrupts of a vCPU: at most its PPIs."""
 
 VCPU = np.dtype(
@@ -47,8 +49,8 @@ VCPU = np.dtype(
         ("active_shared", np.uint64, (SHARED_WORDS,)),
         ("candidate_shared", np.uint64, (SHARED_WORDS,)),
         ("spi_target", np.uint64, (SHARED_WORDS,)),
-        ("priority", np.uint8, (32,)),
-        ("sgi_sources", np.uint8, (16,)),
+        ("priority", np.uint8, (PRIVATE_IRQS,)),
+        ("sgi_sources", np.uint8, (SGIS,)),
         ("map_count", np.int64),
         ("map_vintid", np.int16, (MAX_PRIVATE_MAPS,)),
         ("map_pintid", np.int16, (MAX_PRIVATE_MAPS,)),
@@ -87,14 +89,14 @@ VM = vm_dtype(
     ],
 )
 """The VM record. `lock`: the distributor lock; `enabled`: the distributor's one enable flag (0 or 1); `words`: how many
-shared words the SPIs of this VM need; `shared`: the SPIs' bits of the seven bitmaps; `spi_cpu`: target vCPU or NOWHERE;
+shared words the SPIs of this VM need; `shared`: the SPIs' bits of the seven bitmaps; `spi_cpu`: target vCPU or NOBODY;
 `spi_mpidr`: affinity as written, Aff2.Aff1.Aff0 (GICv3)."""
 
 
 @jit
 def initialise(vm: Any) -> None:
     """Put a zeroed record with its configuration filled in into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
-    spis = vm.irqs - 32
+    spis = vm.irqs - FIRST_SPI
     vm.words = (spis + 63) // 64
     for index in range(vm.vcpus):
         cpu = vm.vcpu[index]

@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""After the guest has been left: take back what it finished.
+"""Sync: after the guest has been left, take back what it finished.
 
-Models __kvm_vgic_sync_hwstate, vgic_process_maintenance, vgic_sync_hwirq and process_queued_irq
-(virt/kvm/arm/vgic.c, Linux 4.4).
+Models: __kvm_vgic_sync_hwstate, vgic_process_maintenance, vgic_sync_hwirq and process_queued_irq (virt/kvm/arm/vgic.c),
+Linux 4.4.177.
+
+Lock order: the distributor lock, taken once for each list register that is retired, not for the sync as a whole.
 
 Rules:
-- Only two kinds of list register are looked into: those in EISR (a level interrupt that the guest EOIed), and those
-  with HW set that are not active — which takes a forwarded interrupt that was never acknowledged back out, too.
-- The lock is taken once for each such register, not for the sync as a whole.
-- A level interrupt whose line is still high is marked in this vCPU's cache again, whoever it is routed to by now.
+- Only two kinds of list register are looked into. The first kind is in EISR: a level interrupt that the guest EOIed.
+- The second kind has HW set and is not active. This takes a forwarded interrupt that was never acknowledged back out,
+  too.
+- A level interrupt whose line is still high is marked in this vCPU's cache again, whichever vCPU it is routed to by
+  now.
 - An edge interrupt that asked for a maintenance interrupt (configured edge while in a list register) kills the host.
 """
 
 from typing import Any
 
 from kvmarm import events
-from kvmarm.gic import HCR_UIE, MISR_EOI, MISR_U, lr_intid, lr_is_hw
+from kvmarm.gic import HCR_UIE, MISR_EOI, MISR_U
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
 from kvmarm.locks import DIST, acquire, release
+from kvmarm.lr import lr_intid, lr_is_hw
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, test_bit, unmark_deliverable
 from vgic_old.lr import emptied, is_active, occupied, read_lr, write_lr
 from vgic_old.state import LEVEL, PENDING, QUEUED, SOFT_PENDING

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The legacy design's two caches: which interrupts are deliverable to each vCPU, and which are active there.
 
-Models compute_pending_for_cpu, compute_active_for_cpu, vgic_update_state and vgic_kick_vcpus (virt/kvm/arm/vgic.c,
-Linux 4.4).
+Models: compute_pending_for_cpu, compute_active_for_cpu, vgic_update_state and vgic_kick_vcpus (virt/kvm/arm/vgic.c),
+Linux 4.4.177.
+
+Lock order: the caller holds the distributor lock, except in `kick_vcpus`, which runs after its release.
 
 Rules:
 - The caches are recomputed from the bitmaps, never adjusted: every change by MMIO costs a pass over all SPI words of
   all vCPUs.
 - `pending_on_cpu` is only set here. It is cleared by a flush that found room for everything and by whoever finds that
   nothing is left (vgic_old.inject, vgic_old.sync).
-- Both need the distributor lock; `kick_vcpus` runs after it is released.
 """
 
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import U64, U64_0, jit, jit_inlined
+from kvmarm.jit import U64_0, jit, jit_inlined
 from kvmarm.state import kick
 from vgic_old.state import ACTIVE, ENABLED, PENDING
 
@@ -116,9 +117,3 @@ def clear_pending_on_cpu_if_none(vm: Any, vcpu: Any, observer: Any) -> None:
     if not compute_pending(vm, vcpu, observer):
         events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 0
-
-
-@jit
-def bit_of(index: Any) -> Any:
-    """Return a uint64 with bit `index` (0..63) set."""
-    return U64(1) << U64(index)

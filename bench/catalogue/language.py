@@ -30,6 +30,7 @@ import numpy as np
 from kvmarm import gic as arch
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.mpidr import vcpu_affinity
 from kvmarm.trace import KIND_NAMES, OP, LineError, parse_line
 
 LEVEL_SPI = 33
@@ -114,7 +115,7 @@ def _sgi(config: VmConfig, sender: int, intid: int, target: str) -> str:
 def _route(config: VmConfig, intid: int, target: int, vcpu: int) -> str:
     if config.gic == 2:
         return f"mmio_w {vcpu} d {0x800 + intid:#x} 1 {1 << target:#x}"
-    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(arch.vcpu_affinity(target)):#x}"
+    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(vcpu_affinity(target)):#x}"
 
 
 def translate(line: str, config: VmConfig) -> str:

@@ -375,7 +375,7 @@ def run_to_locks(trace: Trace, design: Design) -> str:
 
 def results_of(config: VmConfig, lines: list[str], design: Design) -> Iterator[dict[str, str]]:
     """Yield a dict (field -> text, `kicks` included) an operation for trace lines; for tests and explanations."""
-    from kvmarm.trace import parse_trace
+    from kvmarm.trace_read import parse_trace
 
     trace = parse_trace(os.linesep.join([f"config {config}", *lines]).encode(), name="lines")
     for line in run_to_text(trace, design).splitlines():

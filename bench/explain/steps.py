@@ -15,11 +15,13 @@ import numpy as np
 from bench.engine.result_text import result_fields
 from bench.engine.runner import BUG, DONE, TraceRun, run_ops
 from kvmarm import gic as arch
+from kvmarm import lr as lr_fields
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names, event_texts
 from kvmarm.locks import lock_name
-from kvmarm.trace import FLUSH, INJECT, INJECTM, MMIO_R, MMIO_W, SGI1R, SYNC, Trace, format_op, read_trace
+from kvmarm.trace import FLUSH, INJECT, INJECTM, MMIO_R, MMIO_W, SGI1R, SYNC, Trace, format_op
+from kvmarm.trace_read import read_trace
 
 LR_STATES = ("empty", "pending", "active", "pending and active")
 
@@ -56,15 +58,15 @@ class Step:
 def describe_lr(gic: int, lr: int) -> str:
     """Return a raw list register in words, for example `INTID 34 pending, priority 0xa0, EOI maintenance`."""
     raw = np.uint64(lr)
-    state = LR_STATES[int(arch.lr_state(gic, raw))]
-    words = f"INTID {int(arch.lr_intid(gic, raw))} {state}"
-    intid = int(arch.lr_intid(gic, raw))
-    if gic == 2 and intid < arch.SGIS and not arch.lr_is_hw(gic, raw):
+    state = LR_STATES[int(lr_fields.lr_state(gic, raw))]
+    words = f"INTID {int(lr_fields.lr_intid(gic, raw))} {state}"
+    intid = int(lr_fields.lr_intid(gic, raw))
+    if gic == 2 and intid < arch.SGIS and not lr_fields.lr_is_hw(gic, raw):
         words += f" from vCPU {int(raw) >> arch.V2_LR_CPUID_SHIFT & 7}"
-    words += f", priority {int(arch.lr_priority(gic, raw)):#x}"
-    if arch.lr_is_hw(gic, raw):
-        words += f", forwards physical INTID {int(arch.lr_physical(gic, raw))}"
-    if arch.lr_has_eoi(gic, raw):
+    words += f", priority {int(lr_fields.lr_priority(gic, raw)):#x}"
+    if lr_fields.lr_is_hw(gic, raw):
+        words += f", forwards physical INTID {int(lr_fields.lr_physical(gic, raw))}"
+    if lr_fields.lr_has_eoi(gic, raw):
         words += ", EOI maintenance"
     return words
 
@@ -137,7 +139,7 @@ class _Stepper:
         loaded = []
         if kind in (FLUSH, SYNC) and fields:
             for number, lr in enumerate(run.result.lr[: vm.lrs]):
-                if int(arch.lr_state(int(vm.gic), lr)):
+                if int(lr_fields.lr_state(int(vm.gic), lr)):
                     loaded.append(f"LR{number}: {describe_lr(int(vm.gic), int(lr))}")
         counts = {name: int(n) for name, n in zip(event_names(), run.counts[index], strict=True) if n}
         return DesignStep(

@@ -14,6 +14,7 @@ from bench.gate import revisions
 from bench.gate.interleave import interleave
 from bench.results.store import Results
 from kvmarm.errors import UsageError
+from kvmarm.jit import cache_root
 from vgic_bench.progress import progress_over
 
 Say = Callable[[str], None]
@@ -29,8 +30,6 @@ def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -
     Revisions are put beside the compiled code and go like it, when nothing used them for two weeks; environments of
     their own (`isolated`) are removed at the end.
     """
-    from kvmarm.jit import cache_root
-
     with tempfile.TemporaryDirectory(prefix="vgic-bench-gate-") as name:
         scratch = Path(name)
         trees = [revisions.export(root, against, cache_root())]

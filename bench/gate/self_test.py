@@ -23,14 +23,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.catalogue.catalogue import load_catalogue, select
 from bench.gate.budget import Budget
 from bench.gate.interleave import interleave
 from bench.gate.judge import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED, judge
+from bench.gate.self_test_worker import SHAPE
 from bench.meters import compile as warm
+from bench.meters.time_processes import CALLS, time_processes
 from bench.results.meta import new_meta
 from bench.results.schema import frame
 from bench.results.store import Results
+from bench.studies.options import check_patterns
 from bench.system.processes import module_command
+from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from vgic_bench.progress import progress_over
 
@@ -88,11 +93,6 @@ def count_in_process(transitions: Sequence[str], designs: Sequence[str], lock_mo
 
 def time_in_process(transitions: Sequence[str], designs: Sequence[str], turn: int) -> Results:
     """Time transitions in a fresh process; `turn` only sets the order within it."""
-    from bench.catalogue.catalogue import load_catalogue
-    from bench.gate.self_test_worker import SHAPE
-    from bench.meters.time_processes import CALLS, time_processes
-    from kvmarm.config import VmConfig
-
     catalogue = load_catalogue()
     place = [(VmConfig(gic=GIC, **SHAPE), 0)]
     order = list(designs) if turn % 2 == 0 else list(designs)[::-1]
@@ -174,8 +174,5 @@ def self_test(
 
 def names_of(text: str) -> list[str]:
     """Return the transitions named in a list with commas. Raises UsageError for one that isn't in the catalogue."""
-    from bench.catalogue.catalogue import load_catalogue, select
-    from bench.studies.options import check_patterns
-
     check_patterns([text])
     return [entry.name for entry in select(load_catalogue(), [text])]

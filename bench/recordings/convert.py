@@ -42,7 +42,8 @@ from bench.recordings.readers.source import Source, with_last
 from bench.recordings.spool import Spool, window
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.trace import Trace, parse_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import parse_trace
 
 DEFAULT_LRS = 4
 OPS = 1 << 16

@@ -19,8 +19,10 @@ from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, new_observer
-from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, lr_intid, lr_state, vcpu_affinity
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
 from kvmarm.jit import U64, jit
+from kvmarm.lr import lr_intid, lr_state
+from kvmarm.mpidr import vcpu_affinity
 from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, OP, SGI1R
 
 KINDS = len(KIND_NAMES)

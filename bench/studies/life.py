@@ -28,7 +28,7 @@ from kvmarm.el2.configuration import Configuration
 from kvmarm.el2.machine import Executed
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
-from kvmarm.gic import lr_has_eoi, lr_is_hw, lr_state
+from kvmarm.lr import lr_has_eoi, lr_is_hw, lr_state
 from kvmarm.platforms import Platform, load_platform, platform_names
 
 PHASES = ("inject", "flush", "enter", "guest", "exit", "sync", "host")

@@ -35,6 +35,7 @@ from bench.results.meta import new_meta, utc_now
 from bench.results.parquet import parquet_source
 from bench.results.schema import frame
 from bench.results.store import Results
+from bench.studies.crossover import crossovers
 from bench.studies.options import check_patterns
 from bench.studies.work_folder import WorkFolder, clear_stale
 from bench.switches.tables import transition_tables
@@ -253,8 +254,6 @@ def run_blocks(plan: Plan, folder: Path, scheduler: str | None, jobs: int, progr
 
 def assemble(plan: Plan, folder: Path) -> Results:
     """Return the results of a sweep whose shards are complete: transitions, events, crossover."""
-    from bench.studies.crossover import crossovers
-
     parts = [pd.read_parquet(parquet_source(_shard(folder, number))) for number in range(len(plan.blocks()))]
     table = pd.concat(parts, ignore_index=True)
     names = list(event_names())

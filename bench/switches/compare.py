@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.switches.listing import compare_groups, run, variants
+from kvmarm.cycles import switch_cost_by_group
 from kvmarm.el2.configuration import Configuration
 from kvmarm.errors import UsageError
+from kvmarm.platforms import load_platform
 from vgic_bench.console import print_table
 
 _NOT_VARIANTS = ("group", "why")
@@ -17,9 +19,6 @@ def comparison(configuration: Configuration, platform: str | None) -> list[dict[
     rows = compare_groups(configuration)
     if platform is None:
         return rows
-    from kvmarm.cycles import switch_cost_by_group
-    from kvmarm.platforms import load_platform
-
     prices = load_platform(platform)
     if configuration.gic != f"v{prices.gic}":
         raise UsageError(f"platform {platform}: has a GICv{prices.gic}; expected --gic v{prices.gic}")

@@ -15,6 +15,7 @@ from bench.switches.listing import variants
 from kvmarm.cycles import priced_counts
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import Configuration, parse_configuration
+from kvmarm.el2.round_trip import encode
 from kvmarm.el2.switch import WorldSwitch, model_of
 from kvmarm.platforms import Platform
 
@@ -147,8 +148,6 @@ def measure(
 
 def _time(configuration: Configuration) -> float:
     """Return nanoseconds a round trip of the compiled model: the least of several samples."""
-    from kvmarm.el2.round_trip import encode
-
     trip = encode(model_of(configuration).programs, configuration)
     trip.run(10)
     best = float("inf")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from bench.recordings.placement.common import G_DIST_ENABLED, G_GIC, G_IRQS, G_VCPUS
-from kvmarm.gic import FIRST_RESERVED, vcpu_affinity
+from kvmarm.gic import FIRST_RESERVED
 from kvmarm.jit import U64, jit
+from kvmarm.mpidr import vcpu_affinity
 
 NOWHERE = 0x7FFF
 """Target of an interrupt that is routed to no vCPU."""
