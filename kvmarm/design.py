@@ -17,9 +17,10 @@ import numpy as np
 
 from kvmarm.built_in import DESIGNS as BUILT_IN
 from kvmarm.config import VmConfig
+from kvmarm.debug import traced
 from kvmarm.errnos import ENODEV
 from kvmarm.errors import UsageError
-from kvmarm.jit import jit
+from kvmarm.jit import DEBUG, jit
 from kvmarm.sources import sources_hash
 from kvmarm.state import its_by_type, new_vm, with_sources
 
@@ -179,7 +180,8 @@ def design_of(vm: Any) -> Design:
 
 def implementation(vm: Any, operation: str) -> Callable[..., Any]:
     """Return the function of `operation` for a VM record; for the interface stubs in plain Python."""
-    return _function(design_of(vm), operation, vm.dtype)
+    function = _function(design_of(vm), operation, vm.dtype)
+    return traced(operation, function) if DEBUG else function
 
 
 def implementation_for_type(vm_type: Any, operation: str) -> Callable[..., Any]:

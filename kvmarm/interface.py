@@ -27,10 +27,10 @@ and mmio_write, and reads its tables by kvmarm.guest_memory.
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
 value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;
 device, event: int64, 32 bits;
-observer: None or a record of kvmarm.events.OBSERVER. rc is 0 or a negative errno; of signal_msi 1 when
-the LPI was made pending, 0 when nothing is mapped.
-Kicks are recorded in the VM record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that the
-design names and returns; whoever runs the model stops there.
+observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None. rc is 0 or a negative errno; of
+signal_msi 1 when the LPI was made pending, 0 when nothing is mapped.
+Kicks are recorded in the caller's record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that
+the design names and returns; whoever runs the model stops there.
 """
 
 from typing import Any

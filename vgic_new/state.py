@@ -25,6 +25,7 @@ from kvmarm import events, locks
 from kvmarm.config import MAX_IRQS, MAX_LPIS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import jit
+from kvmarm.layout import laid_out
 from kvmarm.state import vm_dtype
 
 EDGE = 0
@@ -53,7 +54,11 @@ PROPBASER_RESET = PENDBASER_RESET
 BASER_RESET = (0x1907_0000_0000_0600, 0x1C07_0000_0000_0600)
 """GITS_BASER0 and 1: devices and collections, entries of 8 bytes, pages of 64 KiB."""
 
-IRQ = np.dtype(
+IRQ_BYTES = 88
+"""Size of the kernel's struct vgic_irq: what a walk over many of them loads, and what neighbours share, depends on it.
+Those of one vCPU's private interrupts fill a multiple of SHARING_BYTES."""
+
+IRQ = laid_out(
     [
         ("lock", np.int32),
         ("next", np.int32),
@@ -74,14 +79,14 @@ IRQ = np.dtype(
         ("targets", np.uint8),
         ("priority", np.uint8),
     ],
-    align=True,
+    multiple=IRQ_BYTES,
 )
 """One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
 `target_vcpu`: where it should go, or NOBODY; `pending`: for EDGE a latch that flush moves into a list register, for
 LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
 `mpidr`: GICv3's IROUTER, 24 bits."""
 
-VCPU = np.dtype(
+VCPU = laid_out(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -90,8 +95,7 @@ VCPU = np.dtype(
         ("pendbaser", np.uint64),
         ("lpis_enabled", np.int64),
         ("waiting", np.int32, (MAX_RUNS,)),
-    ],
-    align=True,
+    ]
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
 flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would
@@ -166,7 +170,7 @@ def _fields(slots: int) -> list[tuple[Any, ...]]:
     ]
 
 
-VM = vm_dtype("new", _fields(FIRST_LPI_SLOT))
+VM = vm_dtype("new", _fields(FIRST_LPI_SLOT), apart=("vcpu", "irq"))
 """The state of one VM; `enabled`: the distributor's enable bit."""
 VM_WITH_ITS = vm_dtype(
     "new",
@@ -177,6 +181,7 @@ VM_WITH_ITS = vm_dtype(
         ("its_queue", ITS_QUEUE),
         ("vgic_its", VGIC_ITS),
     ],
+    apart=("vcpu", "irq", "lpi_list", "lpi", "its_queue", "vgic_its"),
     its=True,
 )
 """The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""
@@ -312,6 +317,10 @@ def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
 
 @jit
 def update_level(irq: Any, observer: Any) -> None:
-    """Compute the pending state of a level-triggered interrupt: its line, or the latch that ISPENDR sets."""
+    """Compute the pending state of a level-triggered interrupt: its line, or the latch that ISPENDR sets.
+
+    The irq lock is held.
+    """
+    locks.assert_held(irq)
     events.count(observer, events.LEVEL_UPDATE, 1)
     irq.pending = irq.line_level | irq.soft_pending

@@ -4,7 +4,7 @@
 Models: vgic_bitmap_get_irq_val, vgic_bitmap_set_irq_val, vgic_bitmap_get_reg and their one-line users
 (virt/kvm/arm/vgic.c), Linux 4.4.177.
 
-Lock order: the caller holds the distributor lock, in every function.
+Lock order: the caller holds the distributor lock. One query reads a bit without it: vgic_old.forward.is_active.
 
 Rules:
 - INTIDs below 32 are in the vCPU's private word, the others in the shared words.
@@ -16,6 +16,7 @@ from typing import Any
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.jit import U64, jit
+from kvmarm.locks import assert_held
 from vgic_old.state import CONFIG, PRIVATE_MASK
 
 
@@ -32,7 +33,8 @@ def test_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 @jit
 def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
-    """Set the bit of `intid` in `bitmap`."""
+    """Set the bit of `intid` in `bitmap`. The distributor lock is held."""
+    assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     if intid < PRIVATE_IRQS:
         vm.vcpu[vcpu].private[bitmap] |= U64(1) << U64(intid)
@@ -42,7 +44,8 @@ def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
 
 @jit
 def clear_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
-    """Clear the bit of `intid` in `bitmap`."""
+    """Clear the bit of `intid` in `bitmap`. The distributor lock is held."""
+    assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     if intid < PRIVATE_IRQS:
         vm.vcpu[vcpu].private[bitmap] &= ~(U64(1) << U64(intid))
@@ -52,7 +55,11 @@ def clear_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Non
 
 @jit
 def mark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
-    """Set the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_set): the cache, not the distributor."""
+    """Set the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_set): the cache, not the distributor.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
     if intid < PRIVATE_IRQS:
@@ -63,7 +70,8 @@ def mark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
 
 @jit
 def unmark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
-    """Clear the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_clear)."""
+    """Clear the bit of `intid` in the vCPU's own pending map (vgic_cpu_irq_clear). The distributor lock is held."""
+    assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
     if intid < PRIVATE_IRQS:
@@ -74,7 +82,11 @@ def unmark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
 
 @jit
 def read_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
-    """Return the 32 bits (uint64) of `bitmap` that the register at byte `offset` of its file shows to `vcpu`."""
+    """Return the 32 bits (uint64) of `bitmap` that the register at byte `offset` of its file shows to `vcpu`.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.WORD_READ, 1)
     if offset < 4:
         return vm.vcpu[vcpu].private[bitmap]
@@ -84,7 +96,8 @@ def read_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, observer: Any) -> An
 
 @jit
 def write_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, word: Any, observer: Any) -> None:
-    """Store 32 bits (uint64) of `bitmap` at the place that `read_word` reads."""
+    """Store 32 bits (uint64) of `bitmap` at the place that `read_word` reads. The distributor lock is held."""
+    assert_held(vm)
     events.count(observer, events.WORD_WRITE, 1)
     if offset < 4:
         vm.vcpu[vcpu].private[bitmap] = word

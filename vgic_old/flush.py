@@ -20,7 +20,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, HCR_UIE, SGIS
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from kvmarm.lr import implemented, lr_intid
 from vgic_old.bitmap import clear_bit, is_edge, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
@@ -44,7 +44,11 @@ NO_SOURCE = np.int64(0)
 
 @jit_inlined
 def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: Any) -> None:
-    """Give `lr` (raw, uint64) the interrupt's state and store it: active or pending, never both at once."""
+    """Give `lr` (raw, uint64) the interrupt's state and store it: active or pending, never both at once.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.QUEUE_LR, 1)
     gic = vm.gic
     if test_bit(vm, ACTIVE, vcpu, intid, observer):
@@ -67,7 +71,11 @@ def _queue_to_lr(vm: Any, vcpu: Any, intid: Any, index: Any, lr: Any, observer: 
 
 @jit
 def _queue(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) -> Any:
-    """Put `intid` from `source` (a GICv2 SGI's sender, else 0) into a list register; return False when none is left."""
+    """Put `intid` from `source` (a GICv2 SGI's sender, else 0) into a list register; return False when none is left.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.LR_SEARCH, 1)
     gic = vm.gic
     used = occupied(vm, vcpu)
@@ -93,7 +101,11 @@ def _queue(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) -> Any:
 
 @jit
 def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
-    """Queue an SGI: on GICv2 once for each sender. Return False when something of it is left."""
+    """Queue an SGI: on GICv2 once for each sender. Return False when something of it is left.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if vm.gic == 2:
         cpu = vm.vcpu[vcpu]
         sources = np.int64(cpu.sgi_sources[intid])
@@ -115,7 +127,11 @@ def _queue_sgi(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 @jit_inlined
 def _queue_other(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
-    """Queue a PPI or SPI; return False when there is no room. One that is in a list register already is left alone."""
+    """Queue a PPI or SPI; return False when there is no room. One that is in a list register already is left alone.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if test_bit(vm, QUEUED, vcpu, intid, observer):
         return True
     if not _queue(vm, vcpu, intid, NO_SOURCE, observer):
@@ -130,7 +146,11 @@ def _queue_other(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 @jit
 def _queue_word(vm: Any, vcpu: Any, word: Any, first_intid: Any, observer: Any) -> Any:
-    """Try every PPI or SPI whose bit is set in `word` (bit 0 is `first_intid`); return whether one found no room."""
+    """Try every PPI or SPI whose bit is set in `word` (bit 0 is `first_intid`); return whether one found no room.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     overflow = False
     while word != U64_0:
         intid = first_intid + find_first_bit(word)
@@ -145,7 +165,8 @@ def _queue_word(vm: Any, vcpu: Any, word: Any, first_intid: Any, observer: Any) 
 
 @jit_inlined
 def _queue_all(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Try all candidates in the order of INTIDs; return whether one found no room."""
+    """Try all candidates in the order of INTIDs; return whether one found no room. The distributor lock is held."""
+    assert_held(vm)
     cpu = vm.vcpu[vcpu]
     private = cpu.candidate_private
     sgis = private & U64(SGI_MASK)

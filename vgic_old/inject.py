@@ -20,7 +20,7 @@ from kvmarm import events
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from kvmarm.state import kick
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
@@ -30,7 +30,8 @@ from vgic_old.update import clear_pending_on_cpu_if_none
 
 @jit
 def _lower(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
-    """The line of a level interrupt falls."""
+    """The line of a level interrupt falls. The distributor lock is held."""
+    assert_held(vm)
     clear_bit(vm, LEVEL, vcpu, intid, observer)
     if test_bit(vm, SOFT_PENDING, vcpu, intid, observer):
         return
@@ -41,7 +42,8 @@ def _lower(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
 
 @jit
 def _accept(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
-    """Under the lock: take the line's new state in; return the vCPU to kick, -1 for none."""
+    """Take the line's new state in; return the vCPU to kick, -1 for none. The distributor lock is held."""
+    assert_held(vm)
     edge = is_edge(vm, vcpu, intid, observer)
     if edge:
         if level == 0 or test_bit(vm, PENDING, vcpu, intid, observer):

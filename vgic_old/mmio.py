@@ -21,7 +21,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR
 from kvmarm.jit import U64, U64_0, U64_1, jit, jit_inlined
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from vgic_old import mmio_v2, mmio_v3
 from vgic_old.mmio_common import COMMON_REGISTERS, PRIVATE_BYTES, read_common, write_common
 from vgic_old.update import kick_vcpus, update_state
@@ -38,7 +38,7 @@ def _count_bus_search(vm: Any, region: Any, observer: Any) -> None:
 
     The distributor comes first, then the redistributors, each a device of its own.
     """
-    if observer is not None:
+    if events.counting(observer):
         position = region + 1
         low = 0
         high = 1 if vm.gic == 2 else 1 + vm.vcpus
@@ -74,6 +74,8 @@ def _is_banked_away(vm: Any, region: Any, register: Any, offset: Any) -> Any:
 
 @jit_inlined
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
+    """Do one handler call; return the 32-bit word (uint64). The distributor lock is held."""
+    assert_held(vm)
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
     if register < COMMON_REGISTERS:
@@ -89,7 +91,8 @@ def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer:
 
 @jit_inlined
 def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Do one handler call and what follows from it; return whether state was updated."""
+    """Do one handler call and what follows from it; return whether state was updated. The distributor lock is held."""
+    assert_held(vm)
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
     updated = False

@@ -24,6 +24,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
+from kvmarm.locks import assert_held
 from kvmarm.lr import lr_intid
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
 from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
@@ -43,7 +44,11 @@ _READ_BITMAP = np.array([ENABLED, ENABLED, PENDING, PENDING, ACTIVE, ACTIVE], np
 
 @jit
 def retire_disabled(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Empty the list registers of `vcpu` whose interrupts are not enabled; pending state goes back, active is lost."""
+    """Empty the list registers of `vcpu` whose interrupts are not enabled; pending state goes back, active is lost.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.LR_SEARCH, 1)
     gic = vm.gic
     used = occupied(vm, vcpu)
@@ -177,7 +182,8 @@ def write_config(vm: Any, owner: Any, offset: Any, data: Any, field: Any, observ
 
 @jit_inlined
 def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) -> Any:
-    """Return the word (uint64) of one of the registers below COMMON_REGISTERS."""
+    """Return the word (uint64) of one of the registers below COMMON_REGISTERS. The distributor lock is held."""
+    assert_held(vm)
     if register <= ICACTIVER:
         if register <= ICENABLER:
             # The original's handler looks its vCPU up before it knows whether it needs it.
@@ -193,7 +199,11 @@ def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) 
 
 @jit_inlined
 def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write one of the registers below COMMON_REGISTERS; return whether it updated state."""
+    """Write one of the registers below COMMON_REGISTERS; return whether it updated state.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IPRIORITYR:
         write_priority(vm, owner, offset, data, field, observer)
         return False

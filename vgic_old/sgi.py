@@ -32,7 +32,7 @@ from kvmarm.gic import (
     SGIR_TO_SELF,
 )
 from kvmarm.jit import U64, jit
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from kvmarm.mpidr import vcpu_affinity
 from vgic_old.bitmap import set_bit
 from vgic_old.state import PENDING
@@ -41,7 +41,11 @@ from vgic_old.update import kick_vcpus, update_state
 
 @jit
 def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
-    """Under the lock: do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks."""
+    """Do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     bits = np.int64(value)
     sgi = bits & SGIR_INTID_MASK
     targets = bits >> SGIR_TARGETS_SHIFT & SGIR_TARGETS_MASK
@@ -63,7 +67,11 @@ def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
 
 @jit
 def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
-    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one."""
+    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     bits = np.int64(value & U64((1 << 48) - 1))
     sgi = bits >> SGI1R_INTID_SHIFT & 0xF
     targets = bits & SGI1R_TARGETS_MASK

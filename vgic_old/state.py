@@ -21,6 +21,7 @@ import numpy as np
 from kvmarm.config import MAX_SPIS, MAX_VCPUS
 from kvmarm.gic import FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import U64, jit
+from kvmarm.layout import laid_out
 from kvmarm.state import vm_dtype
 
 # The seven interrupt bitmaps.
@@ -39,7 +40,7 @@ NOBODY = -1
 MAX_PRIVATE_MAPS = PRIVATE_IRQS - SGIS
 """Forwarded private interrupts of a vCPU: at most its PPIs."""
 
-VCPU = np.dtype(
+VCPU = laid_out(
     [
         ("private", np.uint64, (7,)),
         ("pending_private", np.uint64),
@@ -54,8 +55,7 @@ VCPU = np.dtype(
         ("map_count", np.int64),
         ("map_vintid", np.int16, (MAX_PRIVATE_MAPS,)),
         ("map_pintid", np.int16, (MAX_PRIVATE_MAPS,)),
-    ],
-    align=True,
+    ]
 )
 """One vCPU. `private`: its word of each interrupt bitmap. `pending_*`, `active_*`: what is deliverable to it, caches
 (vgic_old.update). `candidate_*`: a flush's snapshot of both. `spi_target`: the SPIs routed to it. `priority`: bytes,
@@ -75,9 +75,9 @@ PHYSMAP = np.dtype(
 VM = vm_dtype(
     "old",
     [
-        ("lock", np.int32),
         ("enabled", np.int64),
         ("words", np.int64),
+        ("lock", np.int32),
         ("shared", np.uint64, (7, SHARED_WORDS)),
         ("spi_cpu", np.int16, (MAX_SPIS,)),
         ("spi_priority", np.uint8, (MAX_SPIS,)),
@@ -87,6 +87,7 @@ VM = vm_dtype(
         ("physmap", PHYSMAP),
         ("vcpu", VCPU, (MAX_VCPUS,)),
     ],
+    apart=("lock", "shared", "pending_on_cpu", "physmap", "vcpu"),
 )
 """The VM record. `lock`: the distributor lock; `enabled`: the distributor's one enable flag (0 or 1); `words`: how many
 shared words the SPIs of this VM need; `shared`: the SPIs' bits of the seven bitmaps; `spi_cpu`: target vCPU or NOBODY;

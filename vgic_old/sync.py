@@ -20,7 +20,7 @@ from typing import Any
 from kvmarm import events
 from kvmarm.gic import HCR_UIE, MISR_EOI, MISR_U
 from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.locks import DIST, acquire, assert_held, release
 from kvmarm.lr import lr_intid, lr_is_hw
 from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, test_bit, unmark_deliverable
 from vgic_old.lr import emptied, is_active, occupied, read_lr, write_lr
@@ -33,10 +33,12 @@ BUG_EDGE_MAINTENANCE = 1
 
 @jit
 def _process_queued(vm: Any, vcpu: Any, index: Any, lr: Any, observer: Any) -> Any:
-    """Retire list register `index` (raw `lr`): under the lock. Return whether its interrupt is pending again.
+    """Retire list register `index` (raw `lr`). Return whether its interrupt is pending again.
 
     Sets `vm.bug` when the original would die.
+    The distributor lock is held.
     """
+    assert_held(vm)
     events.count(observer, events.RETIRE, 1)
     gic = vm.gic
     intid = lr_intid(gic, lr)

@@ -17,6 +17,7 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.jit import U64_0, jit, jit_inlined
+from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_old.state import ACTIVE, ENABLED, PENDING
 
@@ -28,7 +29,7 @@ def _count_pass(vm: Any, cache: Any, observer: Any) -> None:
     An AND of the private words, two passes of AND over the SPI words, and in each part a search for the first bit,
     which stops at a word that has one.
     """
-    if observer is not None:
+    if events.counting(observer):
         events.count(observer, events.RECOMPUTE, 1)
         words = vm.words
         scanned = 0
@@ -43,7 +44,11 @@ def _count_pass(vm: Any, cache: Any, observer: Any) -> None:
 
 @jit
 def compute_pending(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Recompute what is deliverable to `vcpu` (int64); return whether there is anything."""
+    """Recompute what is deliverable to `vcpu` (int64); return whether there is anything.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     cpu = vm.vcpu[vcpu]
     gate = ~U64_0 if vm.enabled != 0 else U64_0
     found = cpu.private[PENDING] & cpu.private[ENABLED] & gate
@@ -65,7 +70,9 @@ def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
     """Recompute both caches of `vcpu`: compute_pending, and the same for active without the distributor's enable.
 
     The original makes a pass for each cache; here both are filled in one, which gives the same.
+    The distributor lock is held.
     """
+    assert_held(vm)
     events.count(observer, events.UPDATE_VCPU, 1)
     cpu = vm.vcpu[vcpu]
     gate = ~U64_0 if vm.enabled != 0 else U64_0
@@ -96,7 +103,11 @@ def update_vcpu(vm: Any, vcpu: Any, observer: Any) -> None:
 
 @jit
 def update_state(vm: Any, observer: Any) -> None:
-    """Recompute both caches of every vCPU. Sets pending_on_cpu, never clears it; sets or clears active_on_cpu."""
+    """Recompute both caches of every vCPU. Sets pending_on_cpu, never clears it; sets or clears active_on_cpu.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     events.count(observer, events.UPDATE, 1)
     for vcpu in range(vm.vcpus):
         update_vcpu(vm, vcpu, observer)
@@ -113,7 +124,11 @@ def kick_vcpus(vm: Any, observer: Any) -> None:
 
 @jit
 def clear_pending_on_cpu_if_none(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Recompute what is deliverable to `vcpu` and clear its pending_on_cpu when that is nothing."""
+    """Recompute what is deliverable to `vcpu` and clear its pending_on_cpu when that is nothing.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if not compute_pending(vm, vcpu, observer):
         events.count(observer, events.MARK_VCPU, 1)
         vm.pending_on_cpu[vcpu] = 0

@@ -177,7 +177,7 @@ class Stage:
             before = self._state_after(ops[:-1], intid, vcpu)
             self.reset()
             status, rows = self.play(ops)
-            kicks = tuple(int(v) for v in self.vm.kicks[: self.vm.kick_count])
+            kicks = tuple(int(v) for v in self.observer.kicks[: self.observer.kick_count])
             after = HOST_DIES if status == BUG else self._see(intid, vcpu)
         except UsageError as error:
             raise UsageError(f"{transition.source}: transition {transition.name}: {error}") from None

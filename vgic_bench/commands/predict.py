@@ -23,12 +23,12 @@ def predict(
     from bench.meters.predict import read_grid, run
     from kvmarm.design import get_design
     from kvmarm.files import check_file
-    from vgic_bench.progress_lines import ProgressLines
+    from vgic_bench.progress import ProgressBars
 
     check_file(output)
     designs = [get_design(str(name)).name for name in read_grid(grid)["design"].unique()]
     ensure_compiled(designs, ["counting"])
-    with ProgressLines() as progress:
+    with ProgressBars() as progress:
         table = run(grid, output, lambda done, total: progress("points", done, total))
     print(f"{len(table)} points: {output}")
 

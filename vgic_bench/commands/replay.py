@@ -75,6 +75,7 @@ def replay(
     from kvmarm.errors import UsageError
     from kvmarm.files import check_file
     from kvmarm.platforms import load_platform
+    from vgic_bench.progress import ProgressBars
     from vgic_bench.show.replay import show
 
     names = named_designs(designs)
@@ -108,7 +109,7 @@ def replay(
     ensure_compiled(names)
     outcomes: list[dict[str, Any]] = []
     for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
-        with _progress(path) as progress:
+        with ProgressBars(Path(path).name) as progress:
             outcome = run_replay(path, options, names, target, progress, platform)
         outcomes.append(outcome)
         if as_json:
@@ -136,38 +137,6 @@ def _target(output: Path | None, path: str, recordings: int) -> Path | None:
     for suffix in (".gz", ".xz", ".zst", ".txt", ".csv", ".qtrace", ".dat", ".ftrace", ".report", ".trace"):
         name = name.removesuffix(suffix)
     return output / f"{name}.trace"
-
-
-def _progress(path: str) -> Any:
-    """Return a context that gives a progress callback: a bar with time left at a terminal, None elsewhere."""
-    import contextlib
-    import sys
-
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext(None)
-    return _bar(path)
-
-
-def _bar(path: str) -> Any:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def bar() -> Any:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            tasks: dict[str, Any] = {}
-
-            def update(phase: str, done: int, total: int) -> None:
-                if phase not in tasks:
-                    tasks[phase] = progress.add_task(f"{phase} {Path(path).name}", total=total or None)
-                progress.update(tasks[phase], completed=done)
-
-            yield update
-
-    return bar()
 
 
 def register(app: typer.Typer) -> None:
