@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Today's VGIC: what the redesign had become in Linux 6.18 (long-term), modelled after 6.18's arch/arm64/kvm/vgic/.
+"""Today's VGIC: what the redesign had become in Linux 6.18 (long-term).
 
-An interrupt is still a record with a lock, and what is active or pending for a vCPU is still in order on that vCPU's
-ap_list, which flush walks and sync prunes. Ten years changed when a vCPU is kicked, what pending means, how a list
-register is written and folded, and which accesses take locks. See the modules: `state` (records and the lock order),
-`queue` (who gets an interrupt), `inject`, `mmio` and its handlers, `flush`, `sync`, `switch` (the VGIC part of the
-world switch).
+Models: arch/arm64/kvm/vgic/*.c, arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 6.18.35.
+
+Lock order: ap_list lock, then irq lock. See `state`.
+
+Rules:
+- Interrupt state is in records (`state`). What is active or pending for a vCPU is on its ap_list (`aplist`), in order.
+- Device and guest change the records (`inject`, `sgi`, `forward`, `mmio` and its handlers); `queue` decides who gets an
+  interrupt.
+- An entry fills list registers from the ap_list (`flush`), an exit folds them back and prunes the list (`sync`);
+  `switch` moves the image.
+- Ten years changed when a vCPU is kicked, what pending means, how a list register is written and folded, and which
+  accesses take locks.
 """
 
 from kvmarm.design import Design
@@ -16,6 +23,7 @@ DESIGN = Design(
     title="today's VGIC (Linux 6.18)",
     source="arch/arm64/kvm/vgic/*.c, arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 6.18",
     dtype=state.VM,
+    its_dtype=state.VM_WITH_ITS,
     initialise=state.initialise,
     functions={
         "inject": inject.inject,

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Parts of 64-bit registers, and the memory attributes that several of them have.
 
-Models extract_bytes, update_64bit_reg and vgic_sanitise_field with its callbacks of
-arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18.
+Models: extract_bytes, update_64bit_reg and vgic_sanitise_field with its callbacks
+(arch/arm64/kvm/vgic/vgic-mmio-v3.c), Linux 6.18.35.
+
+Lock order: none taken and none needed; words in, words out.
+
+Rules:
+- An attribute that KVM cannot honour becomes the nearest one that it can.
 """
 
 from typing import Any

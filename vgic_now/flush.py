@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flush: fill the list registers of the software image before the guest is entered.
+"""Flush: before the guest is entered, fill the list registers of the software image.
 
-Models kvm_vgic_flush_hwstate, vgic_flush_lr_state and compute_ap_list_depth of arch/arm64/kvm/vgic/vgic.c and the
-populate_lr functions of vgic-v2.c and vgic-v3.c, Linux 6.18.
+Models: kvm_vgic_flush_hwstate, vgic_flush_lr_state and compute_ap_list_depth (arch/arm64/kvm/vgic/vgic.c),
+vgic_v2_populate_lr (vgic-v2.c) and vgic_v3_populate_lr (vgic-v3.c), Linux 6.18.35.
 
-An empty ap_list is left at once. Otherwise it is taken in its order, under its lock throughout; it is sorted only when
-it does not fit or holds a GICv2 SGI of several senders. The underflow maintenance interrupt is asked for when the list
-registers end before the list does. An edge's latch is *moved* into the list register and comes back by sync. A GICv2
-SGI takes one list register, for its lowest sender; the others wait, and with them all that is less urgent.
+Lock order: `flush` takes the ap_list lock and holds it throughout; each irq lock is taken and released inside it. With
+an empty ap_list it takes none.
+
+Rules:
+- An empty ap_list is left at once. Otherwise it is taken in its order, and sorted only when it does not fit or holds a
+  GICv2 SGI of several senders.
+- The underflow maintenance interrupt is asked for when the list registers end before the list does.
+- An edge's latch is *moved* into the list register; sync brings it back. So does a forwarded level's line, which sync
+  samples again.
+- A GICv2 SGI takes one list register, for its lowest sender. The others wait, and with them all that is less urgent.
 """
 
 from typing import Any
@@ -34,6 +40,7 @@ from kvmarm.gic import (
     V3_LR_PRIORITY_SHIFT,
 )
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, population_count
+from kvmarm.locks import assert_held
 from vgic_now.queue import target_oracle
 from vgic_now.sort import sort_ap_list
 from vgic_now.state import (
@@ -56,11 +63,14 @@ _LOWEST_PRIORITY = np.int64(0xFF)
 def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Return how much the ap_list of `vcpu` wants to deliver, and whether one of its entries waits for several senders.
 
-    What is neither pending nor active does not count; whether it is enabled, and for whom it is, does not matter.
+    What is neither pending nor active does not count; whether it is enabled, and for whom it is, does not matter. The
+    ap_list lock is held.
     """
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     depth = 0
     several = False
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT:
         events.count(observer, events.DEPTH_STEP, 1)
         irq = vm.irq[slot]
@@ -85,7 +95,11 @@ def _allows_pending(irq: Any) -> Any:
 
 @jit
 def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
-    """Return the GICH_LR (uint64) that delivers `irq`, and take out of the record what moves into it."""
+    """Return the GICH_LR (uint64) that delivers `irq`, and take out of the record what moves into it.
+
+    The irq lock is held.
+    """
+    assert_held(irq)
     lr = U64(irq.intid)
     is_sgi = sends_to_vcpu(vm, irq.intid)
     allowed = _allows_pending(irq)
@@ -121,7 +135,11 @@ def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
 
 @jit
 def _populate_v3(irq: Any) -> Any:
-    """Return the ICH_LR_EL2 (uint64) that delivers `irq`, and take out of the record what moves into it."""
+    """Return the ICH_LR_EL2 (uint64) that delivers `irq`, and take out of the record what moves into it.
+
+    The irq lock is held.
+    """
+    assert_held(irq)
     lr = U64(irq.intid)
     if irq.active:
         lr |= U64(V3_LR_ACTIVE)
@@ -144,12 +162,15 @@ def _populate_v3(irq: Any) -> Any:
 def _fill_list_registers(vm: Any, vcpu: Any, several: Any, observer: Any) -> Any:
     """Write list registers from the head of the ap_list on, return how many (int64).
 
-    `several`: an entry waits for several senders; what is less urgent than such a one waits too.
+    `several`: an entry waits for several senders; what is less urgent than such a one waits too. The ap_list lock is
+    held.
     """
     image = vm.image[vcpu]
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     used = 0
     cut = _LOWEST_PRIORITY
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT and used < vm.lrs:
         events.count(observer, events.LIST_STEP, 1)
         irq = vm.irq[slot]
@@ -178,7 +199,7 @@ def _fill_list_registers(vm: Any, vcpu: Any, several: Any, observer: Any) -> Any
 def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     """Fill the list registers of the image of `vcpu`; with nothing on its ap_list leave the image as it is."""
     events.count(observer, events.CALL_FLUSH, 1)
-    if vm.cpu[vcpu].head == NO_SLOT:
+    if vm.vcpu[vcpu].head == NO_SLOT:
         return
     lock_ap_list(vm, vcpu, observer)
     image = vm.image[vcpu]
@@ -186,7 +207,7 @@ def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     if depth > vm.lrs or several:
         sort_ap_list(vm, vcpu, observer)
     used = _fill_list_registers(vm, vcpu, several, observer)
-    vm.cpu[vcpu].used_lrs = used
+    vm.vcpu[vcpu].used_lrs = used
     events.count(observer, events.LR_CLEAR, vm.lrs - used)
     for index in range(used, vm.lrs):
         image.lr[index] = U64_0

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Forwarded interrupts: a virtual interrupt tied to a physical one, deactivated by the hardware.
 
-Models kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active of arch/arm64/kvm/vgic/vgic.c, Linux
-6.18: two fields of the interrupt's record, under its lock. Mapping twice overwrites, unmapping an unmapped one is no
-error. What follows the physical line of a forwarded LEVEL interrupt is in `flush`, `sync` and `mmio_irq`.
+Models: kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active (arch/arm64/kvm/vgic/vgic.c), Linux
+6.18.35.
+
+Lock order: the irq lock, in every function.
+
+Rules:
+- A mapping is two fields of the interrupt's record. Mapping twice overwrites; unmapping an unmapped one is no error.
+- What follows the physical line of a forwarded LEVEL interrupt is in `flush`, `sync` and `mmio_irq`.
 """
 
 from typing import Any

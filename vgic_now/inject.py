@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Injection: a device or a timer drives an interrupt line.
 
-Models kvm_vgic_inject_irq of arch/arm64/kvm/vgic/vgic.c, Linux 6.18: one entry point for forwarded and other
-interrupts. A level-triggered interrupt follows its line, an edge-triggered one latches a rise and ignores a fall. A
-lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
+Models: kvm_vgic_inject_irq (arch/arm64/kvm/vgic/vgic.c), Linux 6.18.35: one entry point for forwarded and other
+interrupts.
+
+Lock order: the irq lock, for the change of state; vgic_now.queue releases it.
+
+Rules:
+- A level-triggered interrupt follows its line; an edge-triggered one latches a rise and ignores a fall.
+- A lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
 """
 
 from typing import Any

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Message-signalled interrupts: a device's write to the ITS becomes an LPI that is pending at some vCPU.
+"""Message-signalled interrupts: a device's write to the ITS makes an LPI pending at some vCPU.
 
-Models vgic_its_inject_cached_translation, vgic_its_resolve_lpi, vgic_its_trigger_msi and vgic_its_inject_msi of
-arch/arm64/kvm/vgic/vgic-its.c, Linux 6.18. A translation that was used since the last change is in the cache, and then
-neither the ITS lock is taken nor any state of the ITS asked. Otherwise the device, then its event, are searched for in
-linear lists under the ITS lock, and the cache learns the result.
+Models: vgic_its_inject_cached_translation, vgic_its_resolve_lpi, vgic_its_trigger_msi and vgic_its_inject_msi
+(arch/arm64/kvm/vgic/vgic-its.c), Linux 6.18.35.
+
+Lock order: the ITS lock, then the irq lock; vgic_now.queue releases the latter. A translation that is in the cache
+needs the irq lock alone.
+
+Rules:
+- A translation that was used since the last change is in the cache. Then no state of the ITS is asked.
+- Otherwise the device, then its event, are searched for in linear lists, and the cache learns the result.
 """
 
 from typing import Any
@@ -12,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events, locks
-from kvmarm.interface import EBUSY, ENODEV
+from kvmarm.interface import EBUSY
 from kvmarm.jit import jit
 from vgic_now.its_cache import find_cached, store
 from vgic_now.its_tables import find_itte
@@ -55,7 +60,7 @@ def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
     collection = np.int64(its.itte_pool[number].collection)
     if collection == NOTHING or its.collection_pool[collection].target == NOBODY:
         return UNMAPPED
-    if not vm.cpu[np.int64(its.collection_pool[collection].target)].lpis_enabled:
+    if not vm.vcpu[np.int64(its.collection_pool[collection].target)].lpis_enabled:
         return EBUSY
     slot = np.int64(its.itte_pool[number].lpi)
     store(vm, device_id, event, slot, observer)
@@ -65,10 +70,8 @@ def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
 
 @jit
 def signal_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
-    """A device writes `event` to GITS_TRANSLATER: DELIVERED, UNMAPPED, EBUSY, or ENODEV without an ITS (int64)."""
+    """A device writes `event` to GITS_TRANSLATER: DELIVERED, UNMAPPED or EBUSY (int64)."""
     events.count(observer, events.CALL_MSI, 1)
-    if not vm.its:
-        return ENODEV
     slot = find_cached(vm, device_id, event, observer)
     if slot != NO_SLOT:
         _make_pending(vm, slot, observer)

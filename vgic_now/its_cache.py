@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The translation cache of the ITS: from device and event to the LPI, without the ITS lock.
 
-Models vgic_its_check_cache, vgic_its_cache_translation and vgic_its_invalidate_cache of
-arch/arm64/kvm/vgic/vgic-its.c, Linux 6.18. Each entry holds a reference to its LPI. Whatever changes a translation
-empties the cache as a whole. A look-up takes no lock; the cache's own lock is taken to store an entry and to erase one.
-The kernel's is an xarray; this is a sorted array, with the same order of keys.
+Models: vgic_its_check_cache, vgic_its_cache_translation and vgic_its_invalidate_cache
+(arch/arm64/kvm/vgic/vgic-its.c), Linux 6.18.35.
+
+Lock order: the cache's lock, inside which no other is taken, to store an entry and to erase one; a look-up takes none.
+
+Rules:
+- Each entry holds a reference to its LPI.
+- Whatever changes a translation empties the cache as a whole.
+- The kernel's is an xarray; this is a sorted array, with the same order of keys.
 """
 
 from typing import Any

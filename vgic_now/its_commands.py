@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The commands of the ITS, as the guest queues them in its memory.
 
-Models vgic_its_handle_command, the vgic_its_cmd_handle_… functions and update_affinity_ite of
-arch/arm64/kvm/vgic/vgic-its.c, Linux 6.18. A command that fails changes nothing and is skipped. Only what reads an
-LPI's configuration or pending bit, and INT, can queue: a changed target shows when the vCPU that has the LPI next
-syncs. What changes a translation empties the cache. MOVALL moves *every* LPI, also those that never were at the first
-vCPU.
+Models: vgic_its_handle_command, the vgic_its_cmd_handle_… functions and update_affinity_ite
+(arch/arm64/kvm/vgic/vgic-its.c), Linux 6.18.35.
 
-Each handler takes the command's doublewords (uint64) that it needs; the ITS lock is held.
+Lock order: the ITS lock for each command, then irq locks, the lock of the LPI map or that of the cache.
+
+Rules:
+- A command that fails changes nothing and is skipped.
+- Only INT, and what reads an LPI's configuration or pending bit, can queue. A changed target shows when the vCPU that
+  has the LPI next syncs.
+- What changes a translation empties the cache.
+- MOVALL moves *every* LPI, also those that never were at the first vCPU.
+- Each handler takes those of the command's doublewords (uint64) that it needs.
 """
 
 from typing import Any

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the ITS knows: devices with their translations, and collections, each a linear list in order of creation.
 
-Models find_its_device, find_ite, find_collection, vgic_its_check_id, vgic_its_check_event_id, vgic_its_alloc_collection
-and the allocation and freeing of all three kinds of arch/arm64/kvm/vgic/vgic-its.c, Linux 6.18. An id must have a place
-in the tables that the guest provides memory for; an entry is zeroed there when a device or a translation goes. The ITS
-lock is held throughout.
+Models: find_its_device, find_ite, find_collection, vgic_its_check_id, vgic_its_check_event_id,
+vgic_its_alloc_collection, and the allocation and freeing of all three kinds (arch/arm64/kvm/vgic/vgic-its.c), Linux
+6.18.35.
 
-The real entries come from the allocator; these come from pools in the VM record. What is beyond them ends the run
-(`vm.bug`).
+Lock order: the caller holds the ITS lock; to free a translation takes the LPI's irq lock, then, with its last
+reference, the lock of the LPI map.
+
+Rules:
+- An id must have a place in the tables that the guest provides memory for. An entry is zeroed there when a device or a
+  translation goes.
+- The real entries come from the allocator, these from pools in the VM record. What is beyond them ends the run
+  (`vm.bug`).
 """
 
 from typing import Any

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """LPIs: records that come with a translation of the ITS, are counted by reference, and are found in a map by INTID.
 
-Models vgic_get_irq, vgic_put_irq, vgic_release_deleted_lpis of arch/arm64/kvm/vgic/vgic.c, vgic_add_lpi of vgic-its.c
-and the use of lib/xarray.c, Linux 6.18.
+Models: vgic_get_irq, vgic_put_irq and vgic_release_deleted_lpis (arch/arm64/kvm/vgic/vgic.c), vgic_add_lpi (vgic-its.c)
+and the use of lib/xarray.c, Linux 6.18.35.
 
-Rules: a look-up takes no lock and adds a reference; an ap_list and each entry of the translation cache hold one of
-their own. Only who drops the last reference takes the map's lock, to erase the record; `sync` and the end of a
-redistributor's LPIs do that once for all that they dropped. The real records come from the allocator; these come from a
-pool in the VM record. An LPI beyond it ends the run (`vm.bug`).
+Lock order: the lock of the LPI map, inside which no other is taken; the caller may hold the ITS lock.
+
+Rules:
+- A look-up takes no lock and adds a reference. An ap_list and each entry of the translation cache hold one of their
+  own.
+- Only who drops the last reference takes the map's lock, to erase the record. `sync` and the end of a redistributor's
+  LPIs do that once for all that they dropped.
+- The real records come from the allocator, these from a pool in the VM record. One beyond it ends the run (`vm.bug`).
+- Of a VM without an ITS the record's type says so, and nothing of this is compiled for it.
 """
 
 from typing import Any
@@ -17,11 +22,15 @@ import numpy as np
 from kvmarm import events, locks
 from kvmarm.config import MAX_LPIS
 from kvmarm.gic import FIRST_LPI
-from kvmarm.jit import U64, U64_0, add_reference, find_first_bit, jit
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, U64, U64_0, add_reference, find_first_bit, jit
+from kvmarm.state import its_by_type
 from vgic_now.state import EDGE, FIRST_LPI_SLOT, LPI_INTIDS, NO_LPI_LEFT, NO_SLOT, NOBODY, find_irq
 
 NO_LPI = -1
 _GROUP1 = 1
+
+if JIT_ENABLED:
+    from numba.extending import overload
 
 
 @jit
@@ -34,13 +43,6 @@ def lock_lpi_map(vm: Any, observer: Any) -> None:
 def unlock_lpi_map(vm: Any, observer: Any) -> None:
     """Release the lock of the VM's map of LPIs."""
     locks.release(vm.lpi_map, locks.LPI_LIST, 0, observer)
-
-
-@jit
-def take_reference(vm: Any, slot: Any, observer: Any) -> None:
-    """Add a reference to the LPI in `slot`, to which the caller has one."""
-    events.count(observer, events.LPI_REFERENCE, 1)
-    add_reference(vm.lpi[slot - FIRST_LPI_SLOT], 1)
 
 
 @jit
@@ -182,16 +184,60 @@ def add_lpi(vm: Any, intid: Any, target: Any, observer: Any) -> Any:
     return slot
 
 
-@jit
+def take_reference(vm: Any, slot: Any, observer: Any) -> None:
+    """Add a reference to the interrupt in `slot`, to which the caller has one; what is no LPI has none."""
+    if vm.its:
+        _take_reference(vm, slot, observer)
+
+
 def get_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return the slot (int64) of any interrupt as `vcpu` sees it, NO_SLOT for none; `put_irq` drops the reference."""
-    if intid >= FIRST_LPI and vm.its:
+    return _get_any(vm, vcpu, intid, observer) if vm.its else find_irq(vm, vcpu, intid, observer)
+
+
+def put_irq(vm: Any, slot: Any, observer: Any) -> None:
+    """Drop the reference that `get_irq` gave; what is no LPI has none."""
+    if vm.its:
+        _put_any(vm, slot, observer)
+
+
+@jit
+def _take_reference(vm: Any, slot: Any, observer: Any) -> None:
+    if slot >= FIRST_LPI_SLOT:
+        events.count(observer, events.LPI_REFERENCE, 1)
+        add_reference(vm.lpi[slot - FIRST_LPI_SLOT], 1)
+
+
+@jit
+def _get_any(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+    if intid >= FIRST_LPI:
         return get_lpi(vm, intid, observer)
     return find_irq(vm, vcpu, intid, observer)
 
 
 @jit
-def put_irq(vm: Any, slot: Any, observer: Any) -> None:
-    """Drop the reference that `get_irq` gave; what is no LPI has none."""
+def _put_any(vm: Any, slot: Any, observer: Any) -> None:
     if slot >= FIRST_LPI_SLOT:
         put_lpi(vm, slot, observer)
+
+
+if JIT_ENABLED:
+    # The record's type says whether the VM has an ITS: for one without, nothing of the above is compiled.
+
+    @overload(take_reference, strict=False, jit_options=STUB_OPTIONS)
+    def _take_reference_by_type(vm: Any, slot: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, slot, observer: _take_reference(vm, slot, observer)
+        return lambda vm, slot, observer: None
+
+    @overload(get_irq, strict=False, jit_options=STUB_OPTIONS)
+    def _get_irq_by_type(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, vcpu, intid, observer: _get_any(vm, vcpu, intid, observer)
+        return lambda vm, vcpu, intid, observer: find_irq(vm, vcpu, intid, observer)
+
+    @overload(put_irq, strict=False, jit_options=STUB_OPTIONS)
+    def _put_irq_by_type(vm: Any, slot: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, slot, observer: _put_any(vm, slot, observer)
+        return lambda vm, slot, observer: None

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What LPIs have in guest memory: a byte each with priority and enable bit, and a pending bit per redistributor.
 
-Models update_lpi_config, vgic_its_invall and its_sync_lpi_pending_table of arch/arm64/kvm/vgic/vgic-its.c,
-vgic_v3_lpi_sync_pending_status of vgic-v3.c and vgic_flush_pending_lpis of vgic.c, Linux 6.18.
+Models: update_lpi_config, vgic_its_invall and its_sync_lpi_pending_table (arch/arm64/kvm/vgic/vgic-its.c),
+vgic_v3_lpi_sync_pending_status (vgic-v3.c) and vgic_flush_pending_lpis (vgic.c), Linux 6.18.35.
 
-A walk over all LPIs goes by the map, in the order of their INTIDs. The scan of a pending table sets and clears the
-latch of the LPIs that are routed to that redistributor, and offers every LPI to its list. The guest's bit is cleared
-only when an LPI is mapped for the first time.
+Lock order: the irq lock, which vgic_now.queue releases; for LPIs that leave an ap_list its lock, then the irq lock, and
+afterwards that of the LPI map.
+
+Rules:
+- A walk over all LPIs goes by the map, in the order of their INTIDs.
+- The scan of a pending table sets and clears the latch of the LPIs that are routed to that redistributor, and offers
+  every LPI to its list. The guest's bit is cleared only when an LPI is mapped for the first time.
 """
 
 from typing import Any
@@ -16,8 +20,10 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_LPI
 from kvmarm.guest_memory import is_ram, load_byte, store_byte
-from kvmarm.jit import U64, jit
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, U64, jit
+from kvmarm.state import its_by_type
 from vgic_now.aplist import remove
+from vgic_now.its_cache import empty_cache
 from vgic_now.lpi import NO_LPI, drop_reference, get_lpi, next_lpi, put_lpi, release_dropped
 from vgic_now.queue import queue_and_unlock
 from vgic_now.state import (
@@ -29,6 +35,9 @@ from vgic_now.state import (
     unlock_ap_list,
     unlock_irq,
 )
+
+if JIT_ENABLED:
+    from numba.extending import overload
 
 _PROPBASER_ADDRESS = 0x000F_FFFF_FFFF_F000
 _PENDBASER_ADDRESS = 0x000F_FFFF_FFFF_0000
@@ -70,7 +79,7 @@ def take_pending_bit(vm: Any, slot: Any, observer: Any) -> Any:
     if target == NOBODY:
         return True
     intid = np.int64(irq.intid)
-    address = (vm.cpu[target].pendbaser & U64(_PENDBASER_ADDRESS)) + U64(intid >> 3)
+    address = (vm.vcpu[target].pendbaser & U64(_PENDBASER_ADDRESS)) + U64(intid >> 3)
     events.count(observer, events.GUEST_READ, 1)
     if not is_ram(address):
         return False
@@ -98,9 +107,8 @@ def update_all(vm: Any, vcpu: Any, observer: Any) -> None:
 
 
 @jit
-def scan_pending_table(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Take the latch of LPIs routed to `vcpu` from its table and queue all LPIs, up to a byte that is no memory."""
-    base = vm.cpu[vcpu].pendbaser & U64(_PENDBASER_ADDRESS)
+def _scan(vm: Any, vcpu: Any, observer: Any) -> None:
+    base = vm.vcpu[vcpu].pendbaser & U64(_PENDBASER_ADDRESS)
     last = np.int64(-1)
     byte = np.int64(0)
     intid = next_lpi(vm, np.int64(FIRST_LPI))
@@ -124,11 +132,10 @@ def scan_pending_table(vm: Any, vcpu: Any, observer: Any) -> None:
 
 
 @jit
-def unlist_lpis(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Take all LPIs off the ap_list of `vcpu`, whose redistributor no longer has any; their latches stay."""
+def _unlist(vm: Any, vcpu: Any, observer: Any) -> None:
     dropped = False
     lock_ap_list(vm, vcpu, observer)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.LIST_STEP, 1)
         following = np.int64(vm.irq[slot].next)
@@ -141,3 +148,64 @@ def unlist_lpis(vm: Any, vcpu: Any, observer: Any) -> None:
     unlock_ap_list(vm, vcpu, observer)
     if dropped:
         release_dropped(vm, observer)
+    empty_cache(vm, observer)
+
+
+@jit
+def _invalidate(vm: Any, intid: Any, observer: Any) -> None:
+    slot = get_lpi(vm, intid, observer)
+    if slot != NO_SLOT:
+        update_config(vm, slot, np.int64(NOBODY), observer)
+        put_lpi(vm, slot, observer)
+
+
+def scan_pending_table(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take the latch of LPIs routed to `vcpu` from its table and queue all LPIs, up to a byte that is no memory."""
+    if vm.its:
+        _scan(vm, vcpu, observer)
+
+
+def unlist_lpis(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take all LPIs off the ap_list of `vcpu`, which no longer has any, and empty the cache; their latches stay."""
+    if vm.its:
+        _unlist(vm, vcpu, observer)
+
+
+def invalidate(vm: Any, intid: Any, observer: Any) -> None:
+    """Take the configuration of the LPI `intid` from guest memory, if there is that LPI."""
+    if vm.its:
+        _invalidate(vm, intid, observer)
+
+
+def invalidate_all(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Take the configuration of all LPIs that are routed to `vcpu` from guest memory."""
+    if vm.its:
+        update_all(vm, vcpu, observer)
+
+
+if JIT_ENABLED:
+    # Registers of a redistributor lead here; for a VM without an ITS, by its record's type, nothing is compiled.
+
+    @overload(scan_pending_table, strict=False, jit_options=STUB_OPTIONS)
+    def _scan_by_type(vm: Any, vcpu: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, vcpu, observer: _scan(vm, vcpu, observer)
+        return lambda vm, vcpu, observer: None
+
+    @overload(unlist_lpis, strict=False, jit_options=STUB_OPTIONS)
+    def _unlist_by_type(vm: Any, vcpu: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, vcpu, observer: _unlist(vm, vcpu, observer)
+        return lambda vm, vcpu, observer: None
+
+    @overload(invalidate, strict=False, jit_options=STUB_OPTIONS)
+    def _invalidate_by_type(vm: Any, intid: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, intid, observer: _invalidate(vm, intid, observer)
+        return lambda vm, intid, observer: None
+
+    @overload(invalidate_all, strict=False, jit_options=STUB_OPTIONS)
+    def _invalidate_all_by_type(vm: Any, vcpu: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, vcpu, observer: update_all(vm, vcpu, observer)
+        return lambda vm, vcpu, observer: None

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Trapped guest accesses to the distributor, the redistributors and the ITS: from the bus to the handler.
+"""A trapped guest load or store: find the frame, the table row and the handler, and do the access.
 
-Models dispatch_mmio_read and dispatch_mmio_write with check_region of arch/arm64/kvm/vgic/vgic-mmio.c, Linux 6.18.
-Every address inside a frame is handled: where no row of the frame's table holds it, or the row does not take the
-access, reads give 0 and writes are ignored. No distributor lock exists; each handler locks the interrupts it writes,
-one by one, and reads of all but pending and active bits take no lock.
+Models: dispatch_mmio_read and dispatch_mmio_write with check_region (arch/arm64/kvm/vgic/vgic-mmio.c), Linux 6.18.35.
+
+Lock order: none taken here, there is no distributor lock. Each handler locks the interrupts it writes, one by one;
+reads of all but pending and active bits take no lock.
+
+Rules:
+- Every address inside a frame is handled. Where no row of the frame's table holds it, or the row does not take the
+  access, reads give 0 and writes are ignored.
 """
 
 from typing import Any
@@ -12,13 +16,12 @@ from typing import Any
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR, ITS
 from kvmarm.jit import U64, U64_0, jit, jit_inlined
-from vgic_now import mmio_irq, mmio_its, mmio_v2, mmio_v3
+from vgic_now import mmio_irq, mmio_v2, mmio_v3
+from vgic_now.mmio_its import read_its, write_its
 from vgic_now.regions import (
-    FRAME_ITS,
     LAST_COMMON,
     LAST_V2,
     find_device,
-    find_its,
     find_row,
     first_intid,
     frame_of_device,
@@ -38,37 +41,11 @@ def _find(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
 
 
 @jit
-def _find_in_its(vm: Any, offset: Any, size: Any, observer: Any) -> Any:
-    """Return the row of the ITS frame's table that takes the access, -1 for RAZ/WI."""
-    find_its(vm, observer)
-    row = find_row(FRAME_ITS, offset, observer)
-    return row if row >= 0 and takes_access(vm, row, offset, size, observer) else -1
-
-
-@jit
-def _read_its(vm: Any, offset: Any, size: Any, observer: Any) -> Any:
-    if not vm.its:
-        return 0, U64_0
-    row = _find_in_its(vm, offset, size, observer)
-    return 1, mmio_its.read(vm, row_register(row), offset, size, observer) if row >= 0 else U64_0
-
-
-@jit
-def _write_its(vm: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
-    if not vm.its:
-        return 0
-    row = _find_in_its(vm, offset, size, observer)
-    if row >= 0:
-        mmio_its.write(vm, row_register(row), offset, size, value, observer)
-    return 1
-
-
-@jit
 def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Emulate a guest load of `size` bytes: (handled, value). Unhandled only in the ITS frame without an ITS."""
     events.count(observer, events.CALL_MMIO_READ, 1)
     if region == ITS:
-        return _read_its(vm, offset, size, observer)
+        return read_its(vm, offset, size, observer)
     row = _find(vm, region, offset, size, observer)
     if row < 0:
         return 1, U64_0
@@ -88,7 +65,7 @@ def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: A
     events.count(observer, events.CALL_MMIO_WRITE, 1)
     data = value & (~U64_0 >> U64(64 - 8 * size))
     if region == ITS:
-        return _write_its(vm, offset, size, data, observer)
+        return write_its(vm, offset, size, data, observer)
     row = _find(vm, region, offset, size, observer)
     if row < 0:
         return 1

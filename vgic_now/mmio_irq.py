@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers that both GIC versions share: the fields every interrupt has.
+"""The register handlers that both GIC versions share: the fields every interrupt has.
 
-Models vgic_mmio_{read,write}_{group,enable,pending,active,priority,config} of arch/arm64/kvm/vgic/vgic-mmio.c, Linux
-6.18.
+Models: vgic_mmio_{read,write}_{group,enable,pending,active,priority,config} (arch/arm64/kvm/vgic/vgic-mmio.c), Linux
+6.18.35.
 
-A handler goes through the INTIDs of the access in ascending order. Reads take no lock, but for the irq locks of pending
-bits, which ask a forwarded interrupt's physical line, and the configuration mutex of active bits. A write takes each
-irq lock in turn, and where it can make an interrupt deliverable it queues it (so it kicks in that order). Clearing
-something never takes an interrupt off a list, nor touches a list register: sync does that.
+Lock order: reads take no lock, but for each irq lock in turn where pending bits are read and the configuration mutex
+where active bits are. A write takes and releases each irq lock in turn, that of active bits inside the mutex.
 
-`first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `accessor`: the vCPU that makes the
-access; `size` in bytes; values are uint64, of which these handlers use 32 bits.
+Rules:
+- A handler visits the INTIDs of the access in ascending order. Where a write can make an interrupt deliverable it
+  queues it, so it kicks in that order.
+- Clearing something never takes an interrupt off a list, nor touches a list register: sync does that.
+- A forwarded LEVEL interrupt's pending bit is its physical line.
+- `first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `accessor`: the vCPU that makes
+  the access; `size` in bytes; values are uint64, of which these handlers use 32 bits.
 """
 
 from typing import Any

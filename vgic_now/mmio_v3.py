@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers of the GICv3 distributor and redistributors alone.
+"""GICv3: the register handlers of distributor and redistributors that GICv2 does not have in this form.
 
-Models arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18. PROPBASER (one per VM) and PENDBASER (one per vCPU) can be
-written while the LPIs of that redistributor are off; without an ITS they always are. An IROUTER that names no vCPU
-parks its interrupt; like ITARGETSR it neither queues nor kicks. A write of GICD_CTLR holds the configuration mutex.
+Models: arch/arm64/kvm/vgic/vgic-mmio-v3.c, Linux 6.18.35.
+
+Lock order: a write of IROUTER takes the irq lock, one of GICD_CTLR holds the configuration mutex throughout, the scan
+of a pending table takes irq locks.
+
+Rules:
+- PROPBASER (one per VM) and PENDBASER (one per vCPU) can be written while the LPIs of that redistributor are off.
+  Without an ITS they always are.
+- An IROUTER that names no vCPU parks its interrupt; like ITARGETSR it neither queues nor kicks.
 """
 
 from typing import Any
 
 import numpy as np
 
-from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
+from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.mpidr import vcpu_affinity
 from vgic_now.fields import merged, part, with_valid_attributes
-from vgic_now.its_cache import empty_cache
-from vgic_now.lpi import get_lpi, put_lpi
-from vgic_now.lpi_tables import scan_pending_table, unlist_lpis, update_all, update_config
+from vgic_now.lpi_tables import invalidate, invalidate_all, scan_pending_table, unlist_lpis
 from vgic_now.mmio_v2 import IIDR_REVISION_3, set_distributor_enable
 from vgic_now.regions import (
     IDREGS,
@@ -31,8 +36,6 @@ from vgic_now.regions import (
     V3_STATUSR,
 )
 from vgic_now.state import (
-    NO_SLOT,
-    NOBODY,
     find_irq,
     find_vcpu,
     lock_configuration,
@@ -94,7 +97,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == V3_STATUSR:
         return U64(0xFFFFFFFF)
     if register == RD_CTLR:
-        return U64(_RD_CTLR_FIXED | vm.cpu[vcpu].lpis_enabled)
+        return U64(_RD_CTLR_FIXED | vm.vcpu[vcpu].lpis_enabled)
     if register == RD_IIDR:
         return U64(IIDR)
     if register == RD_TYPER:
@@ -102,7 +105,7 @@ def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, 
     if register == PROPBASER:
         return part(vm.propbaser, offset, size)
     if register == PENDBASER:
-        return part(vm.cpu[vcpu].pendbaser & ~U64(_PENDBASER_PTZ), offset, size)
+        return part(vm.vcpu[vcpu].pendbaser & ~U64(_PENDBASER_PTZ), offset, size)
     return U64_0
 
 
@@ -125,26 +128,14 @@ def _enable_lpis(vm: Any, vcpu: Any, enable: Any, observer: Any) -> None:
 
     When it is set its pending table counts. When it is cleared its LPIs leave the ap_list and the cache is emptied.
     """
-    cpu = vm.cpu[vcpu]
+    cpu = vm.vcpu[vcpu]
     if not vm.its or cpu.lpis_enabled == enable:
         return
-    if enable:
-        cpu.lpis_enabled = enable
-        if not cpu.pendbaser & U64(_PENDBASER_PTZ):
-            scan_pending_table(vm, vcpu, observer)
-    else:
+    if not enable:
         unlist_lpis(vm, vcpu, observer)
-        empty_cache(vm, observer)
-        cpu.lpis_enabled = enable
-
-
-@jit
-def _invalidate(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
-    """Take the configuration of an LPI from guest memory: INVLPIR."""
-    slot = get_lpi(vm, intid, observer)
-    if slot != NO_SLOT:
-        update_config(vm, slot, np.int64(NOBODY), observer)
-        put_lpi(vm, slot, observer)
+    cpu.lpis_enabled = enable
+    if enable and not cpu.pendbaser & U64(_PENDBASER_PTZ):
+        scan_pending_table(vm, vcpu, observer)
 
 
 @jit
@@ -163,17 +154,17 @@ def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any,
     elif register == IROUTER:
         _write_route(vm, vcpu, first, offset, value, observer)
     elif register == PROPBASER:
-        if not vm.cpu[vcpu].lpis_enabled:
+        if not vm.vcpu[vcpu].lpis_enabled:
             written = _with_valid_attributes(merged(vm.propbaser, offset, size, value))
             vm.propbaser = written & ~U64(_PROPBASER_RESERVED)
     elif register == PENDBASER:
-        if not vm.cpu[vcpu].lpis_enabled:
-            written = _with_valid_attributes(merged(vm.cpu[vcpu].pendbaser, offset, size, value))
-            vm.cpu[vcpu].pendbaser = written & ~U64(_PENDBASER_RESERVED)
+        if not vm.vcpu[vcpu].lpis_enabled:
+            written = _with_valid_attributes(merged(vm.vcpu[vcpu].pendbaser, offset, size, value))
+            vm.vcpu[vcpu].pendbaser = written & ~U64(_PENDBASER_RESERVED)
     elif register == RD_CTLR:
         _enable_lpis(vm, vcpu, np.int64(value & U64(1)), observer)
-    elif not offset & 4 and vm.cpu[vcpu].lpis_enabled:
+    elif not offset & 4 and vm.vcpu[vcpu].lpis_enabled:
         if register == INVLPIR:
-            _invalidate(vm, vcpu, np.int64(value & U64(0xFFFFFFFF)), observer)
+            invalidate(vm, np.int64(value & U64(0xFFFFFFFF)), observer)
         elif register == INVALLR:
-            update_all(vm, vcpu, observer)
+            invalidate_all(vm, vcpu, observer)

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether a vCPU has something to take, asked when it blocks and when it may be kicked out of WFI.
 
-Models kvm_vgic_vcpu_pending_irq of arch/arm64/kvm/vgic/vgic.c, Linux 6.18. Only the ap_list is asked, for an entry that
-is pending, enabled, not active and more urgent than the guest's priority mask was at its last exit: where it is routed
-now and what the list registers hold do not count. So an edge that flush has moved into a list register is not seen.
+Models: kvm_vgic_vcpu_pending_irq (arch/arm64/kvm/vgic/vgic.c), Linux 6.18.35.
+
+Lock order: the ap_list lock throughout, each irq lock inside it.
+
+Rules:
+- Only the ap_list is asked, for an entry that is pending, enabled, not active and more urgent than the guest's priority
+  mask was at its last exit. Where the entry is routed now, and what the list registers hold, do not count.
+- So an edge that flush has moved into a list register is not seen.
 """
 
 from typing import Any
@@ -24,7 +29,7 @@ def pending(vm: Any, vcpu: Any, observer: Any) -> Any:
     mask = vm.image[vcpu].pmr
     found = 0
     lock_ap_list(vm, vcpu, observer)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT and not found:
         events.count(observer, events.LIST_STEP, 1)
         lock_irq(vm, slot, observer)

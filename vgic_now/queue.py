@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which vCPU an interrupt goes to, and putting it on that vCPU's ap_list.
 
-Models vgic_target_oracle and vgic_queue_irq_unlock of arch/arm64/kvm/vgic/vgic.c, Linux 6.18.
+Models: vgic_target_oracle and vgic_queue_irq_unlock (arch/arm64/kvm/vgic/vgic.c), Linux 6.18.35.
 
-The irq lock is inner to the ap_list lock, and only the irq lock says which ap_list is the right one: so queueing lets
-the irq lock go, takes both in order and asks the oracle again. A vCPU is kicked when something
-was put on its list, and also when what was offered is on a list already and still has somewhere to go.
+Lock order: the irq lock is inner to the ap_list lock, and only the irq lock says which ap_list is the right one. So
+queueing releases the irq lock, takes both in order and asks the oracle again.
+
+Rules:
+- A vCPU is kicked when something was put on its list, and also when what was offered is on a list already and still has
+  somewhere to go.
 """
 
 from typing import Any
@@ -14,10 +17,11 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.jit import jit
+from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_now.aplist import append
 from vgic_now.lpi import take_reference
-from vgic_now.state import FIRST_LPI_SLOT, NOBODY, is_pending, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
+from vgic_now.state import NOBODY, is_pending, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
 @jit
@@ -26,6 +30,7 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
+    assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)
     if irq.active:
@@ -45,9 +50,11 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
 
     Enters with its irq lock held and returns without any. The vCPU that got it is kicked; so is, when the interrupt is
     on a list already, the vCPU it should go to.
+    The irq lock is held.
     """
     events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
+    assert_held(irq)
     while True:
         target = target_oracle(vm, irq, observer)
         if irq.vcpu != NOBODY or target == NOBODY:
@@ -63,8 +70,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
         unlock_irq(vm, slot, observer)
         unlock_ap_list(vm, target, observer)
         lock_irq(vm, slot, observer)
-    if slot >= FIRST_LPI_SLOT:
-        take_reference(vm, slot, observer)
+    take_reference(vm, slot, observer)
     append(vm, target, slot, observer)
     unlock_irq(vm, slot, observer)
     unlock_ap_list(vm, target, observer)

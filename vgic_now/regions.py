@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The register tables of today's VGIC, and the two binary searches that lead a trapped access to its handler.
 
-Models the vgic_register_region tables of arch/arm64/kvm/vgic/vgic-mmio-v2.c and vgic-mmio-v3.c, vgic_find_mmio_region
-of vgic-mmio.c and the search for a device of the I/O bus of virt/kvm/kvm_main.c, Linux 6.18.
+Models: the vgic_register_region tables (arch/arm64/kvm/vgic/vgic-mmio-v2.c, vgic-mmio-v3.c), vgic_find_mmio_region
+(vgic-mmio.c) and the search for a device of the I/O bus (virt/kvm/kvm_main.c), Linux 6.18.35.
 
-Each frame has a table sorted by offset. A row says where a block of registers lies, how many bits an interrupt has in
-it, which access sizes it takes, and what it is (one of the numbers below, which stand for the handler functions). The
-GICv3 distributor has two rows for each block with a field an interrupt: the private part, which reads zero there, and
-the shared part.
+Lock order: none taken and none needed; the tables are constant.
 
-On the bus a GICv2 guest has one device, the distributor; a GICv3 guest has the distributor and one redistributor per
-vCPU, of two frames with one table, and the ITS if there is one, in this order of addresses.
+Rules:
+- Each frame has a table sorted by offset. A row says where a block of registers is, how many bits an interrupt has in
+  it, which access sizes it takes, and what it is (one of the numbers below, which represent the handler functions).
+- The GICv3 distributor has two rows for each block with one field per interrupt: the private part, which reads zero
+  there, and the shared part.
+- On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor, one redistributor per
+  vCPU, of two frames with one table, and the ITS if there is one, in this order of addresses.
 """
 
 from typing import Any

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sorting an ap_list when it holds more than the list registers do.
 
-Models vgic_irq_cmp of arch/arm64/kvm/vgic/vgic.c and list_sort of lib/list_sort.c, Linux 6.18: a stable bottom-up
-merge sort of a linked list. Its order of comparisons shows in the irq locks, so it is kept. Entries are taken from the
-head, one by one; runs wait in a stack, and two of one length are merged only when as many entries again have been
-taken. At the end the top run is merged with the one below it, and so on. In every merge the older run is first.
+Models: vgic_irq_cmp (arch/arm64/kvm/vgic/vgic.c) and list_sort (lib/list_sort.c), Linux 6.18.35.
 
-list_sort also calls the comparison with one entry twice, once every 256 entries of the last merge's tail, only so that
-callers may yield. Such a comparison returns before it takes a lock; it is left out.
+Lock order: the caller holds the ap_list lock; a comparison takes both irq locks, the older entry first.
+
+Rules:
+- The sort is a stable bottom-up merge sort of a linked list. Its order of comparisons shows in the irq locks, so it is
+  kept.
+- Entries are taken from the head, one by one. Runs wait in a stack, and two of one length are merged only when as many
+  entries again have been taken.
+- At the end the top run is merged with the one below it, and so on. In every merge the older run is first.
+- list_sort also calls the comparison with one entry twice, once every 256 entries of the last merge's tail, only so
+  that callers may yield. Such a comparison returns before it takes a lock; it is left out.
 """
 
 from typing import Any
@@ -16,6 +21,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.jit import U64, find_first_bit, jit
+from kvmarm.locks import assert_held
 from vgic_now.state import NO_SLOT, is_pending, lock_irq, unlock_irq
 
 
@@ -63,8 +69,12 @@ def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
 
 @jit
 def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
-    """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links."""
-    cpu = vm.cpu[vcpu]
+    """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links.
+
+    The ap_list lock is held.
+    """
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     cpu.head = first
     last = np.int64(NO_SLOT)
     slot = first
@@ -78,12 +88,14 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 
 @jit
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Sort the ap_list of `vcpu` in place; its lock is held."""
+    """Sort the ap_list of `vcpu` in place. The ap_list lock is held."""
     events.count(observer, events.SORT, 1)
-    waiting = vm.cpu[vcpu].waiting
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
+    waiting = cpu.waiting
     waiters = 0
     taken = np.int64(0)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT:
         events.count(observer, events.SORT_STEP, 1)
         run = slot

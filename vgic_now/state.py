@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Today's VGIC state: one record per interrupt, one ordered ap_list per vCPU.
+"""The state of today's VGIC: one record per interrupt, one ordered ap_list per vCPU.
 
-Models struct vgic_irq, struct vgic_cpu and struct vgic_dist of include/kvm/arm_vgic.h and the initial values of
-arch/arm64/kvm/vgic/{vgic-init,vgic-v2,vgic-v3}.c, Linux 6.18.
+Models: struct vgic_irq, struct vgic_cpu and struct vgic_dist (include/kvm/arm_vgic.h), and the initial values of
+arch/arm64/kvm/vgic/vgic-init.c, vgic-v2.c and vgic-v3.c, Linux 6.18.35.
 
-Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none": SPIs sit
-at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID, and from FIRST_LPI_SLOT on
-those of LPIs, which come and go (vgic_now.lpi). Slots 1020..1023 exist only as something to lock: those INTIDs are
-reserved. Devices, translations and collections of the ITS have pools of the same kind (vgic_now.its_tables).
+Lock order: configuration mutex, ITS queue lock, ITS lock, lock of the LPI map, ap_list lock, irq lock. That of the
+translation cache is inner to the ITS lock, otherwise taken alone. Of two ap_list locks the lower vCPU number is first;
+two irq locks are held only by the comparison of the sort.
 
-Lock order: configuration mutex, ITS command lock, ITS lock, lock of the LPI map, ap_list lock, irq lock; that of the
-translation cache is inner to the ITS lock and taken alone otherwise. Of two ap_list locks the lower vCPU number is
-first; two irq locks are held only by the comparison of the sort. The fields of an interrupt are written under its irq
-lock; a look-up takes none, nor do register reads, but for pending bits (irq locks) and active bits (configuration
-mutex). List links and `vcpu` change under ap_list lock and irq lock.
+Rules:
+- The fields of an interrupt are written under its irq lock. The look-up takes none, nor do register reads, but for
+  pending bits (irq locks) and active bits (configuration mutex). List links and `vcpu` change under both locks.
+- Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none". SPIs
+  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. In a VM with an ITS
+  those of LPIs follow from FIRST_LPI_SLOT on; they come and go (vgic_now.lpi). Devices, translations and collections
+  of the ITS have pools of the same kind (vgic_now.its_tables).
+- Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
 """
 
 from typing import Any
@@ -22,8 +24,10 @@ import numpy as np
 
 from kvmarm import events, locks
 from kvmarm.config import MAX_IRQS, MAX_LPIS, MAX_VCPUS
-from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS, vcpu_affinity
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import jit
+from kvmarm.layout import laid_out
+from kvmarm.mpidr import vcpu_affinity
 from kvmarm.state import vm_dtype
 
 EDGE = 0
@@ -33,7 +37,6 @@ NOBODY = -1
 NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
 FIRST_LPI_SLOT = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
-SLOTS = FIRST_LPI_SLOT + MAX_LPIS
 NOTHING = 0
 """No device, translation or collection: an index into the ITS's pools, which are used from 1 on."""
 MAX_DEVICES = 256
@@ -54,7 +57,11 @@ PROPBASER_RESET = PENDBASER_RESET
 BASER_RESET = (0x1907_0000_0000_0600, 0x1C07_0000_0000_0600)
 """GITS_BASER0 and 1: devices and collections, entries of 8 bytes, pages of 64 KiB."""
 
-IRQ = np.dtype(
+IRQ_BYTES = 88
+"""Size of the kernel's struct vgic_irq: what a walk over many of them loads, and what neighbours share, depends on it.
+Those of one vCPU's private interrupts fill a multiple of SHARING_BYTES."""
+
+IRQ = laid_out(
     [
         ("lock", np.int32),
         ("next", np.int32),
@@ -76,7 +83,7 @@ IRQ = np.dtype(
         ("targets", np.uint8),
         ("priority", np.uint8),
     ],
-    align=True,
+    multiple=IRQ_BYTES,
 )
 """One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
 `target_vcpu`: where it should go, or NOBODY; `latch`: of an edge, an SGI or ISPENDR, which flush moves into a list
@@ -84,7 +91,7 @@ register for EDGE; `line_level`: the line, for LEVEL; `group`: 0 or 1; `source`:
 `active_source`: who sent the one that is active; `targets`: GICv2's ITARGETSR byte; `mpidr`: GICv3's IROUTER, 24
 bits."""
 
-CPU = np.dtype(
+VCPU = laid_out(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -93,8 +100,7 @@ CPU = np.dtype(
         ("pendbaser", np.uint64),
         ("lpis_enabled", np.int64),
         ("waiting", np.int32, (MAX_RUNS,)),
-    ],
-    align=True,
+    ]
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
 flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_now.sort); to allocate them would
@@ -170,9 +176,6 @@ VGIC_ITS = np.dtype(
     [
         ("lock", np.int32),
         ("enabled", np.int32),
-        ("cbaser", np.uint64),
-        ("creadr", np.uint64),
-        ("cwriter", np.uint64),
         ("baser", np.uint64, (2,)),
         ("devices", POOL),
         ("collections", POOL),
@@ -184,7 +187,13 @@ VGIC_ITS = np.dtype(
     ],
     align=True,
 )
-"""The ITS: its registers (BASER0: devices, BASER1: collections), its lists, the pools behind those, and its cache."""
+"""The ITS: GITS_CTLR.Enabled, its table registers (BASER0: devices, BASER1: collections), its lists, the pools that
+their entries come from, and its cache."""
+
+ITS_QUEUE = np.dtype(
+    [("lock", np.int32), ("cbaser", np.uint64), ("creadr", np.uint64), ("cwriter", np.uint64)], align=True
+)
+"""The command queue of the ITS: its registers and their lock."""
 
 MUTEX = np.dtype([("lock", np.int32)], align=True)
 
@@ -192,28 +201,38 @@ PHYSICAL = np.dtype([("line", np.uint8), ("active", np.uint8)])
 """A physical interrupt as the host's interrupt controller shows it: its line, which the VGIC samples, and the active
 state that the VGIC sets (it never reads that)."""
 
-VM = vm_dtype(
-    "now",
-    [
+
+def _fields(slots: int) -> list[tuple[Any, ...]]:
+    return [
         ("enabled", np.int64),
+        ("propbaser", np.uint64),
         ("configuration", MUTEX),
         ("physical", PHYSICAL, (MAX_IRQS,)),
-        ("propbaser", np.uint64),
-        ("cpu", CPU, (MAX_VCPUS,)),
-        ("irq", IRQ, (SLOTS,)),
+        ("vcpu", VCPU, (MAX_VCPUS,)),
+        ("irq", IRQ, (slots,)),
+    ]
+
+
+VM = vm_dtype("now", _fields(FIRST_LPI_SLOT), apart=("configuration", "physical", "vcpu", "irq"))
+"""The state of one VM. `enabled`: the distributor's enable bit; `configuration`: the lock of what a vCPU that runs may
+not see half changed; `physical`: by physical INTID."""
+VM_WITH_ITS = vm_dtype(
+    "now",
+    [
+        *_fields(FIRST_LPI_SLOT + MAX_LPIS),
         ("lpi_map", LPI_MAP),
         ("lpi", LPI, (MAX_LPIS,)),
-        ("its_command", MUTEX),
+        ("its_queue", ITS_QUEUE),
         ("vgic_its", VGIC_ITS),
     ],
+    apart=("configuration", "physical", "vcpu", "irq", "lpi_map", "lpi", "its_queue", "vgic_its"),
+    its=True,
 )
-"""The state of one VM. `enabled`: the distributor's enable bit; `configuration`: the lock of what a vCPU that runs may
-not see half changed; `physical`: by physical INTID; `lpi`: of the slots from FIRST_LPI_SLOT on; `its_command`: the lock
-of the command queue."""
+"""The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""
 
 
 def initialise(vm: Any) -> None:
-    """Put a zeroed VM record (dtype VM, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+    """Put a zeroed VM record, configuration filled in, into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
     vcpus = int(vm.vcpus)
     shared = vm.irq[FIRST_SPI:MAX_IRQS]
     shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
@@ -230,7 +249,7 @@ def initialise(vm: Any) -> None:
         private["targets"] = 1 << np.arange(vcpus)[:, np.newaxis]
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
-    vm.cpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    vm.vcpu["pendbaser"][:vcpus] = PENDBASER_RESET
     if vm.its:
         vm.propbaser = PROPBASER_RESET
         vm.vgic_its.baser[:] = BASER_RESET
@@ -240,7 +259,7 @@ def initialise(vm: Any) -> None:
 
 def reset(vm: Any) -> None:
     """Put a used VM record back into its reset state, keeping the configuration."""
-    for name in VM.names or ():
+    for name in vm.dtype.names or ():
         if name in ("gic", "vcpus", "irqs", "lrs", "its", "ram"):
             continue
         field = vm[name]
@@ -346,13 +365,13 @@ def lock_irq_to_write(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def lock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the lock of the ap_list of `vcpu`."""
-    locks.acquire(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.acquire(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit
 def unlock_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Release the lock of the ap_list of `vcpu`."""
-    locks.release(vm.cpu[vcpu], locks.AP_LIST, vcpu, observer)
+    locks.release(vm.vcpu[vcpu], locks.AP_LIST, vcpu, observer)
 
 
 @jit

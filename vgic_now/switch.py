@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The VGIC part of the world switch of today: only the list registers that flush filled move.
 
-Models vgic_v2_restore_state and vgic_v2_save_state of arch/arm64/kvm/vgic/vgic-v2.c and __vgic_v3_restore_state and
-__vgic_v3_save_state of arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 6.18. VMCR and the active priorities move when a vCPU is
-scheduled in and out, not here: they stay in the interface, and the image's VMCR is what it was at the last exit. With
-no list register in use neither the list registers nor HCR are touched, but that an EOI count is dropped.
+Models: vgic_v2_restore_state and vgic_v2_save_state (arch/arm64/kvm/vgic/vgic-v2.c), __vgic_v3_restore_state and
+__vgic_v3_save_state (arch/arm64/kvm/hyp/vgic-v3-sr.c), Linux 6.18.35.
 
-MISR, EISR and ELRSR are what the interface held when the guest left; of those today's code reads ELRSR alone.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
+
+Rules:
+- VMCR and the active priorities move when a vCPU is scheduled in and out, not here: they stay in the interface. The
+  image's VMCR is what it was at the last exit.
+- With no list register in use neither the list registers nor HCR are touched, but that an EOI count is dropped.
+- MISR, EISR and ELRSR are what the interface held when the guest left; of those today's code reads ELRSR alone.
 """
 
 from typing import Any
 
 from kvmarm import cpuif as hardware
-from kvmarm.gic import HCR_EN, HCR_EOICOUNT_SHIFT, V2_LR_STATE_SHIFT, V3_LR_STATE_SHIFT
+from kvmarm.gic import HCR_EN, HCR_EOICOUNT_SHIFT, LR_STATE_MASK, V2_LR_STATE_SHIFT, V3_LR_STATE_SHIFT
 from kvmarm.jit import U64, U64_0, jit
 
 _EOICOUNT = 0x1F << HCR_EOICOUNT_SHIFT
@@ -21,7 +25,7 @@ _EOICOUNT = 0x1F << HCR_EOICOUNT_SHIFT
 @jit
 def restore(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> None:
     """Load the image of `vcpu` into its interface `cpuif` (a record of kvmarm.cpuif.CPUIF)."""
-    used = vm.cpu[vcpu].used_lrs
+    used = vm.vcpu[vcpu].used_lrs
     if used == 0:
         return
     image = vm.image[vcpu]
@@ -40,13 +44,13 @@ def save(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> None:
     image.eisr = hardware.eisr(cpuif, vm.gic)
     image.misr = hardware.misr(cpuif, vm.gic, image.eisr)
     image.elrsr = hardware.elrsr(cpuif, vm.gic)
-    used = vm.cpu[vcpu].used_lrs
+    used = vm.vcpu[vcpu].used_lrs
     for index in range(used, vm.lrs):
         image.lr[index] = U64_0
     if used == 0:
         cpuif.hcr &= ~U64(_EOICOUNT)
         return
-    state_bits = U64(3) << (U64(V2_LR_STATE_SHIFT) if vm.gic == 2 else U64(V3_LR_STATE_SHIFT))
+    state_bits = U64(LR_STATE_MASK) << (U64(V2_LR_STATE_SHIFT) if vm.gic == 2 else U64(V3_LR_STATE_SHIFT))
     for index in range(used):
         if (image.elrsr >> U64(index)) & U64(1):
             image.lr[index] &= ~state_bits

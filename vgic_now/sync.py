@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sync: take what the guest did to its list registers after an exit, and tidy its ap_list.
+"""Sync: after the guest has been left, take back what it did to its list registers, and tidy its ap_list.
 
-Models kvm_vgic_sync_hwstate, vgic_prune_ap_list of arch/arm64/kvm/vgic/vgic.c and fold_lr_state of vgic-v2.c and
-vgic-v3.c, Linux 6.18. With an empty ap_list it returns at once; list registers that are in use then stay in use.
+Models: kvm_vgic_sync_hwstate and vgic_prune_ap_list (arch/arm64/kvm/vgic/vgic.c), fold_lr_state (vgic-v2.c,
+vgic-v3.c), Linux 6.18.35.
 
-1. fold, if list registers are in use: no more underflow interrupt. Of each list register: tell the irqfd resamplers of
-   an SPI whose EOI was waited for; the active bit into its record, always; the pending bit back into an edge's; a
-   level's latch goes when the list register is idle; a forwarded level's line is sampled again.
-2. prune: drop what belongs on no list, move what belongs on another vCPU's and kick that vCPU. Two ap_list locks are
-   taken in the order of the vCPU numbers, so a move drops this list's lock first and the walk starts again.
+Lock order: fold takes each irq lock alone. Prune holds the ap_list lock, each irq lock inside it. A move to another
+vCPU's list drops this list's lock first, takes both in the order of the vCPU numbers, and the walk starts again. With
+an empty ap_list none is taken.
+
+Rules:
+- With an empty ap_list sync returns at once; list registers that are in use then stay in use.
+- Fold, if list registers are in use: no more underflow interrupt. Of each list register: notify the irqfd resamplers of
+  an SPI whose EOI was waited for; the active bit goes into its record, always; the pending bit goes back into an edge's
+  latch; a level's latch is cleared when the list register is idle; a forwarded level's line is sampled again.
+- Then prune: drop what belongs on no list, move what belongs on another vCPU's and kick that vCPU.
 """
 
 from typing import Any
@@ -16,18 +21,9 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import (
-    FIRST_SPI,
-    HCR_UIE,
-    LR_ACTIVE,
-    LR_INACTIVE,
-    LR_PENDING,
-    V2_LR_CPUID_SHIFT,
-    lr_has_eoi,
-    lr_intid,
-    lr_state,
-)
+from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_INACTIVE, LR_PENDING, LR_SOURCE_MASK, V2_LR_CPUID_SHIFT
 from kvmarm.jit import U64, jit, jit_inlined
+from kvmarm.lr import lr_has_eoi, lr_intid, lr_state
 from kvmarm.state import kick
 from vgic_now.aplist import append, remove
 from vgic_now.lpi import drop_reference, get_irq, put_irq, release_dropped
@@ -64,7 +60,7 @@ def _sample_line(vm: Any, irq: Any, was_active: Any, is_still_pending: Any) -> N
 
 @jit_inlined
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
-    used = np.int64(vm.cpu[vcpu].used_lrs)
+    used = np.int64(vm.vcpu[vcpu].used_lrs)
     events.count(observer, events.FOLD_SET_UP, 1)
     image.hcr &= ~U64(HCR_UIE)
     for index in range(used):
@@ -83,7 +79,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
         lock_irq(vm, slot, observer)
         was_active = irq.active
         irq.active = 1 if state & LR_ACTIVE else 0
-        sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7))
+        sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(LR_SOURCE_MASK))
         is_sgi = sends_to_vcpu(vm, intid)
         if is_sgi and irq.active:
             irq.active_source = sender
@@ -98,7 +94,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
             _sample_line(vm, irq, was_active, state & LR_PENDING)
         unlock_irq(vm, slot, observer)
         put_irq(vm, slot, observer)
-    vm.cpu[vcpu].used_lrs = 0
+    vm.vcpu[vcpu].used_lrs = 0
 
 
 @jit
@@ -132,7 +128,7 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
     """
     lock_ap_list(vm, vcpu, observer)
     dropped = False
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.PRUNE_STEP, 1)
         irq = vm.irq[slot]
@@ -157,9 +153,9 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
 def sync(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the guest's changes from the saved image of `vcpu` and prune its ap_list."""
     events.count(observer, events.CALL_SYNC, 1)
-    if vm.cpu[vcpu].head == NO_SLOT:
+    if vm.vcpu[vcpu].head == NO_SLOT:
         return
-    if vm.cpu[vcpu].used_lrs:
+    if vm.vcpu[vcpu].used_lrs:
         _fold_list_registers(vm, vcpu, vm.image[vcpu], observer)
     again, dropped = _prune_pass(vm, vcpu, observer)
     while again:
