@@ -17,7 +17,7 @@ from kvmarm.config import VmConfig
 from kvmarm.debug import traced
 from kvmarm.errors import UsageError
 from kvmarm.jit import DEBUG
-from kvmarm.state import new_vm
+from kvmarm.state import new_vm, with_sources
 
 ENTRY_POINTS = "vgic_bench.designs"
 BUILT_IN = {"old": "vgic_old", "new": "vgic_new"}
@@ -27,9 +27,11 @@ BUILT_IN = {"old": "vgic_old", "new": "vgic_new"}
 class Design:
     """One VGIC design.
 
-    name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
+    name: what the command line calls it ("old"). title: one line for users. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). initialise(vm): puts a zeroed, configured record into its reset state.
     functions: one jitted function for each name in kvmarm.interface.OPERATIONS.
+    package: the package that the design comes from, with its jitted code and its weights.json; `package=__name__` in
+    the package's __init__.py. Without it, the package of `initialise`.
     bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
     """
@@ -43,6 +45,13 @@ class Design:
     bugs: Mapping[int, str] = field(default_factory=dict)
     snapshot: Callable[[Any], dict[str, str]] = lambda vm: {}
     world_switch: str = "c"
+    package: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.package:
+            module = self.initialise.__module__
+            object.__setattr__(self, "package", module.rpartition(".")[0] or module)
+        object.__setattr__(self, "dtype", with_sources(self.dtype, self.package))
 
     def create(self, config: VmConfig) -> Any:
         """Return a VM record (numpy.record) in its reset state, as after KVM_DEV_ARM_VGIC_CTRL_INIT."""

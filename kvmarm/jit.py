@@ -6,8 +6,8 @@ Rules for jitted code in this project:
 - `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
 - numba does not notice that a callee in another file changed. The cache folder of a module is therefore named by a hash
   of its source and of all it imports from this project, in a folder named by a hash of the versions and the CPU. What a
-  module does not import but reaches through the interface stubs, a design, is part of the record's type:
-  `kvmarm.state.vm_dtype` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
+  module does not import but reaches through the interface, a design, is part of the record's type: `Design` puts the
+  hash of its package's sources into it (kvmarm.state.with_sources). Folders that nothing used for two weeks go.
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
@@ -72,15 +72,20 @@ def _source_of(module: str) -> tuple[bytes, tuple[str, ...]]:
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             source = path.read_bytes()
-            names: list[str] = []
-            for parent, members, plain in _IMPORT.findall(source.decode()):
-                if parent.split(".")[0] in _PACKAGES:
-                    names.append(parent)
-                    names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
-                elif plain.split(".")[0] in _PACKAGES:
-                    names.append(plain)
-            return source, tuple(names)
+            return source, tuple(_imported(source))
     return b"", ()
+
+
+def _imported(source: bytes) -> list[str]:
+    """Return the names that a module's source imports from this project; some may be names in modules."""
+    names: list[str] = []
+    for parent, members, plain in _IMPORT.findall(source.decode()):
+        if parent.split(".")[0] in _PACKAGES:
+            names.append(parent)
+            names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
+        elif plain.split(".")[0] in _PACKAGES:
+            names.append(plain)
+    return names
 
 
 @functools.cache
@@ -100,13 +105,24 @@ def module_hash(module: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def folder_hash(folder: Path) -> str:
-    """Return 16 hex digits that change with any source in `folder` that uses this module."""
+def package_hash(package: str) -> str:
+    """Return 16 hex digits that change with any source of a package that uses this module, or with what those import.
+
+    package: the name of an imported package, or of a module that is one file. Only imports from this project count.
+    """
+    loaded = sys.modules[package]
+    file = Path(str(loaded.__file__))
+    paths = sorted(file.parent.glob("*.py")) if hasattr(loaded, "__path__") else [file]
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    imported: set[str] = set()
+    for path in paths:
         source = path.read_bytes()
         if b"kvmarm.jit" in source:
             digest.update(path.name.encode() + b"\n" + source)
+            imported.update(_imported(source))
+    for name in sorted(imported):
+        if name.split(".")[0] != package and _source_of(name)[0]:
+            digest.update(module_hash(name).encode())
     return digest.hexdigest()[:16]
 
 

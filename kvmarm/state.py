@@ -10,8 +10,6 @@ The image is what the hypervisor keeps of a vCPU's virtual CPU interface while t
 saves the hardware into it.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,9 @@ import numpy as np
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.debug import checked
-from kvmarm.jit import DEBUG, folder_hash, jit
+from kvmarm.jit import DEBUG, jit, package_hash
+
+_SOURCES = "sources_"
 
 IMAGE = np.dtype(
     [
@@ -53,13 +53,22 @@ HEADER: list[tuple[Any, ...]] = [
 
 
 def vm_dtype(marker: str, fields: list[tuple[Any, ...]]) -> np.dtype[Any]:
-    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`.
+    """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, then `fields`."""
+    return np.dtype([(f"design_{marker}", np.int64), *HEADER, *fields], align=True)
 
-    Call it in the package that holds the design's jitted code: a field without content is named by a hash of that
-    folder's sources, so that code compiled for an earlier version of the design is never taken for this one's.
+
+def with_sources(dtype: np.dtype[Any], package: str) -> np.dtype[Any]:
+    """Return a VM record's dtype with a field that holds nothing but names, by a hash, the sources of `package`.
+
+    So code compiled for an earlier version of a design is never taken for that of this one. The field is second; a
+    dtype that has one is returned as it is.
     """
-    sources = folder_hash(Path(sys._getframe(1).f_code.co_filename).parent)
-    return np.dtype([(f"design_{marker}", np.int64), (f"sources_{sources}", np.int64), *HEADER, *fields], align=True)
+    names = list(dtype.names or ())
+    if any(name.startswith(_SOURCES) for name in names):
+        return dtype
+    fields: list[tuple[Any, ...]] = [(name, (dtype.fields or {})[name][0]) for name in names]
+    fields.insert(1, (_SOURCES + package_hash(package), np.int64))
+    return np.dtype(fields, align=True)
 
 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:

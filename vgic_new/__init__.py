@@ -40,6 +40,7 @@ DESIGN = Design(
     bugs=view.BUGS,
     snapshot=view.snapshot,
     world_switch="c",
+    package=__name__,
 )
 
 __all__ = ["DESIGN"]

@@ -38,6 +38,7 @@ DESIGN = Design(
     bugs=view.BUGS,
     snapshot=view.snapshot,
     world_switch="asm",
+    package=__name__,
 )
 
 __all__ = ["DESIGN"]

@@ -20,11 +20,6 @@ from kvmarm.events import EVENT_COUNT, event_names
 WEIGHTS_FILE = "weights.json"
 
 
-def package_of(design: Design) -> str:
-    """Return the name of the package that a design comes from."""
-    return str(design.initialise.__module__).split(".")[0]
-
-
 @lru_cache
 def _document(package: str) -> dict[str, Any] | None:
     try:
@@ -53,8 +48,8 @@ def weight_vector(weights: Mapping[str, float], source: str = WEIGHTS_FILE) -> n
 
 def weights_of(design: Design) -> np.ndarray | None:
     """Return the fitted instructions an event (float64[EVENT_COUNT]) of a design, None when it has none."""
-    document = _document(package_of(design))
-    return None if document is None else weight_vector(document["weights"], f"{package_of(design)}/{WEIGHTS_FILE}")
+    document = _document(design.package)
+    return None if document is None else weight_vector(document["weights"], f"{design.package}/{WEIGHTS_FILE}")
 
 
 def instructions(counts: np.ndarray, weights: np.ndarray | None) -> Any:

@@ -35,7 +35,7 @@ def fit(
     from bench.meters.compile import ensure_compiled
     from bench.meters.fit import fit as fit_design
     from bench.meters.fit import geometric_mean_error, save_weights
-    from bench.meters.weights import WEIGHTS_FILE, package_of
+    from bench.meters.weights import WEIGHTS_FILE
     from kvmarm.design import get_design
     from kvmarm.files import check_folder
     from vgic_bench.console import print_table
@@ -50,7 +50,7 @@ def fit(
         weights, table = fit_design(design.name, path)
         targets = [Path(output) / f"{design.name}.{WEIGHTS_FILE}"] if output else []
         if write:
-            targets.append(Path(str(importlib.resources.files(package_of(design)) / WEIGHTS_FILE)))
+            targets.append(Path(str(importlib.resources.files(design.package) / WEIGHTS_FILE)))
         for target in targets:
             save_weights(target, weights, table, path.name)
         by_transition = table.groupby("transition", sort=False)["error"].agg(["count", "mean", "min", "max"])
