@@ -11,7 +11,8 @@ MAX_IRQS = 1024
 MAX_SPIS = MAX_IRQS - 32
 MAX_LRS = 64
 MAX_KICKS = 1024
-"""Kicks of one operation: at most one a vCPU and one an interrupt of the register written."""
+"""Kicks of one operation that its caller can hold, a power of two. There are fewer: at most one per vCPU, and one per
+interrupt of the register written."""
 
 
 @dataclass(frozen=True, order=True)

@@ -42,7 +42,7 @@ def _refuse_negative(index: Any) -> None:
             raise IndexError(f"index {part} is out of bounds: expected 0 or more")
 
 
-class CheckedRecord(np.record):
+class CheckedRecord(np.record):  # type: ignore[misc]  # numpy's stubs call a base of it final; it is not
     """A record whose arrays, at any depth, are checked arrays."""
 
     def __getattribute__(self, name: str) -> Any:
@@ -82,14 +82,15 @@ def traced(operation: str, function: Callable[..., Any]) -> Callable[..., Any]:
     shown = [index for index, name in enumerate(names) if name not in ("vm", "cpuif", "observer")]
 
     def call(*arguments: Any) -> Any:
-        vm = arguments[0]
-        before = int(vm.kick_count)
+        vm, observer = arguments[0], arguments[names.index("observer")]
+        before = int(observer.kick_count) if observer is not None else 0
         result = function(*arguments)
         words = [operation, *(f"{names[index]}={_text(arguments[index])}" for index in shown)]
         if result is not None:
             words.append(f"-> {_text(result)}")
-        if vm.kick_count > before:
-            words.append("kicks=" + ",".join(str(int(vcpu)) for vcpu in vm.kicks[before : int(vm.kick_count)]))
+        if observer is not None and observer.kick_count > before:
+            kicked = observer.kicks[before : int(observer.kick_count)]
+            words.append("kicks=" + ",".join(str(int(vcpu)) for vcpu in kicked))
         if vm.bug:
             words.append(f"bug={int(vm.bug)}")
         operation_log().debug(" ".join(words))

@@ -3,17 +3,21 @@
 
 An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
 instructions of the real code. Counting is a compile-time choice: `count(observer, EVENT, n)` compiles to nothing when
-the observer is None.
+the observer does not count.
 
-An observer is one record of `OBSERVER`: `counts` (int64[EVENT_COUNT]) and a log of lock operations (`log`, int32,
-`log_length` entries used; see kvmarm.locks). It is only ever appended to; whoever measures resets it.
+Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
+go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
+(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). None:
+nobody wants to know. They are only ever appended to; whoever measures resets them.
 """
 
 from typing import Any
 
 import numpy as np
 
-from kvmarm.jit import jit
+from kvmarm.config import MAX_KICKS
+from kvmarm.jit import JIT_ENABLED
+from kvmarm.layout import aligned_record, laid_out
 
 LOG_CAPACITY = 1 << 22
 """Lock operations an observer holds. One operation of a model logs far fewer: a sync of 1,024 interrupts that all
@@ -131,18 +135,65 @@ def event_texts() -> tuple[str, ...]:
 
 EVENT_COUNT = len(_names)
 
-OBSERVER = np.dtype(
-    [("counts", np.int64, (EVENT_COUNT,)), ("log_length", np.int64), ("log", np.int32, (LOG_CAPACITY,))], align=True
+_CALLER_FIELDS: list[tuple[Any, ...]] = [("kick_count", np.int64), ("kicks", np.int32, (MAX_KICKS,))]
+
+CALLER = laid_out(_CALLER_FIELDS)
+"""What a thread brings along that calls operations without counting them."""
+
+OBSERVER = laid_out(
+    [
+        *_CALLER_FIELDS,
+        ("counts", np.int64, (EVENT_COUNT,)),
+        ("log_length", np.int64),
+        ("log", np.int32, (LOG_CAPACITY,)),
+    ]
 )
+"""What a thread brings along that counts and logs."""
+
+
+def new_caller() -> Any:
+    """Return a fresh caller (numpy.record of dtype CALLER), all zero. Each thread needs one."""
+    return aligned_record(CALLER)
 
 
 def new_observer() -> Any:
-    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero."""
-    return np.zeros(1, OBSERVER).view(np.recarray)[0]
+    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero. Each thread needs one."""
+    return aligned_record(OBSERVER)
 
 
-@jit
+def counting(observer: Any) -> Any:
+    """Return whether the observer counts; a constant in compiled code, so that what it guards vanishes."""
+    return observer is not None and "counts" in observer.dtype.names
+
+
 def count(observer: Any, event: Any, n: Any) -> None:
-    """Add `n` to the observer's count of `event`; nothing for the observer None."""
-    if observer is not None:
+    """Add `n` to the observer's count of `event`; nothing for one that does not count."""
+    if counting(observer):
         observer.counts[event] += n
+
+
+if JIT_ENABLED:
+    from numba import types
+    from numba.extending import overload
+
+    _OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+
+    def counts_by_type(observer: Any) -> bool:
+        """Return whether an observer of this numba type counts; for overloads of functions that take an observer."""
+        return isinstance(observer, types.Record) and "counts" in observer.fields
+
+    @overload(counting, strict=False, jit_options=_OPTIONS)
+    def _counting(observer: Any) -> Any:
+        if counts_by_type(observer):
+            return lambda observer: True
+        return lambda observer: False
+
+    @overload(count, strict=False, jit_options=_OPTIONS)
+    def _count(observer: Any, event: Any, n: Any) -> Any:
+        if not counts_by_type(observer):
+            return lambda observer, event, n: None
+
+        def add(observer: Any, event: Any, n: Any) -> None:
+            observer.counts[event] += n
+
+        return add

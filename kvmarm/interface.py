@@ -22,9 +22,9 @@ function per operation, with these signatures:
 
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
 value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;
-observer: None or a record of kvmarm.events.OBSERVER. rc is 0 or a negative errno.
-Kicks are recorded in the VM record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that the
-design names and returns; whoever runs the model stops there.
+observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None. rc is 0 or a negative errno.
+Kicks are recorded in the caller's record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that
+the design names and returns; whoever runs the model stops there.
 """
 
 import functools

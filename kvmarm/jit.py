@@ -11,7 +11,10 @@ Rules for jitted code in this project:
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
-- An observer argument is None or an array; numba prunes `if observer is not None` for the None specialisation.
+- An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
+- A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
+  which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
+  built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
 `~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
@@ -293,9 +296,54 @@ if JIT_ENABLED:
 
         return types.uint64(types.uint64), codegen
 
+    @intrinsic
+    def noinline(typing_context: Any) -> Any:
+        """Keep the function that this begins a call of its callers, and vector registers out of it.
+
+        LLVM neither inlines it nor sees through the call, and vectorises no loop of it.
+        """
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.function.attributes.add("noinline")
+            builder.function.attributes.add("noimplicitfloat")
+            # A call whose result nobody uses would be left out, were it known to have no effect.
+            builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    def _atomic_word(operation: str) -> Any:
+        """Return the generator of a locked read-modify-write of one word of an array."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array_type, index_type, value_type = signature.args
+            array = context.make_array(array_type)(context, builder, arguments[0])
+            if isinstance(index_type, types.BaseTuple):
+                indices = cgutils.unpack_tuple(builder, arguments[1])
+            else:
+                indices = [arguments[1]]
+            indices = [builder.zext(i, ir.IntType(64)) if i.type.width < 64 else i for i in indices]
+            pointer = cgutils.get_item_pointer(context, builder, array_type, array, indices)
+            value = context.cast(builder, arguments[2], value_type, array_type.dtype)
+            builder.atomic_rmw(operation, pointer, value, "monotonic")
+            return context.get_dummy_value()
+
+        return codegen
+
+    @intrinsic
+    def atomic_or(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
+        """Set `bits` in `words[index]` (uint64[...] of a record) by one locked operation, as the kernel's set_bit."""
+        return types.void(words, index, bits), _atomic_word("or")
+
+    @intrinsic
+    def atomic_and(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
+        """Keep only `bits` in `words[index]` by one locked operation, as the kernel's clear_bit does with its mask."""
+        return types.void(words, index, bits), _atomic_word("and")
+
     @jit
     def spin_lock(record: Any) -> None:
         """Take the spin lock in the int32 field `lock` of a record by atomic exchange, as a ticketless kernel lock."""
+        noinline()
         # Not a plain load in an inner loop: that load is not volatile, LLVM would hoist it.
         while _exchange_lock(record) != 0:
             pass
@@ -303,6 +351,7 @@ if JIT_ENABLED:
     @jit
     def spin_unlock(record: Any) -> None:
         """Release the spin lock in the int32 field `lock` of a record."""
+        noinline()
         _release_lock(record)
 
     @jit
@@ -321,6 +370,17 @@ if JIT_ENABLED:
         return np.int64(_population_count(word))
 
 else:
+
+    def noinline() -> None:
+        """Stand where compiled code keeps a function a call."""
+
+    def atomic_or(words: Any, index: Any, bits: Any) -> None:
+        """Set `bits` in `words[index]`."""
+        words[index] |= bits
+
+    def atomic_and(words: Any, index: Any, bits: Any) -> None:
+        """Keep only `bits` in `words[index]`."""
+        words[index] &= bits
 
     def spin_lock(record: Any) -> None:
         """Take the lock of a record (single-threaded: JIT is off). A lock taken twice would never be released."""

@@ -24,14 +24,27 @@ ITS_COMMAND = 7
 ITS = 8
 
 
-@jit
 def log_lock(observer: Any, kind: Any, index: Any, released: Any) -> None:
-    """Append a lock operation to the observer's log without taking a lock; nothing for the observer None."""
-    if observer is not None:
-        if released == 0:
-            observer.counts[events.LOCK] += 1
-        observer.log[observer.log_length] = kind << 20 | index << 1 | released
-        observer.log_length += 1
+    """Append a lock operation to the observer's log without taking a lock; nothing for one that does not count."""
+    if events.counting(observer):
+        _log(observer, kind, index, released)
+
+
+def _log(observer: Any, kind: Any, index: Any, released: Any) -> None:
+    if released == 0:
+        observer.counts[events.LOCK] += 1
+    observer.log[observer.log_length] = kind << 20 | index << 1 | released
+    observer.log_length += 1
+
+
+if JIT_ENABLED:
+    from numba.extending import overload
+
+    @overload(log_lock, strict=False)
+    def _log_lock(observer: Any, kind: Any, index: Any, released: Any) -> Any:
+        if events.counts_by_type(observer):
+            return _log
+        return lambda observer, kind, index, released: None
 
 
 @jit

@@ -24,6 +24,7 @@ from kvmarm import events, locks
 from kvmarm.config import MAX_IRQS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import jit
+from kvmarm.layout import laid_out
 from kvmarm.state import vm_dtype
 
 EDGE = 0
@@ -40,7 +41,11 @@ MAX_RUNS = 20
 PENDBASER_RESET = 0x580
 """Inner read-allocate write-back, outer the same, inner shareable."""
 
-IRQ = np.dtype(
+IRQ_BYTES = 88
+"""Size of the kernel's struct vgic_irq: what a walk over many of them loads, and what neighbours share, depends on it.
+Those of one vCPU's private interrupts fill a multiple of SHARING_BYTES."""
+
+IRQ = laid_out(
     [
         ("lock", np.int32),
         ("next", np.int32),
@@ -61,14 +66,14 @@ IRQ = np.dtype(
         ("targets", np.uint8),
         ("priority", np.uint8),
     ],
-    align=True,
+    multiple=IRQ_BYTES,
 )
 """One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
 `target_vcpu`: where it should go, or NOBODY; `pending`: for EDGE a latch that flush moves into a list register, for
 LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
 `mpidr`: GICv3's IROUTER, 24 bits."""
 
-VCPU = np.dtype(
+VCPU = laid_out(
     [
         ("lock", np.int32),
         ("head", np.int32),
@@ -76,8 +81,7 @@ VCPU = np.dtype(
         ("used_lrs", np.int32),
         ("pendbaser", np.uint64),
         ("waiting", np.int32, (MAX_RUNS,)),
-    ],
-    align=True,
+    ]
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
 flush filled, and PENDBASER. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would cost as much as
@@ -91,6 +95,7 @@ VM = vm_dtype(
         ("vcpu", VCPU, (MAX_VCPUS,)),
         ("irq", IRQ, (SLOTS,)),
     ],
+    apart=("vcpu", "irq"),
 )
 """The state of one VM; `enabled`: the distributor's enable bit."""
 

@@ -11,7 +11,6 @@ for designs not named. docs/guide/transitions.md shows how to add one.
 
 import difflib
 import fnmatch
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.catalogue.language import compile_lines, trace_lines, usable_irqs
+from bench.catalogue.language import compile_lines, fill, trace_lines, usable_irqs
 from bench.catalogue.standard import FIRST_STANDING
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.inputs import MOST_TOML, parse_toml, read_text
 
 BUILT_IN = ("cost.toml", "edges.toml", "scenes.toml")
 STATES = ("inactive", "pending", "active", "active+pending")
@@ -92,8 +92,8 @@ class Transition:
         names = {"last": config.vcpus - 1, "top": usable_irqs(config) - 1}
         where = f"{self.source}: {self.name}: watch"
         try:
-            intid, vcpu = int(self.watch_intid.format(**names)), int(self.watch_vcpu.format(**names))
-        except (ValueError, KeyError, IndexError):
+            intid, vcpu = int(fill(self.watch_intid, names)), int(fill(self.watch_vcpu, names))
+        except ValueError:
             raise UsageError(f"{where}: expected INTID or INTID@VCPU") from None
         if not 0 <= intid < usable_irqs(config) or not 0 <= vcpu < config.vcpus:
             raise UsageError(f"{where}: {config} has no INTID {intid} of vCPU {vcpu}")
@@ -241,10 +241,7 @@ def _expand(edge: Mapping[str, Any], document: Mapping[str, Any], source: str) -
 
 def parse_catalogue(text: str, source: str) -> list[Transition]:
     """Return the transitions of one TOML text. Raises UsageError naming the source, the entry and what was expected."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source}: not TOML: {error}") from error
+    document = parse_toml(text, source)
     for key in ("transition", "edge"):
         entries = document.get(key, [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -277,11 +274,7 @@ def load_catalogue(extra: Iterable[str | Path] = ()) -> dict[str, Transition]:
     result: dict[str, Transition] = {}
     entries = list(_built_in())
     for path in extra:
-        try:
-            text = Path(path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-        entries += parse_catalogue(text, str(path))
+        entries += parse_catalogue(read_text(path, MOST_TOML), str(path))
     for entry in entries:
         if entry.name in result:
             raise UsageError(

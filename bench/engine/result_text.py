@@ -169,14 +169,15 @@ def result_fields(result: Any, lrs: int) -> list[tuple[str, str]]:
     return fields
 
 
-def format_result_plain(number: int, result: Any, vm: Any, bug: str = "", with_fields: bool = True) -> str:
+def format_result_plain(number: int, result: Any, vm: Any, caller: Any, bug: str = "", with_fields: bool = True) -> str:
     """Return the result line of operation `number`, newline included.
 
+    caller: the record of the operation's caller, which holds its kicks.
     bug: FILE:LINE of the BUG_ON that ended it. with_fields: whether the operation's fields were known by then.
     """
     fields = result_fields(result, int(vm.lrs)) if with_fields else []
     if bug:
         fields.append(("bug", bug))
-    fields.append(("kicks", ",".join(str(int(vcpu)) for vcpu in vm.kicks[: vm.kick_count])))
+    fields.append(("kicks", ",".join(str(int(vcpu)) for vcpu in caller.kicks[: caller.kick_count])))
     shown = " ".join(f"{name}={text}" for name, text in fields)
     return f"{number} op={KIND_NAMES[int(result.kind)]} {shown}\n"

@@ -28,18 +28,18 @@ import pandas as pd
 from bench.catalogue.catalogue import load_catalogue, select
 from bench.engine.designs import check_designs
 from bench.meters import weights
-from bench.meters.events import KEY, measure_all
-from bench.meters.time_processes import MEASUREMENT_FAILED
+from bench.meters.events import measure_all
 from bench.results import environment
 from bench.results.meta import new_meta, utc_now
 from bench.results.parquet import parquet_source
-from bench.results.schema import frame
+from bench.results.schema import KEY, frame
 from bench.results.store import Results
 from bench.studies.crossover import crossovers
 from bench.studies.options import check_patterns
 from bench.studies.work_folder import WorkFolder, clear_stale
 from bench.switches.tables import transition_tables
 from bench.switches.transitions import switch_transitions
+from bench.system.exit_status import MEASUREMENT_FAILED
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError

@@ -97,7 +97,7 @@ def test_a_flush_that_forgets_its_lock_is_caught(name: str, module: str, monkeyp
 @pytest.mark.parametrize("name", design.BUILT_IN)
 def test_an_index_out_of_bounds_is_refused(name: str) -> None:
     vm = get_design(name).create(CONFIG)
-    for array in (vm.kicks, vm.image[1].lr, vm.vcpu, vm.image["hcr"]):
+    for array in (vm.image[1].lr, vm.vcpu, vm.image["hcr"]):
         with pytest.raises(IndexError):
             array[-1]
         with pytest.raises(IndexError):
@@ -112,10 +112,11 @@ def test_operations_are_logged(tmp_path: Path) -> None:
         from kvmarm import interface
         from kvmarm.config import VmConfig
         from kvmarm.design import get_design
+        from kvmarm.events import new_caller
         vm = get_design("new").create(VmConfig(gic=3, vcpus=2, irqs=64, lrs=4))
         interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0, 4, 2, None)
         interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0x104, 4, 0xFFFFFFFF, None)
-        interface.inject(vm, 1, 40, 1, None)
+        interface.inject(vm, 1, 40, 1, new_caller())
         interface.mmio_read(vm, 0, interface.DISTRIBUTOR, 0x204, 4, None)
         interface.inject(vm, 1, 99, 1, None)
     """

@@ -24,10 +24,10 @@ def compare(
     import json
 
     from bench.gate.compare import compare as compare_runs
-    from bench.gate.compare_table import print_comparison
     from bench.results import exchange
     from bench.results.statistics import Policy
     from kvmarm.errors import UsageError
+    from vgic_bench.show.compare import print_comparison
 
     if not 0 < minimum_effect < 1:
         raise UsageError(f"--minimum-effect {minimum_effect}: expected a fraction between 0 and 1, both excluded")

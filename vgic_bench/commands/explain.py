@@ -78,12 +78,14 @@ def explain(
     if perfetto is not None:
         from bench.explain.timeline import timeline
         from bench.meters.weights import weights_of
+        from bench.system.progress import counted
         from reports import perfetto as writer
-        from vgic_bench.progress import progress_over
+        from vgic_bench.progress import ProgressBars
 
         # One design after the other: the timeline of a long trace is large.
-        made = (timeline(trace, design, weights_of(design), first) for design in progress_over(loaded, "designs"))
-        writer.write(perfetto, made)
+        with ProgressBars() as progress:
+            chosen = counted(loaded, "designs", progress)
+            writer.write(perfetto, (timeline(trace, design, weights_of(design), first) for design in chosen))
         if not as_json:
             print(f"timeline: {perfetto} (open it at ui.perfetto.dev)")
     steps = explain_trace(trace, names, op or measured, first)
@@ -100,9 +102,9 @@ def explain(
         for step in explain_trace(trace, names, op or measured, first) if html is not None else steps:
             print(json.dumps(asdict(step), ensure_ascii=False))
     elif html is None and perfetto is None:
-        from reports.explanation import print_steps
+        from vgic_bench.show.explain import print_steps
 
-        print_steps(list(steps), titles, f"{heading}\n{trace.config}")
+        print_steps(steps, titles, f"{heading}\n{trace.config}")
 
 
 def register(app: typer.Typer) -> None:

@@ -50,7 +50,7 @@ def _report(
     import json
 
     from bench.gate import ci_output as output_ci
-    from bench.gate.compare_table import print_comparison
+    from vgic_bench.show.compare import print_comparison
 
     if junit:
         output_ci.write_junit(judgement, junit)
@@ -145,6 +145,7 @@ def run(
     from bench.gate.run import measure_trees, two_trees
     from bench.results.folders import check_new_folder
     from kvmarm.files import check_file
+    from vgic_bench.progress import ProgressBars
 
     limits, wanted = load_budget(budget), _meters(meters)
     for path in filter(None, (junit, summary)):
@@ -154,8 +155,8 @@ def run(
     # Times only: more turns would count the same again, and one turn shows everything about counts.
     turns = processes if "time" in wanted else 1
     arguments = ["--meters", ",".join(wanted), *(run_options or ["--quick"])]
-    with two_trees(revisions.repository(), against, candidate, isolated) as trees:
-        runs = measure_trees(trees, arguments, turns, lambda text: print(f"gate: {text}", file=sys.stderr))
+    with two_trees(revisions.repository(), against, candidate, isolated) as trees, ProgressBars() as progress:
+        runs = measure_trees(trees, arguments, turns, lambda text: print(f"gate: {text}", file=sys.stderr), progress)
     for name, results in zip(("baseline", "candidate"), runs, strict=True):
         if output:
             results.save(output / name, replace=True)
@@ -185,10 +186,11 @@ def self_test(
     from bench.gate.budget import load_budget
     from bench.gate.self_test import SLOWDOWN, names_of
     from bench.gate.self_test import self_test as test
+    from vgic_bench.progress import ProgressBars
 
-    outcome = test(
-        names_of(transitions), named_designs(designs), processes, deals, load_budget(budget), not counts_only
-    )
+    names, chosen = names_of(transitions), named_designs(designs)
+    with ProgressBars() as progress:
+        outcome = test(names, chosen, processes, deals, load_budget(budget), not counts_only, progress)
     if as_json:
         print(json.dumps(vars(outcome), indent=1))
         raise typer.Exit(outcome.status)

@@ -20,15 +20,13 @@ def predict(
     The output has the grid's columns, `instructions`, and one column for each event that was counted.
     """
     from bench.meters.compile import ensure_compiled
-    from bench.meters.predict import read_grid, run
-    from kvmarm.design import get_design
+    from bench.meters.predict import designs_of, read_grid, run
     from kvmarm.files import check_file
-    from vgic_bench.progress_lines import ProgressLines
+    from vgic_bench.progress import ProgressBars
 
     check_file(output)
-    designs = [get_design(str(name)).name for name in read_grid(grid)["design"].unique()]
-    ensure_compiled(designs, ["counting"])
-    with ProgressLines() as progress:
+    ensure_compiled(designs_of(read_grid(grid), grid), ["counting"])
+    with ProgressBars() as progress:
         table = run(grid, output, lambda done, total: progress("points", done, total))
     print(f"{len(table)} points: {output}")
 

@@ -2,7 +2,7 @@
 """`vgic-bench replay`: what a recorded workload would have cost on each design."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,8 +31,13 @@ def replay(
         bool, typer.Option("--html/--no-html", help="With --results: also write the report page into the folder.")
     ] = True,
     platform: Annotated[
-        str, typer.Option("--platform", help="Whose prices turn events into cycles (vgic-bench platforms lists them).")
-    ] = "seattle",
+        str | None,
+        typer.Option(
+            "--platform",
+            help="Whose prices turn events into cycles: a machine with the recording's GIC (default: one that fits).",
+            show_default=False,
+        ),
+    ] = None,
     gic_base: Annotated[
         str | None, typer.Option("--gic-base", help="Address of the distributor (default: found out).")
     ] = None,
@@ -70,11 +75,13 @@ def replay(
     from bench.engine.designs import named_designs
     from bench.recordings.options import Options, parse_address, parse_threads
     from bench.replay.compile import ensure_compiled
+    from bench.replay.outcome import Outcome
     from bench.replay.outcome import replay as run_replay
-    from bench.replay.outcome import save_results
+    from bench.replay.results import save_results
     from kvmarm.errors import UsageError
     from kvmarm.files import check_file
     from kvmarm.platforms import load_platform
+    from vgic_bench.progress import ProgressBars
     from vgic_bench.show.replay import show
 
     names = named_designs(designs)
@@ -94,7 +101,8 @@ def replay(
         first=first,
         count=count,
     )
-    load_platform(platform)
+    if platform is not None:
+        load_platform(platform)
     targets = [_target(output, path, len(recordings)) for path in recordings]
     for file in filter(None, targets):
         if targets.count(file) > 1:
@@ -106,13 +114,13 @@ def replay(
 
         check_new_folder(results)
     ensure_compiled(names)
-    outcomes: list[dict[str, Any]] = []
+    outcomes: list[Outcome] = []
     for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
-        with _progress(path) as progress:
+        with ProgressBars(Path(path).name) as progress:
             outcome = run_replay(path, options, names, target, progress, platform)
         outcomes.append(outcome)
         if as_json:
-            print(json.dumps(outcome))
+            print(json.dumps(outcome.as_dict()))
         else:
             if number:
                 print()
@@ -136,38 +144,6 @@ def _target(output: Path | None, path: str, recordings: int) -> Path | None:
     for suffix in (".gz", ".xz", ".zst", ".txt", ".csv", ".qtrace", ".dat", ".ftrace", ".report", ".trace"):
         name = name.removesuffix(suffix)
     return output / f"{name}.trace"
-
-
-def _progress(path: str) -> Any:
-    """Return a context that gives a progress callback: a bar with time left at a terminal, None elsewhere."""
-    import contextlib
-    import sys
-
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext(None)
-    return _bar(path)
-
-
-def _bar(path: str) -> Any:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def bar() -> Any:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            tasks: dict[str, Any] = {}
-
-            def update(phase: str, done: int, total: int) -> None:
-                if phase not in tasks:
-                    tasks[phase] = progress.add_task(f"{phase} {Path(path).name}", total=total or None)
-                progress.update(tasks[phase], completed=done)
-
-            yield update
-
-    return bar()
 
 
 def register(app: typer.Typer) -> None:

@@ -75,7 +75,7 @@ def run(
     from bench.studies.options import PARTS, Options, resolve
     from bench.studies.run import default_output, execute
     from bench.system.interruption import Interrupted, deferred
-    from vgic_bench.progress_lines import ProgressLines
+    from vgic_bench.progress import ProgressBars
     from vgic_bench.report_page import write_report_page
 
     options = Options(
@@ -99,7 +99,7 @@ def run(
     check_new_folder(folder)
     page = None
     try:
-        with ProgressLines() as progress:
+        with ProgressBars() as progress:
             outcome = execute(plan, progress, folder)
         if (html or (html is None and not quick)) and not outcome.interrupted:
             page = write_report_page(folder)

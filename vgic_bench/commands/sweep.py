@@ -56,7 +56,7 @@ def sweep(
     from bench.system.processes import cores
     from kvmarm.errors import UsageError
     from vgic_bench.console import print_table
-    from vgic_bench.progress_lines import ProgressLines
+    from vgic_bench.progress import ProgressBars
     from vgic_bench.report_page import write_report_page
 
     if jobs < 0:
@@ -77,7 +77,7 @@ def sweep(
     check_new_folder(folder)
     ensure_compiled(plan.designs, ["counting"])
     try:
-        with ProgressLines() as progress:
+        with ProgressBars() as progress:
             results, shards, found = run_sweep(
                 plan, folder.parent, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
             )

@@ -183,7 +183,8 @@ def compare(
     """Compare the switches in one round trip, by register group as in ISCA'16 Table III, and say why they differ."""
     import json
 
-    from bench.switches.compare import comparison, print_comparison
+    from bench.switches.compare import comparison
+    from vgic_bench.show.switches import print_comparison
 
     configuration = _configuration("asm", context.params)
     rows = comparison(configuration, platform or None)
@@ -236,24 +237,26 @@ def sweep(
 
     from bench.switches.sweep import configurations, parse_axes
     from bench.switches.sweep import sweep as run_sweep
+    from bench.system.progress import counted
     from kvmarm.platforms import load_platform
     from vgic_bench.console import print_table
-    from vgic_bench.progress import progress_over
+    from vgic_bench.progress import ProgressBars
 
     fixed = {key: values[0] for key, values in parse_axes(fix or (), "--set").items()}
     axes = parse_axes(vary or ())
     points = configurations(axes, fixed)
     prices = [load_platform(name) for name in platform or ()]
     cells = []
-    for point in progress_over(points, "points"):
-        for row in run_sweep([point], rounds, prices):
-            if as_json:
-                print(json.dumps(row))
-                continue
-            cycles = [f"{row['cycles'][each.name]:,.0f}" if each.name in row["cycles"] else "" for each in prices]
-            label = " ".join(f"{key}={getattr(point, key)}" for key in axes) or "default"
-            numbers = (row["entry"], row["exit"], row["accesses"], *cycles)
-            cells.append((label, row["switch"], *numbers, f"{row['ns']:,.0f}", f"{row['per_second'] / 1e6:.2f}"))
+    with ProgressBars() as progress:
+        for point in counted(points, "points", progress):
+            for row in run_sweep([point], rounds, prices):
+                if as_json:
+                    print(json.dumps(row))
+                    continue
+                cycles = [f"{row['cycles'][each.name]:,.0f}" if each.name in row["cycles"] else "" for each in prices]
+                label = " ".join(f"{key}={getattr(point, key)}" for key in axes) or "default"
+                numbers = (row["entry"], row["exit"], row["accesses"], *cycles)
+                cells.append((label, row["switch"], *numbers, f"{row['ns']:,.0f}", f"{row['per_second'] / 1e6:.2f}"))
     if not as_json:
         heads = ("point", "switch", ">entry", ">exit", ">seen", *(f">{each.name}" for each in prices), ">ns", ">M/s")
         print_table(heads, cells)

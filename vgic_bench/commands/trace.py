@@ -34,30 +34,23 @@ def run(
     import json
 
     from bench.engine.trace_files import check_names, run_file
+    from bench.system.progress import counted
     from kvmarm.design import get_design
     from kvmarm.files import check_folder
-    from vgic_bench.progress import announce_compilation, progress_over
+    from vgic_bench.progress import ProgressBars, announce_compilation
 
     chosen = get_design(design)
     check_names(traces)
     check_folder(output)
     outcomes = []
     announce_compilation()
-    for path in progress_over(traces, "traces"):
-        outcome = run_file(path, chosen, output, counts=counts, locks=locks)
-        outcomes.append(outcome)
-        if as_json:
-            print(
-                json.dumps(
-                    {
-                        "trace": outcome.name,
-                        "design": design,
-                        "operations": outcome.operations,
-                        "bug": outcome.bug,
-                        "files": [str(path) for path in outcome.written],
-                    }
-                )
-            )
+    with ProgressBars() as progress:
+        for path in counted(traces, "traces", progress):
+            outcome = run_file(path, chosen, output, counts=counts, locks=locks)
+            outcomes.append(outcome)
+            if as_json:
+                about = {"trace": outcome.name, "design": design, "operations": outcome.operations, "bug": outcome.bug}
+                print(json.dumps(about | {"files": [str(path) for path in outcome.written]}))
     if not as_json:
         total = sum(outcome.operations for outcome in outcomes)
         print(f"{len(outcomes)} traces, {total:,} operations through {design}: results in {output}")
@@ -84,10 +77,23 @@ def explain(
 
     What changed in the state, what was locked, visited, queued and loaded, and what it counted.
     """
-    from bench.engine.designs import named_designs
-    from bench.explain.steps import print_explanation
+    import json
+    from dataclasses import asdict
 
-    print_explanation(trace, op, named_designs(designs), as_json)
+    from bench.engine.designs import named_designs
+    from bench.explain.steps import explain_trace
+    from kvmarm.design import get_design
+    from kvmarm.trace_read import read_trace
+    from vgic_bench.show.explain import print_steps
+
+    names = named_designs(designs)
+    read = read_trace(trace)
+    steps = explain_trace(read, names, op)
+    if as_json:
+        for step in steps:
+            print(json.dumps(asdict(step)))
+    else:
+        print_steps(steps, {name: get_design(name).title for name in names}, f"{read.name}\n{read.config}")
 
 
 @trace_app.command("cost")

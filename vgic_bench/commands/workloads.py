@@ -31,8 +31,9 @@ def workloads(
     import json
 
     from bench.engine.designs import named_designs
-    from bench.workloads.listing import chosen, costed, described, show, write_traces
+    from bench.workloads.listing import chosen, costed, described, write_traces
     from kvmarm.errors import UsageError
+    from vgic_bench.show.workloads import show
 
     pair = named_designs(designs) if costs else []
     if costs and len(pair) != 2:
@@ -44,11 +45,13 @@ def workloads(
     if output is not None:
         write_traces(entries, output)
     if costs:
-        from vgic_bench.progress import announce_compilation, progress_over
+        from bench.system.progress import counted
+        from vgic_bench.progress import ProgressBars, announce_compilation
 
         announce_compilation()
-        for entry, row in progress_over(list(zip(entries, rows, strict=True)), "workloads"):
-            row["costs"] = costed(entry, pair)
+        with ProgressBars() as progress:
+            for entry, row in counted(list(zip(entries, rows, strict=True)), "workloads", progress):
+                row["costs"] = costed(entry, pair)
     if as_json:
         for row in rows:
             print(json.dumps(row))
