@@ -32,4 +32,3 @@ def trace_text(recording: Recording, progress: Progress | None = None) -> Iterat
         lines = [format_op(op) for op in chunk.ops]
         yield ("\n".join(lines) + "\n" if lines else "").encode()
     yield trailer(recording)
-

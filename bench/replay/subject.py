@@ -30,7 +30,9 @@ def notes(recording: Recording) -> list[str]:
         found.append(f"partial: {', '.join(lost)} are not replayed")
     nested = sum(recording.exits.get(name, 0) for name in _NESTED)
     if nested:
-        found.append(f"partial: the guest runs guests ({nested:,} ERET traps), and nested virtualisation is not modelled")
+        found.append(
+            f"partial: the guest runs guests ({nested:,} ERET traps), and nested virtualisation is not modelled"
+        )
     if placed.get("other_sgi"):
         found.append(f"partial: {placed['other_sgi']:,} SGIs of the secure or another group are not replayed")
     if not any(placed.get(name) for name in _WORK) and not placed.get("sgi_guessed"):
@@ -40,7 +42,9 @@ def notes(recording: Recording) -> list[str]:
             + ": the ratio is of entries and exits with nothing to do"
         )
     elif placed.get("sgi_guessed") and not placed.get("sgi"):
-        found.append(f"the values of all {placed['sgi_guessed']:,} SGI writes are guessed: each is SGI 0 to the next vCPU")
+        found.append(
+            f"the values of all {placed['sgi_guessed']:,} SGI writes are guessed: each is SGI 0 to the next vCPU"
+        )
     return found
 
 

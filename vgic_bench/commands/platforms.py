@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench platforms`: the price lists in cycles, and the published figures they were checked against."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +10,14 @@ import typer
 def platforms(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Platforms by name, or files of your own; none for all.", metavar="PLATFORM…"),
+        typer.Argument(
+            help="Platforms by name, or files of your own; none for all. With --measure: recordings of a KVM host, or "
+            "outputs of kvm-unit-tests' micro-bench.",
+            metavar="PLATFORM…",
+        ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Hold the model against published figures, with the error of each.")
+        bool, typer.Option("--check", help="Compare the model with published figures, with the error of each.")
     ] = False,
     prices: Annotated[
         bool, typer.Option("--prices", help="List every price with its certainty, source and derivation.")
@@ -21,9 +26,32 @@ def platforms(
         bool, typer.Option("--fit", help="Solve the fitted prices anew from the figures that are there to fit them.")
     ] = False,
     terms: Annotated[bool, typer.Option("--terms", help="With --check: what each modelled figure is made of.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of tables.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Make a price list of recordings or micro-bench outputs.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="With --measure: write the price list here (a .toml file).")
+    ] = None,
+    clock: Annotated[
+        float | None, typer.Option("--clock", help="With --measure: the CPU's clock in GHz (default: the base's).")
+    ] = None,
+    gic: Annotated[
+        int | None, typer.Option("--gic", help="With --measure: GIC version (default: as recorded, else 3).")
+    ] = None,
+    vhe: Annotated[
+        bool | None,
+        typer.Option(
+            "--vhe/--no-vhe",
+            help="With --measure: whether the host's kernel runs with VHE (default: with a GICv3 only).",
+            show_default=False,
+        ),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="With --measure: platform for prices that no figure tells.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List the platforms with their prices, or check them against published figures.
+    """List the platforms with their prices, check them against published figures, or measure your own.
 
     Prices were fitted on some figures (use: fit); the others are predictions, whose errors are as they come out.
     """
@@ -33,8 +61,13 @@ def platforms(
     from kvmarm.platforms import load_platform, platform_names
     from vgic_bench.show import platforms as tables
 
-    if check + prices + fit > 1:
-        raise UsageError("platforms: --check, --prices and --fit are different answers; expected one of them")
+    if check + prices + fit + measure > 1:
+        raise UsageError("platforms: --check, --prices, --fit and --measure exclude each other; expected one of them")
+    if measure:
+        _measure(names or [], output, base, clock, gic, vhe, as_json)
+        return
+    if any(option is not None for option in (output, clock, gic, vhe, base)):
+        raise UsageError("platforms: -o, --clock, --gic, --vhe and --base go with --measure")
     chosen = [load_platform(name) for name in names or platform_names()]
     make = tables.list_rows
     if check:
@@ -54,6 +87,53 @@ def platforms(
         tables.print_fits(rows)
     else:
         tables.print_list(rows)
+
+
+def _measure(
+    paths: list[str],
+    output: Path | None,
+    base: str | None,
+    clock: float | None,
+    gic: int | None,
+    vhe: bool | None,
+    as_json: bool,
+) -> None:
+    import json
+
+    from bench.replay.compile import ensure_compiled
+    from bench.switches import measure, measure_inputs
+    from bench.switches.platform_file import platform_toml
+    from kvmarm.errors import UsageError
+    from kvmarm.files import atomic_write, check_file
+    from kvmarm.platforms import load_platform
+    from vgic_bench.show import platforms as tables
+
+    if not paths:
+        raise UsageError("platforms --measure: expected recordings of a KVM host, or outputs of micro-bench")
+    if output is not None:
+        if output.suffix != ".toml":
+            raise UsageError(f"{output}: expected a file name that ends in .toml, as platforms have")
+        check_file(output)
+    chosen = None if base is None else load_platform(base)
+    if not all(map(measure_inputs.is_micro_bench, paths)):
+        ensure_compiled(())
+    inputs = measure_inputs.read_inputs(paths)
+    name = "measured" if output is None else output.stem
+    machine, start = measure.machine_of(name, inputs, chosen, clock, gic, vhe)
+    measured = measure.measure(measure.figures_of(inputs, machine), machine, start, inputs.sources)
+    if output is not None:
+        with atomic_write(output, "w") as file:
+            file.write(platform_toml(measured.platform))
+    rows = measure.rows(measured)
+    if as_json:
+        found = {"name": name, "assumptions": list(machine.assumptions), "scale": measured.scale, "figures": rows}
+        print(json.dumps(found | {"prices": tables.price_rows([measured.platform])}, indent=1))
+        return
+    tables.print_measured(rows, machine.assumptions, measured)
+    if output is None:
+        print("The price list is not kept: name a file with -o NAME.toml")
+    else:
+        print(f"price list: {output} (vgic-bench platforms {output} --prices)")
 
 
 def register(app: typer.Typer) -> None:

@@ -315,7 +315,7 @@ def _exit_class(data: Any, position: Any, end: Any) -> Any:
 
 @jit
 def _timer_state(data: Any, position: Any, end: Any, event: Any) -> Any:
-    """Read the arguments of kvm_timer_save_state or kvm_timer_restore_state into `event`; return as `arguments` does."""
+    """Read the arguments of kvm_timer_save_state or _restore_state into `event`; return as `arguments` does."""
     keyed = position < end and data[position] == 99
     event.a, at = _field(data, position, end, keyed)
     if at >= 0:
