@@ -12,6 +12,9 @@ from vgic_bench.console import print_table
 if TYPE_CHECKING:
     from bench.switches.measure import Measured
 
+_SLOW = 10_000
+"""ns of a small exit that no machine takes by itself."""
+
 
 def list_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
     """Return one row a platform: what it is, how sure its prices are, what it was checked against."""
@@ -172,6 +175,12 @@ def print_measured(rows: Sequence[dict[str, Any]], assumptions: Sequence[str], m
         print("\n".join(_wrapped(f"source: {source}")))
     if assumptions:
         print("\n".join(_wrapped(f"assumed: {'; '.join(assumptions)}")))
+    slow = [row["ns"] for row in rows if row["check"] == "host: exit" and row["ns"] > _SLOW]
+    if slow:
+        text = (
+            f"an exit keeps the host busy for {max(slow) / 1000:,.0f} µs: the host is emulated, or busy"
+        )
+        print("\n".join(_wrapped(f"warning: {text}")))
     if measured.scale != 1.0:
         text = f"the prices of {base} leave nothing for the run loop: all of them times {measured.scale:.2f}"
         print("\n".join(_wrapped(text)))
