@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_LRS, MAX_VCPUS
+from kvmarm.debug import checked
 from kvmarm.gic import (
     CTLR_EOIMODE,
     CTLR_GROUP0,
@@ -32,7 +33,8 @@ from kvmarm.gic import (
     V2_LR_STATE_SHIFT,
     V3_LR_STATE_SHIFT,
 )
-from kvmarm.jit import U64, find_first_bit, jit
+from kvmarm.jit import DEBUG, U64, find_first_bit, jit
+from kvmarm.layout import aligned_record, laid_out
 from kvmarm.lr import (
     eisr_of,
     elrsr_of,
@@ -45,7 +47,7 @@ from kvmarm.lr import (
     misr_of,
 )
 
-CPUIF = np.dtype(
+CPUIF = laid_out(
     [
         ("lr", np.uint64, (MAX_LRS,)),
         ("lrs", np.int64),
@@ -55,12 +57,11 @@ CPUIF = np.dtype(
         ("ctlr", np.int64),
         ("bpr", np.int64),
         ("in_guest", np.int64),
-    ],
-    align=True,
+    ]
 )
 """One vCPU's interface. `apr`: bit p = group priority p << 3 is active; `in_guest`: 1 between entry and exit."""
 
-HARDWARE = np.dtype([("cpu", CPUIF, (MAX_VCPUS,)), ("physical_active", np.uint8, (1024,))], align=True)
+HARDWARE = laid_out([("cpu", CPUIF, (MAX_VCPUS,)), ("physical_active", np.uint8, (1024,))])
 """The interfaces of one VM's vCPUs and the active bit of each physical INTID."""
 
 _IDLE_PRIORITY = 0x100
@@ -68,9 +69,9 @@ _IDLE_PRIORITY = 0x100
 
 def new_hardware(lrs: int) -> Any:
     """Return the hardware in its reset state (numpy.record of dtype HARDWARE) with `lrs` list registers a vCPU."""
-    hardware = np.zeros(1, HARDWARE).view(np.recarray)[0]
+    hardware = aligned_record(HARDWARE)
     hardware.cpu["lrs"][:] = lrs
-    return hardware
+    return checked(hardware) if DEBUG else hardware
 
 
 @jit

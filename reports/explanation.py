@@ -61,37 +61,6 @@ def design_lines(step: DesignStep) -> list[str]:
     return lines + lock_lines(step.locks)
 
 
-def print_steps(steps: Sequence[Step], titles: Mapping[str, str], heading: str) -> None:
-    """Print steps side by side on standard output: tables at a terminal, plain text of 80 columns anywhere else."""
-    import sys
-
-    from rich.box import ROUNDED
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False) if terminal else Console(highlight=False, width=80, no_color=True)
-    console.print(Text(heading, style="bold"))
-    used: dict[str, None] = {}
-    for step in steps:
-        console.print(
-            Text(f"\n{step.number}  {step.line}", style="bold"),
-            Text(f"   {step.meaning}") if step.meaning else Text(""),
-        )
-        table = Table(box=ROUNDED if terminal else None, expand=terminal, pad_edge=False, padding=(0, 2, 0, 0))
-        for part in step.designs:
-            table.add_column(Text(titles.get(part.design, part.design)), ratio=1, overflow="fold")
-            used.update(dict.fromkeys(part.counts))
-        table.add_row(*(Text("\n".join(design_lines(part))) for part in step.designs))
-        console.print(table)
-    texts = dict(zip(event_names(), event_texts(), strict=True))
-    if used:
-        console.print(Text("\nCounted:", style="bold"))
-        for name in used:
-            console.print(Text(f"  {name}: {texts.get(name, '')}"))
-
-
 def _lock_table(step: DesignStep) -> Markup | None:
     shown = step.locks[:WIDEST]
     if not shown:

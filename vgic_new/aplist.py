@@ -13,15 +13,21 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.jit import jit
+from kvmarm.locks import assert_held
 from vgic_new.state import NO_SLOT, NOBODY
 
 
 @jit
 def append(vm: Any, vcpu: Any, slot: Any, observer: Any) -> None:
-    """Put the interrupt in `slot` at the end of the ap_list of `vcpu`, and note in it whose list it is on."""
+    """Put the interrupt in `slot` at the end of the ap_list of `vcpu`, and note in it whose list it is on.
+
+    The ap_list lock and the irq lock are held.
+    """
     events.count(observer, events.LIST_ADD, 1)
     cpu = vm.vcpu[vcpu]
     irq = vm.irq[slot]
+    assert_held(cpu)
+    assert_held(irq)
     last = cpu.tail
     irq.next = NO_SLOT
     irq.prev = last
@@ -35,10 +41,15 @@ def append(vm: Any, vcpu: Any, slot: Any, observer: Any) -> None:
 
 @jit
 def remove(vm: Any, vcpu: Any, slot: Any, observer: Any) -> None:
-    """Take the interrupt in `slot` off the ap_list of `vcpu`; it is then on nobody's."""
+    """Take the interrupt in `slot` off the ap_list of `vcpu`; it is then on nobody's.
+
+    The ap_list lock and the irq lock are held.
+    """
     events.count(observer, events.LIST_REMOVE, 1)
     cpu = vm.vcpu[vcpu]
     irq = vm.irq[slot]
+    assert_held(cpu)
+    assert_held(irq)
     if irq.prev == NO_SLOT:
         cpu.head = irq.next
     else:

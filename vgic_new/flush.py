@@ -37,6 +37,7 @@ from kvmarm.gic import (
     V3_LR_PRIORITY_SHIFT,
 )
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, population_count
+from kvmarm.locks import assert_held
 from vgic_new.queue import target_oracle
 from vgic_new.sort import sort_ap_list
 from vgic_new.state import EDGE, LEVEL, NO_SLOT, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
@@ -47,9 +48,11 @@ BUG_SGI_WITHOUT_SOURCE = 1
 
 @jit
 def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Return how many list registers the ap_list of `vcpu` would fill, deliverable or not."""
+    """Return how many list registers the ap_list of `vcpu` would fill, deliverable or not. The ap_list lock is held."""
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     depth = 0
-    slot = np.int64(vm.vcpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT:
         events.count(observer, events.DEPTH_STEP, 1)
         irq = vm.irq[slot]
@@ -66,7 +69,8 @@ def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
 
 @jit
 def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
-    """Return the GICH_LR (uint64) that delivers `irq`; sets vm.bug where the kernel would die."""
+    """Return the GICH_LR (uint64) that delivers `irq`; sets vm.bug where the kernel would die. The irq lock is held."""
+    assert_held(irq)
     lr = U64(irq.intid)
     if irq.pending:
         lr |= U64(V2_LR_PENDING)
@@ -93,7 +97,8 @@ def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
 
 @jit
 def _populate_v3(irq: Any) -> Any:
-    """Return the ICH_LR_EL2 (uint64) that delivers `irq`."""
+    """Return the ICH_LR_EL2 (uint64) that delivers `irq`. The irq lock is held."""
+    assert_held(irq)
     lr = U64(irq.intid) | U64(V3_LR_GROUP1)
     if irq.pending:
         lr |= U64(V3_LR_PENDING)
@@ -110,10 +115,15 @@ def _populate_v3(irq: Any) -> Any:
 
 @jit_inlined
 def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON."""
+    """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON.
+
+    The ap_list lock is held.
+    """
     image = vm.image[vcpu]
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     used = 0
-    slot = np.int64(vm.vcpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT and used < vm.lrs:
         events.count(observer, events.LIST_STEP, 1)
         irq = vm.irq[slot]
@@ -131,7 +141,7 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
                     break
         unlock_irq(vm, slot, observer)
         slot = np.int64(irq.next)
-    if used < vm.lrs and vm.vcpu[vcpu].head != NO_SLOT:
+    if used < vm.lrs and cpu.head != NO_SLOT:
         events.count(observer, events.LIST_END, 1)
     return used
 

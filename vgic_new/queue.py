@@ -17,8 +17,10 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.jit import jit
+from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_new.aplist import append
+from vgic_new.lpi import take_reference
 from vgic_new.state import NOBODY, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
@@ -28,6 +30,7 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
+    assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)
     if irq.active:
@@ -46,9 +49,11 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     """Put the interrupt in `slot` on the list it belongs on, if it is on none; return whether it was put there.
 
     Enters with its irq lock held and returns without any. The vCPU that got it is kicked.
+    The irq lock is held.
     """
     events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
+    assert_held(irq)
     while True:
         target = target_oracle(vm, irq, observer)
         if irq.vcpu != NOBODY or target == NOBODY:
@@ -62,6 +67,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
         unlock_irq(vm, slot, observer)
         unlock_ap_list(vm, target, observer)
         lock_irq(vm, slot, observer)
+    take_reference(vm, slot, observer)
     append(vm, target, slot, observer)
     unlock_irq(vm, slot, observer)
     unlock_ap_list(vm, target, observer)

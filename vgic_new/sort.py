@@ -22,6 +22,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.jit import jit
+from kvmarm.locks import assert_held
 from vgic_new.state import NO_SLOT, lock_irq, unlock_irq
 
 
@@ -69,8 +70,12 @@ def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
 
 @jit
 def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
-    """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links."""
+    """Make the chain that starts at slot `first` the ap_list of `vcpu`, with its `prev` links.
+
+    The ap_list lock is held.
+    """
     cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     cpu.head = first
     last = np.int64(NO_SLOT)
     slot = first
@@ -84,12 +89,14 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 
 @jit
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Sort the ap_list of `vcpu` in place; its lock is held."""
+    """Sort the ap_list of `vcpu` in place. The ap_list lock is held."""
     events.count(observer, events.SORT, 1)
-    waiting = vm.vcpu[vcpu].waiting
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
+    waiting = cpu.waiting
     waiting[:] = NO_SLOT
     levels = 0
-    slot = np.int64(vm.vcpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT:
         events.count(observer, events.SORT_STEP, 1)
         run = slot

@@ -19,7 +19,8 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.jit import U64, U64_0, bit_of, jit
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
+from kvmarm.locks import assert_held
 from vgic_old.mmio_common import (
     CPENDSGIR,
     ICACTIVER,
@@ -101,9 +102,9 @@ def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, obser
         bit = bit_of(spi & 63)
         for other in range(vm.vcpus):
             if other == target:
-                vm.vcpu[other].spi_target[spi >> 6] |= bit
+                atomic_or(vm.vcpu[other].spi_target, spi >> 6, bit)
             else:
-                vm.vcpu[other].spi_target[spi >> 6] &= ~bit
+                atomic_and(vm.vcpu[other].spi_target, spi >> 6, ~bit)
     return True
 
 
@@ -137,7 +138,11 @@ def _write_sources(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, ob
 
 @jit
 def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) for an access by `vcpu`."""
+    """Return the word (uint64) of `register` at `offset` (in its range) for an access by `vcpu`.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == MISC:
         return _read_misc(vm, offset)
     if register == ITARGETSR:
@@ -149,7 +154,8 @@ def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: A
 
 @jit
 def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range); return whether it updated state."""
+    """Write `register` at `offset` (in its range); return whether it updated state. The distributor lock is held."""
+    assert_held(vm)
     if register == ITARGETSR:
         return _write_targets(vm, vcpu, offset, data, field, observer)
     if register == SGIR:

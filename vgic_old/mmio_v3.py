@@ -17,7 +17,8 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import IIDR as IIDR_VALUE
 from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET
-from kvmarm.jit import U64, U64_0, bit_of, jit
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
+from kvmarm.locks import assert_held
 from kvmarm.mpidr import vcpu_affinity
 from vgic_old.mmio_common import (
     CTLR,
@@ -124,13 +125,13 @@ def _write_route(vm: Any, offset: Any, data: Any, field: Any, observer: Any) -> 
     bit = bit_of(spi & 63)
     old = _find_vcpu(vm, before, observer)
     if old >= 0:
-        vm.vcpu[old].spi_target[spi >> 6] &= ~bit
+        atomic_and(vm.vcpu[old].spi_target, spi >> 6, ~bit)
     affinity = np.int64((U64(before) & ~field | data) & U64(0xFFFFFF))
     vm.spi_mpidr[spi] = affinity
     new = _find_vcpu(vm, affinity, observer)
     if new >= 0:
         vm.spi_cpu[spi] = new
-        vm.vcpu[new].spi_target[spi >> 6] |= bit
+        atomic_or(vm.vcpu[new].spi_target, spi >> 6, bit)
     else:
         vm.spi_cpu[spi] = NOBODY
     return True
@@ -143,7 +144,11 @@ def _read_id(offset: Any, first: Any) -> Any:
 
 @jit
 def read_distributor(vm: Any, register: Any, offset: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) of the distributor (no common one)."""
+    """Return the word (uint64) of `register` at `offset` (in its range) of the distributor (no common one).
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IGROUPR:
         return U64(PRIVATE_MASK)
     if register == IROUTER:
@@ -161,7 +166,11 @@ def read_distributor(vm: Any, register: Any, offset: Any) -> Any:
 
 @jit
 def write_distributor(vm: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range) of the distributor (no common one); return whether state changed."""
+    """Write `register` at `offset` (in its range) of the distributor (no common one); return whether state changed.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IROUTER:
         return _write_route(vm, offset, data, field, observer)
     if register == CTLR:
@@ -172,7 +181,11 @@ def write_distributor(vm: Any, register: Any, offset: Any, data: Any, field: Any
 
 @jit
 def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) of the redistributor of vCPU `owner`."""
+    """Return the word (uint64) of `register` at `offset` (in its range) of the redistributor of vCPU `owner`.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IGROUPR:
         return U64(PRIVATE_MASK)
     if register == TYPER:

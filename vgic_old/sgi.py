@@ -31,8 +31,8 @@ from kvmarm.gic import (
     SGIR_TO_OTHERS,
     SGIR_TO_SELF,
 )
-from kvmarm.jit import U64, jit
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.jit import U64, jit, noinline
+from kvmarm.locks import DIST, acquire, assert_held, release
 from kvmarm.mpidr import vcpu_affinity
 from vgic_old.bitmap import set_bit
 from vgic_old.state import PENDING
@@ -40,8 +40,19 @@ from vgic_old.update import kick_vcpus, update_state
 
 
 @jit
+def _add_source(cpu: Any, sgi: Any, source: Any) -> None:
+    """Note that vCPU `source` has sent an SGI to the vCPU record `cpu`: called through a pointer, like all of GICv2."""
+    noinline()
+    cpu.sgi_sources[sgi] = np.int64(cpu.sgi_sources[sgi]) | (1 << source)
+
+
+@jit
 def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
-    """Under the lock: do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks."""
+    """Do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     bits = np.int64(value)
     sgi = bits & SGIR_INTID_MASK
     targets = bits >> SGIR_TARGETS_SHIFT & SGIR_TARGETS_MASK
@@ -57,13 +68,16 @@ def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         if targets >> target & 1:
             set_bit(vm, PENDING, target, sgi, observer)
             events.count(observer, events.SGI_TARGET, 1)
-            cpu = vm.vcpu[target]
-            cpu.sgi_sources[sgi] = np.int64(cpu.sgi_sources[sgi]) | (1 << vcpu)
+            _add_source(vm.vcpu[target], sgi, vcpu)
 
 
 @jit
 def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
-    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one."""
+    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     bits = np.int64(value & U64((1 << 48) - 1))
     sgi = bits >> SGI1R_INTID_SHIFT & 0xF
     targets = bits & SGI1R_TARGETS_MASK
@@ -92,6 +106,7 @@ def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
 @jit
 def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """Do what the guest's write of `value` (uint64) to ICC_SGI1R_EL1 asks for."""
+    noinline()
     events.count(observer, events.CALL_SGI, 1)
     acquire(vm, DIST, 0, observer)
     found = _mark_targets(vm, vcpu, value, observer)

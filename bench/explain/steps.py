@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What each operation of a trace does in each design, in words: state, locks, list registers, events.
 
-`explain_trace` gives it as data, for the terminal here and for pages elsewhere: a design says what its state is
+`explain_trace` gives it as data, for a terminal or a page to lay out: a design says what its state is
 (`Design.snapshot`), the observer what was locked and counted, the result what came back.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,10 +16,9 @@ from kvmarm import gic as arch
 from kvmarm import lr as lr_fields
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
-from kvmarm.events import event_names, event_texts
+from kvmarm.events import event_names
 from kvmarm.locks import lock_name
 from kvmarm.trace import FLUSH, INJECT, INJECTM, MMIO_R, MMIO_W, SGI1R, SYNC, Trace, format_op
-from kvmarm.trace_read import read_trace
 
 LR_STATES = ("empty", "pending", "active", "pending and active")
 
@@ -145,7 +142,7 @@ class _Stepper:
         return DesignStep(
             design=self.design.name,
             result=fields,
-            kicks=[int(vcpu) for vcpu in vm.kicks[: vm.kick_count]],
+            kicks=[int(vcpu) for vcpu in run.caller.kicks[: run.caller.kick_count]],
             changes=changes,
             locks=[lock_name(int(entry)) for entry in run.observer.log[: run.observer.log_length]],
             counts=counts,
@@ -195,32 +192,3 @@ def step_lines(step: DesignStep) -> list[str]:
     if step.counts:
         lines.append("counts " + ", ".join(f"{name} {number}" for name, number in step.counts.items()))
     return lines
-
-
-def print_explanation(path: Path, only: int, designs: list[str], as_json: bool) -> None:
-    """Print what every operation of the trace at `path` (or operation `only`) does in each design."""
-    trace = read_trace(path)
-    steps = explain_trace(trace, designs, only)
-    if as_json:
-        for step in steps:
-            print(json.dumps(asdict(step)))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    texts = dict(zip(event_names(), event_texts(), strict=True))
-    used: dict[str, None] = {}
-    for step in steps:
-        title = f"{step.number}  {step.line}" + (f"\n   {step.meaning}" if step.meaning else "")
-        table = Table(title=Text(title), title_justify="left", show_lines=False, expand=True)
-        for part in step.designs:
-            table.add_column(get_design(part.design).title, ratio=1, overflow="fold")
-            used.update(dict.fromkeys(part.counts))
-        table.add_row(*(Text("\n".join(step_lines(part))) for part in step.designs))
-        console.print(table)
-    if used:
-        console.print("Counts:", style="bold")
-        for name in used:
-            console.print(Text(f"  {name}: {texts[name]}"))

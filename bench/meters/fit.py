@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from bench.meters.predict import count_grid, read_grid
-from bench.meters.weights import WEIGHTS_FILE, package_of, weight_vector
+from bench.meters.weights import WEIGHTS_FILE, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
@@ -33,6 +33,8 @@ from kvmarm.files import atomic_write
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
 PRIOR_FILE = "prior.toml"
 AXES = ("irqs", "vcpus", "lrs", "pending")
+LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 0.001, 1e12
+"""Instructions of one point; rows are divided by them."""
 LEAST_INCREMENT = 0.05
 """Increments below this fraction of a point say more about one instruction here or there than about a loop."""
 PRIOR_STRENGTH = 3e-3
@@ -45,9 +47,10 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
-    for row in np.flatnonzero(~figures.between(0, np.inf, inclusive="neither")):
+    for row in np.flatnonzero(~figures.between(LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS)):
         text = table["instructions"].iloc[row]
-        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: expected a number above 0")
+        expected = f"expected a number from {LEAST_INSTRUCTIONS} to {MOST_INSTRUCTIONS:.0e}"
+        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: {expected}")
     rows = table.assign(instructions=figures)[table["design"] == design_name].reset_index(drop=True)
     if rows.empty:
         raise UsageError(f"{path}: no rows of design {design_name!r}")
@@ -64,7 +67,9 @@ def prior_of(design: Design) -> np.ndarray | None:
 
     Raises UsageError for a file that names an unknown event or is no TOML.
     """
-    path = files(package_of(design)) / PRIOR_FILE
+    if design.package is None:
+        return None
+    path = files(design.package) / PRIOR_FILE
     if not path.is_file():
         return None
     try:

@@ -23,7 +23,7 @@ from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
-from kvmarm.events import EVENT_COUNT, new_observer
+from kvmarm.events import EVENT_COUNT, new_caller, new_observer
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.lr import lr_intid, lr_state
@@ -330,7 +330,7 @@ def run_stretch(
         _count_events(tally, observer, kind, not recorded)
         if recorded:
             tally.operations += 1
-            tally.kicks += vm.kick_count
+            tally.kicks += observer.kick_count
         if status != DONE:
             tally.status = status
             return index
@@ -412,11 +412,11 @@ class Run:
     def _time(self, ops: np.ndarray) -> None:
         """Run the first operations once more, uncounted, on a machine of their own."""
         vm, hardware = self.design.create(self.config), new_hardware(self.config.lrs)
-        values = np.zeros(len(ops) + 1, np.uint64)
+        values, caller = np.zeros(len(ops) + 1, np.uint64), new_caller()
         # Compiled (or loaded) here, so that no time has it in it.
-        run_ops(vm, hardware, ops[:0], 0, values, self._result, None, None, None, None)
+        run_ops(vm, hardware, ops[:0], 0, values, self._result, None, caller, None, None)
         start = perf_counter()
-        done, _, _ = run_ops(vm, hardware, ops, 0, values, self._result, None, None, None, None)
+        done, _, _ = run_ops(vm, hardware, ops, 0, values, self._result, None, caller, None, None)
         self.seconds = perf_counter() - start
         self.timed_operations = int(done)
 

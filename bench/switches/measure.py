@@ -71,13 +71,11 @@ BASES = {2: "seattle", 3: "neoverse-n1"}
 
 
 def machine_of(
-    name: str, inputs: Inputs, base: Platform | None, clock_ghz: float | None, gic: int | None, vhe: bool | None
+    name: str, inputs: Inputs, base: Platform | None, gic: int | None, vhe: bool | None, clock_ghz: float | None
 ) -> tuple[Machine, Platform]:
     """Return the machine and the base for its prices; what is None is taken from the inputs, else assumed."""
     if clock_ghz is not None and not 0.1 <= clock_ghz <= 10:
         raise UsageError(f"--clock {clock_ghz:g}: expected GHz, 0.1 to 10")
-    if gic not in (None, 2, 3):
-        raise UsageError(f"--gic {gic}: expected 2 or 3")
     version = gic or inputs.gic or (3 if base is None else base.gic)
     chosen = load_platform(BASES[version]) if base is None else base
     assumptions = []

@@ -177,9 +177,7 @@ def print_measured(rows: Sequence[dict[str, Any]], assumptions: Sequence[str], m
         print("\n".join(_wrapped(f"assumed: {'; '.join(assumptions)}")))
     slow = [row["ns"] for row in rows if row["check"] == "host: exit" and row["ns"] > _SLOW]
     if slow:
-        text = (
-            f"an exit keeps the host busy for {max(slow) / 1000:,.0f} µs: the host is emulated, or busy"
-        )
+        text = f"an exit keeps the host busy for {max(slow) / 1000:,.0f} µs: the host is emulated, or busy"
         print("\n".join(_wrapped(f"warning: {text}")))
     if measured.scale != 1.0:
         text = f"the prices of {base} leave nothing for the run loop: all of them times {measured.scale:.2f}"
