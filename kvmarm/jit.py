@@ -5,9 +5,9 @@ Rules for jitted code in this project:
 
 - `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
 - numba does not notice that a callee in another file changed. The cache folder of a module is therefore named by a hash
-  of its source and of all it imports from this project, in a folder named by a hash of the versions and the CPU. What a
+  of its source and of all it imports (kvmarm.sources), in a folder named by a hash of the versions and the CPU. What a
   module does not import but reaches through the interface stubs, a design, is part of the record's type:
-  `kvmarm.state.vm_dtype` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
+  `kvmarm.design.Design` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
@@ -36,8 +36,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
-_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
+from kvmarm.sources import module_hash
+
 _UNUSED_DAYS = 14
 _CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
 
@@ -64,53 +64,6 @@ def _environment_hash() -> str:
         except PackageNotFoundError:
             digest.update(f"{package} ?\n".encode())
     digest.update(f"{sys.version}\n{_cpu_name()}".encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _source_of(module: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a project module's source and the names it imports; (b"", ()) for what is no module of the project."""
-    if module.split(".")[0] not in _PACKAGES:
-        return b"", ()
-    base = Path(__file__).parent.parent.joinpath(*module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            source = path.read_bytes()
-            names: list[str] = []
-            for parent, members, plain in _IMPORT.findall(source.decode()):
-                if parent.split(".")[0] in _PACKAGES:
-                    names.append(parent)
-                    names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
-                elif plain.split(".")[0] in _PACKAGES:
-                    names.append(plain)
-            return source, tuple(names)
-    return b"", ()
-
-
-@functools.cache
-def module_hash(module: str) -> str:
-    """Return 16 hex digits that change with the source of a module or of any project module it imports, deeply."""
-    closure: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        source, imported = _source_of(name)
-        if name not in closure and source:
-            closure.add(name)
-            waiting += imported
-    digest = hashlib.sha256()
-    for name in sorted(closure):
-        digest.update(name.encode() + b"\n" + _source_of(name)[0])
-    return digest.hexdigest()[:16]
-
-
-def folder_hash(folder: Path) -> str:
-    """Return 16 hex digits that change with any source in `folder` that uses this module."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        source = path.read_bytes()
-        if b"kvmarm.jit" in source:
-            digest.update(path.name.encode() + b"\n" + source)
     return digest.hexdigest()[:16]
 
 

@@ -43,6 +43,8 @@ DESIGN = Design(
     limits=view.LIMITS,
     snapshot=view.snapshot,
     world_switch="c",
+    package=__name__,
+    origin="built in",
 )
 
 __all__ = ["DESIGN"]

@@ -38,6 +38,8 @@ DESIGN = Design(
     bugs=view.BUGS,
     snapshot=view.snapshot,
     world_switch="asm",
+    package=__name__,
+    origin="built in",
 )
 
 __all__ = ["DESIGN"]

@@ -29,7 +29,7 @@ import pandas as pd
 
 from bench.meters import lpi_points
 from bench.meters.predict import count_grid, read_grid, read_table
-from bench.meters.weights import WEIGHTS_FILE, package_of, weight_vector
+from bench.meters.weights import WEIGHTS_FILE, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
@@ -79,7 +79,9 @@ def prior_of(design: Design) -> np.ndarray | None:
 
     Raises UsageError for a file that names an unknown event or is no TOML.
     """
-    path = files(package_of(design)) / PRIOR_FILE
+    if design.package is None:
+        return None
+    path = files(design.package) / PRIOR_FILE
     if not path.is_file():
         return None
     try:
