@@ -21,7 +21,7 @@ class Case:
 def make(number: int, folder: Path, scratch: Path) -> Case:
     """Make the files of a case in `folder` and return it. The same number makes the same case."""
     rng = random.Random(number)
-    maker = rng.choices(list(KINDS), [weight for weight in KINDS.values()])[0]
+    maker = rng.choices(list(KINDS), list(KINDS.values()))[0]
     return maker(rng, folder, scratch)
 
 
