@@ -18,23 +18,29 @@ record's type belongs to; called from Python it looks the design up by the recor
     sync(vm, vcpu, observer)                                           kvm_vgic_sync_hwstate
     pending(vm, vcpu, observer) -> 0 or 1                              kvm_vgic_vcpu_pending_irq
     is_active(vm, vcpu, vintid, observer) -> 0 or 1                    kvm_vgic_map_is_active
+    signal_msi(vm, device, event, observer) -> rc                      kvm_send_userspace_msi (KVM_SIGNAL_MSI)
+
+A design without an ITS has no `Design.its_dtype` and leaves signal_msi out: an MSI then gets ENODEV, and its=1 is
+refused. One with an ITS has a record type apart for VMs that have one, takes their accesses of region ITS in mmio_read
+and mmio_write, and reads its tables by kvmarm.guest_memory.
 
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
 value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;
-observer: None or a record of kvmarm.events.OBSERVER. rc is 0 or a negative errno.
-Kicks are recorded in the VM record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that the
-design names and returns; whoever runs the model stops there.
+device, event: int64, 32 bits;
+observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None. rc is 0 or a negative errno; of
+signal_msi 1 when the LPI was made pending, 0 when nothing is mapped.
+Kicks are recorded in the caller's record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that
+the design names and returns; whoever runs the model stops there.
 """
 
 from typing import Any
 
 from kvmarm.design import implementation
+from kvmarm.errnos import EBUSY, EINVAL, ENODEV  # noqa: F401 - what operations return, for designs
 from kvmarm.jit import JIT_ENABLED
 
 DISTRIBUTOR = -1
 ITS = -2
-
-EINVAL = -22
 
 
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
@@ -102,6 +108,11 @@ def is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     return implementation(vm, "is_active")(vm, vcpu, vintid, observer)
 
 
+def signal_msi(vm: Any, device: Any, event: Any, observer: Any) -> Any:
+    """A device writes `event` to GITS_TRANSLATER."""
+    return implementation(vm, "signal_msi")(vm, device, event, observer)
+
+
 OPERATIONS = (
     "inject",
     "map_phys",
@@ -118,6 +129,9 @@ OPERATIONS = (
     "is_active",
 )
 """Names of the operations above; each is a function of this module and a key of `Design.functions`."""
+
+ITS_OPERATIONS = ("signal_msi",)
+"""Those that only designs with an ITS have."""
 
 
 if JIT_ENABLED:
@@ -196,3 +210,8 @@ if JIT_ENABLED:
     def _is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
         function = implementation_for_type(vm, "is_active")
         return lambda vm, vcpu, vintid, observer: function(vm, vcpu, vintid, observer)
+
+    @overload(signal_msi, strict=False, jit_options=_STUB_OPTIONS)
+    def _signal_msi(vm: Any, device: Any, event: Any, observer: Any) -> Any:
+        function = implementation_for_type(vm, "signal_msi")
+        return lambda vm, device, event, observer: function(vm, device, event, observer)

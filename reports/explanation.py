@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.explain.steps import DesignStep, Step, step_lines
-from bench.system.streams import styled
 from kvmarm.events import event_names, event_texts
 from kvmarm.files import atomic_write
-from kvmarm.text import safe
+from reports.document import page
 from reports.html import Markup, join, tag
 from reports.sections import Section, head, scroll
 
@@ -60,40 +59,6 @@ def design_lines(step: DesignStep) -> list[str]:
     """Return one design's part of a step as lines of text, its locks drawn."""
     lines = [line for line in step_lines(step) if not line.startswith("locks ")]
     return lines + lock_lines(step.locks)
-
-
-def print_steps(steps: Sequence[Step], titles: Mapping[str, str], heading: str) -> None:
-    """Print steps side by side on standard output: tables at a terminal, plain text of 80 columns anywhere else."""
-    import sys
-
-    from rich.box import ROUNDED
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    terminal = sys.stdout.isatty()
-    out = styled(sys.stdout)
-    console = Console(file=out, highlight=False)
-    if not terminal:
-        console = Console(file=out, highlight=False, width=80, no_color=True)
-    console.print(Text(safe(heading), style="bold"))
-    used: dict[str, None] = {}
-    for step in steps:
-        console.print(
-            Text(f"\n{step.number}  {step.line}", style="bold"),
-            Text(f"   {step.meaning}") if step.meaning else Text(""),
-        )
-        table = Table(box=ROUNDED if terminal else None, expand=terminal, pad_edge=False, padding=(0, 2, 0, 0))
-        for part in step.designs:
-            table.add_column(Text(titles.get(part.design, part.design)), ratio=1, overflow="fold")
-            used.update(dict.fromkeys(part.counts))
-        table.add_row(*(Text("\n".join(design_lines(part))) for part in step.designs))
-        console.print(table)
-    texts = dict(zip(event_names(), event_texts(), strict=True))
-    if used:
-        console.print(Text("\nCounted:", style="bold"))
-        for name in used:
-            console.print(Text(f"  {name}: {texts.get(name, '')}"))
 
 
 def _lock_table(step: DesignStep) -> Markup | None:
@@ -177,8 +142,6 @@ def build_page(
 
     titles: design name -> title. heading: what is explained. about: paragraphs below it.
     """
-    from reports.document import page
-
     sections = []
     for step in steps:
         columns = tag(

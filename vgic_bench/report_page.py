@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report page that a run, a sweep or a replay leaves in its results folder."""
 
-import importlib
 import os
 import sys
 from pathlib import Path
+
+import reports
 
 
 def write_report_page(folder: str | os.PathLike[str]) -> str | None:
@@ -12,9 +13,8 @@ def write_report_page(folder: str | os.PathLike[str]) -> str | None:
 
     Results whose page cannot be made are still results: then one line on stderr says why, and None is returned.
     """
-    # The reports stand above this layer: they are looked up by name when they are there, never imported.
     try:
-        return str(importlib.import_module("reports").build(folder, Path(folder) / "report.html"))
+        return str(reports.build(os.fspath(folder), Path(folder) / "report.html"))
     except Exception as error:
         print(f"vgic-bench: no report page: {error}", file=sys.stderr)
         return None

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Forwarded interrupts: a virtual interrupt tied to a physical one, deactivated by the hardware.
 
-Models kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active of virt/kvm/arm/vgic/vgic.c, Linux 4.8:
-two fields of the interrupt's record, under its lock. Mapping twice overwrites, unmapping an unmapped one is no error,
-and the physical interrupt's own active state is neither read nor written.
+Models: kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active (virt/kvm/arm/vgic/vgic.c), Linux
+4.8.17.
+
+Lock order: the irq lock, in every function.
+
+Rules:
+- A mapping is two fields of the interrupt's record. Mapping twice overwrites; unmapping an unmapped one is no error.
+- The physical interrupt's own active state is neither read nor written.
 """
 
 from typing import Any

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers that both GIC versions share: the fields every interrupt has.
+"""The register handlers that both GIC versions share: the fields every interrupt has.
 
-Models vgic_mmio_{read,write}_{enable,pending,active,priority,config} of virt/kvm/arm/vgic/vgic-mmio.c, Linux 4.8.
+Models: vgic_mmio_{read,write}_{enable,pending,active,priority,config} (virt/kvm/arm/vgic/vgic-mmio.c), Linux 4.8.17.
 
-A handler goes through the INTIDs of the access in ascending order. Reads take no lock. A write takes each irq lock in
-turn, and where it can make an interrupt deliverable it queues it (so it kicks in that order). Clearing something never
-takes an interrupt off a list, nor touches a list register: sync does that.
+Lock order: reads take no lock; a write takes and releases each irq lock in turn.
 
-`first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `size` in bytes; values are uint64,
-of which these handlers use 32 bits.
+Rules:
+- A handler visits the INTIDs of the access in ascending order. Where a write can make an interrupt deliverable it
+  queues it, so it kicks in that order.
+- Clearing something never takes an interrupt off a list, nor touches a list register: sync does that.
+- `first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `size` in bytes; values are
+  uint64, of which these handlers use 32 bits.
 """
 
 from typing import Any

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Register handlers of the GICv2 distributor alone.
+"""GICv2: the register handlers that the distributor of GICv3 does not have in this form.
 
-Models virt/kvm/arm/vgic/vgic-mmio-v2.c, Linux 4.8. Enabling the distributor kicks whoever has something pending on its
-ap_list, but queues nothing: an interrupt that became deliverable while it was off is on no list. Routing an interrupt
-by ITARGETSR neither queues nor kicks; one that is queued moves when its present vCPU next syncs.
+Models: virt/kvm/arm/vgic/vgic-mmio-v2.c, Linux 4.8.17.
+
+Lock order: reads take no lock; a write takes and releases each irq lock in turn.
+
+Rules:
+- Enabling the distributor kicks every vCPU that has something pending on its ap_list, but queues nothing. An interrupt
+  that became deliverable while it was off is on no list.
+- Routing an interrupt by ITARGETSR neither queues nor kicks; one that is queued moves when its present vCPU next syncs.
 """
 
 from typing import Any

@@ -12,7 +12,7 @@ import pytest
 from bench.engine.runner import TraceRun
 from bench.workloads import catalogue
 from kvmarm.design import BUILT_IN, get_design
-from kvmarm.trace import parse_trace
+from kvmarm.trace_read import parse_trace
 
 BOOTS = [workload.name for workload in catalogue() if workload.category == "boot"]
 

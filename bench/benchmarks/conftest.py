@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from bench.meters import yardstick
+from bench.results import environment
+
 
 class BlockClock:
     """A clock that `advance` moves; seconds, as pytest-benchmark's timers."""
@@ -42,9 +45,6 @@ def block_benchmark(benchmark: Any) -> Callable[..., None]:
 
 def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, Any]) -> None:
     """Add the facts that comparisons look at, and the lock pair that times can be divided by."""
-    from bench.meters import yardstick
-    from bench.results import environment
-
     lock_ns, lock_kind = yardstick.lock_pair_ns()
     machine_info |= {"environment": environment.environment(), "tool": environment.tool()}
     machine_info |= {"lock_pair_ns": lock_ns, "lock_pair_by": lock_kind}

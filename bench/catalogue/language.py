@@ -118,7 +118,7 @@ def _sgi(config: VmConfig, sender: int, intid: int, target: str) -> str:
 def _route(config: VmConfig, intid: int, target: int, vcpu: int) -> str:
     if config.gic == 2:
         return f"mmio_w {vcpu} d {0x800 + intid:#x} 1 {1 << target:#x}"
-    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(arch.vcpu_affinity(target)):#x}"
+    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(arch.affinity_of(target)):#x}"
 
 
 _BRACES = re.compile(r"\{(\w+)\}|[{}]")

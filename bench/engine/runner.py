@@ -2,7 +2,7 @@
 """The one runner: operations of a trace through any design, by the interface alone.
 
 `execute` does one operation; `run_ops` a stretch of them, writing result text, counts and lock logs as asked. Both are
-jitted once a design and once for each choice of observer (None or counting), and run as plain Python when JIT is off.
+jitted once a design and once for each choice of observer (counting or not), and run as plain Python when JIT is off.
 `TraceRun` drives them over a whole trace in bounded memory.
 """
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from bench.engine.result_text import MAX_LINE, RESULT, format_result, format_result_plain
 from kvmarm import cpuif as hardware_interface
-from kvmarm import interface
+from kvmarm import guest_memory, interface
 from kvmarm.config import VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
-from kvmarm.events import EVENT_COUNT, LOG_CAPACITY, new_observer
+from kvmarm.events import EVENT_COUNT, LOG_CAPACITY, new_caller, new_observer
 from kvmarm.jit import JIT_ENABLED, U64, U64_1, jit
 from kvmarm.locks import lock_name
 from kvmarm.trace import (
@@ -30,6 +30,8 @@ from kvmarm.trace import (
     DIR,
     EOI,
     FLUSH,
+    GMEM_R,
+    GMEM_W,
     INJECT,
     INJECTM,
     ISACTIVE,
@@ -37,6 +39,7 @@ from kvmarm.trace import (
     MAP,
     MMIO_R,
     MMIO_W,
+    MSI,
     PENDING,
     PHYS,
     PMR,
@@ -63,13 +66,14 @@ _LOG_RESERVE = LOG_CAPACITY // 2
 def execute(vm: Any, hardware: Any, op: Any, value: Any, result: Any, observer: Any) -> Any:
     """Do one operation and fill `result` (a record of result_text.RESULT); return DONE, BUG or an illegal state.
 
-    op: a record of kvmarm.trace.OP. value: its VALUE (uint64) with `@K` resolved. Kicks are in the VM record.
+    op: a record of kvmarm.trace.OP. value: its VALUE (uint64) with `@K` resolved. observer: the caller's record
+    (kvmarm.events), in which the operation's kicks are afterwards.
     """
     kind = op.kind
     vcpu = op.vcpu
     gic = vm.gic
     result.kind = kind
-    vm.kick_count = 0
+    observer.kick_count = 0
     cpu = hardware.cpu[vcpu]
     if kind == ACK or kind == EOI or kind == DIR or kind == PMR or kind == CTLR or kind == BPR:
         if cpu.in_guest == 0:
@@ -146,6 +150,12 @@ def execute(vm: Any, hardware: Any, op: Any, value: Any, result: Any, observer: 
         if cpu.in_guest != 0:
             return IN_GUEST
         result.rc = interface.unmap_phys(vm, vcpu, op.a, observer)
+    elif kind == MSI:
+        result.rc = interface.signal_msi(vm, op.a, op.b, observer)
+    elif kind == GMEM_W:
+        guest_memory.store(vm, U64(op.a), value)
+    elif kind == GMEM_R:
+        result.value = guest_memory.load(vm, U64(op.a))
     if vm.bug != 0:
         return BUG
     return DONE
@@ -167,8 +177,9 @@ def run_ops(
     """Run ops[start:] until the end, a BUG, an illegal operation or a full buffer.
 
     ops: OP[n]. values: uint64[n + 1], values[N] is what operation N returned, for `@K`. text: uint8[:] that result
-    lines are appended to, or None. observer: None, or an observer whose counts are moved into rows (int32[n, events])
-    and whose log position after each operation goes into log_ends (int64[n]); both None without an observer.
+    lines are appended to, or None. observer: the caller's record (kvmarm.events). When it counts, its counts are moved
+    into rows (int32[n, events]) and its log position after each operation goes into log_ends (int64[n]); both None when
+    it does not.
     Returns (next operation's index, bytes of text used, status); at BUG or an illegal operation the index is that of
     the operation itself, whose line is not written.
     """
@@ -177,12 +188,12 @@ def run_ops(
     for index in range(start, ops.shape[0]):
         if text is not None and used + MAX_LINE > text.shape[0]:
             return index, used, NO_ROOM
-        if observer is not None and observer.log_length > _LOG_RESERVE:
+        if rows is not None and observer.log_length > _LOG_RESERVE:
             return index, used, NO_ROOM
         op = ops[index]
         value = values[op.ref] if op.ref > 0 else op.value
         status = execute(vm, hardware, op, value, result, observer)
-        if observer is not None:
+        if rows is not None:
             for event in range(EVENT_COUNT):
                 rows[index, event] = observer.counts[event]
                 observer.counts[event] = 0
@@ -192,7 +203,7 @@ def run_ops(
         if op.kind == ACK or op.kind == MMIO_R:
             values[index + 1] = result.value
         if text is not None:
-            used = format_result(index + 1, result, vm.lrs, vm.kicks, vm.kick_count, text, used)
+            used = format_result(index + 1, result, vm.lrs, observer.kicks, observer.kick_count, text, used)
     return ops.shape[0], used, DONE
 
 
@@ -217,12 +228,17 @@ class TraceRun:
     def __init__(self, trace: Trace, design: Design, count: bool = False) -> None:
         self.trace = trace
         self.design = design
+        if trace.config.its and not design.has_its:
+            raise UsageError(
+                f"{trace.source or trace.name}: config: its=1: design {design.name!r} has no LPIs and no ITS"
+            )
         self.vm = design.create(trace.config)
         self.hardware = new_hardware(trace.config.lrs)
         self.result = np.zeros(1, RESULT).view(np.recarray)[0]
         self.values = np.zeros(len(trace.ops) + 1, np.uint64)
         self.ops = np.ascontiguousarray(trace.ops).view(np.recarray)
         self.observer = new_observer() if count else None
+        self.caller = self.observer if self.observer is not None else new_caller()
         self.counts = np.zeros((len(trace.ops), EVENT_COUNT), np.int32) if count else None
         self.log_ends = np.zeros(len(trace.ops), np.int64) if count else None
         self.position = 0
@@ -250,7 +266,7 @@ class TraceRun:
                     self.values,
                     self.result,
                     text,
-                    self.observer,
+                    self.caller,
                     self.counts,
                     self.log_ends,
                 )
@@ -275,6 +291,8 @@ class TraceRun:
             if status == DONE:
                 return RunOutcome(len(self.ops), None)
             if status == BUG:
+                if int(self.vm.bug) in self.design.limits:
+                    raise UsageError(self._beyond())
                 bug = self.design.bugs[int(self.vm.bug)]
                 if write_result is not None:
                     write_result(self._bug_line(bug).encode())
@@ -295,19 +313,19 @@ class TraceRun:
                 self.values,
                 self.result,
                 None,
-                self.observer,
+                self.caller,
                 self.counts,
                 self.log_ends,
             )
             if status != DONE:
                 return int(status)
-            lines.append(format_result_plain(index + 1, self.result, self.vm))
+            lines.append(format_result_plain(index + 1, self.result, self.vm, self.caller))
             self.position += 1
         return DONE
 
     def _bug_line(self, bug: str) -> str:
         known = int(self.ops[self.position].kind) == SYNC
-        return format_result_plain(self.position + 1, self.result, self.vm, bug=bug, with_fields=known)
+        return format_result_plain(self.position + 1, self.result, self.vm, self.caller, bug=bug, with_fields=known)
 
     def _lock_lines(self, first: int, end: int) -> bytes:
         assert self.observer is not None and self.log_ends is not None
@@ -326,6 +344,13 @@ class TraceRun:
             start = stop
             lines.append(f"{index + 1} op={KIND_NAMES[int(self.ops[index].kind)]} locks={','.join(entries)}\n")
         return "".join(lines).encode()
+
+    def _beyond(self) -> str:
+        op = self.ops[self.position]
+        return (
+            f"{self.trace.source or self.trace.name}:{int(op.line)}: {KIND_NAMES[int(op.kind)]}: "
+            f"{self.design.limits[int(self.vm.bug)]}, for which the model of design {self.design.name!r} has no room"
+        )
 
     def _illegal(self, status: int) -> str:
         op = self.ops[self.position]
@@ -353,7 +378,7 @@ def run_to_locks(trace: Trace, design: Design) -> str:
 
 def results_of(config: VmConfig, lines: list[str], design: Design) -> Iterator[dict[str, str]]:
     """Yield a dict (field -> text, `kicks` included) an operation for trace lines; for tests and explanations."""
-    from kvmarm.trace import parse_trace
+    from kvmarm.trace_read import parse_trace
 
     trace = parse_trace(os.linesep.join([f"config {config}", *lines]).encode(), name="lines")
     for line in run_to_text(trace, design).splitlines():

@@ -14,7 +14,8 @@ from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
 from kvmarm.files import atomic_write
-from kvmarm.trace import KIND_NAMES, Trace, read_trace, trace_name
+from kvmarm.trace import KIND_NAMES, Trace, trace_name
+from kvmarm.trace_read import read_trace
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What each operation of a trace does in each design, in words: state, locks, list registers, events.
 
-`explain_trace` gives it as data, for the terminal here and for pages elsewhere: a design says what its state is
+`explain_trace` gives it as data, for a terminal or a page to lay out: a design says what its state is
 (`Design.snapshot`), the observer what was locked and counted, the result what came back.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from bench.engine.result_text import result_fields
 from bench.engine.runner import BUG, DONE, TraceRun, run_ops
 from kvmarm import gic as arch
+from kvmarm import lr as lr_fields
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
-from kvmarm.events import event_names, event_texts
+from kvmarm.events import event_names
 from kvmarm.locks import lock_name
-from kvmarm.trace import FLUSH, INJECT, INJECTM, MMIO_R, MMIO_W, SGI1R, SYNC, Trace, format_op, read_trace
+from kvmarm.trace import FLUSH, INJECT, INJECTM, MMIO_R, MMIO_W, SGI1R, SYNC, Trace, format_op
 
 LR_STATES = ("empty", "pending", "active", "pending and active")
 
@@ -56,15 +55,15 @@ class Step:
 def describe_lr(gic: int, lr: int) -> str:
     """Return a raw list register in words, for example `INTID 34 pending, priority 0xa0, EOI maintenance`."""
     raw = np.uint64(lr)
-    state = LR_STATES[int(arch.lr_state(gic, raw))]
-    words = f"INTID {int(arch.lr_intid(gic, raw))} {state}"
-    intid = int(arch.lr_intid(gic, raw))
-    if gic == 2 and intid < arch.SGIS and not arch.lr_is_hw(gic, raw):
+    state = LR_STATES[int(lr_fields.lr_state(gic, raw))]
+    words = f"INTID {int(lr_fields.lr_intid(gic, raw))} {state}"
+    intid = int(lr_fields.lr_intid(gic, raw))
+    if gic == 2 and intid < arch.SGIS and not lr_fields.lr_is_hw(gic, raw):
         words += f" from vCPU {int(raw) >> arch.V2_LR_CPUID_SHIFT & 7}"
-    words += f", priority {int(arch.lr_priority(gic, raw)):#x}"
-    if arch.lr_is_hw(gic, raw):
-        words += f", forwards physical INTID {int(arch.lr_physical(gic, raw))}"
-    if arch.lr_has_eoi(gic, raw):
+    words += f", priority {int(lr_fields.lr_priority(gic, raw)):#x}"
+    if lr_fields.lr_is_hw(gic, raw):
+        words += f", forwards physical INTID {int(lr_fields.lr_physical(gic, raw))}"
+    if lr_fields.lr_has_eoi(gic, raw):
         words += ", EOI maintenance"
     return words
 
@@ -137,13 +136,13 @@ class _Stepper:
         loaded = []
         if kind in (FLUSH, SYNC) and fields:
             for number, lr in enumerate(run.result.lr[: vm.lrs]):
-                if int(arch.lr_state(int(vm.gic), lr)):
+                if int(lr_fields.lr_state(int(vm.gic), lr)):
                     loaded.append(f"LR{number}: {describe_lr(int(vm.gic), int(lr))}")
         counts = {name: int(n) for name, n in zip(event_names(), run.counts[index], strict=True) if n}
         return DesignStep(
             design=self.design.name,
             result=fields,
-            kicks=[int(vcpu) for vcpu in vm.kicks[: vm.kick_count]],
+            kicks=[int(vcpu) for vcpu in run.caller.kicks[: run.caller.kick_count]],
             changes=changes,
             locks=[lock_name(int(entry)) for entry in run.observer.log[: run.observer.log_length]],
             counts=counts,
@@ -193,32 +192,3 @@ def step_lines(step: DesignStep) -> list[str]:
     if step.counts:
         lines.append("counts " + ", ".join(f"{name} {number}" for name, number in step.counts.items()))
     return lines
-
-
-def print_explanation(path: Path, only: int, designs: list[str], as_json: bool) -> None:
-    """Print what every operation of the trace at `path` (or operation `only`) does in each design."""
-    trace = read_trace(path)
-    steps = explain_trace(trace, designs, only)
-    if as_json:
-        for step in steps:
-            print(json.dumps(asdict(step)))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    texts = dict(zip(event_names(), event_texts(), strict=True))
-    used: dict[str, None] = {}
-    for step in steps:
-        title = f"{step.number}  {step.line}" + (f"\n   {step.meaning}" if step.meaning else "")
-        table = Table(title=Text(title), title_justify="left", show_lines=False, expand=True)
-        for part in step.designs:
-            table.add_column(get_design(part.design).title, ratio=1, overflow="fold")
-            used.update(dict.fromkeys(part.counts))
-        table.add_row(*(Text("\n".join(step_lines(part))) for part in step.designs))
-        console.print(table)
-    if used:
-        console.print("Counts:", style="bold")
-        for name in used:
-            console.print(Text(f"  {name}: {texts[name]}"))

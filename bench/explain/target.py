@@ -11,7 +11,8 @@ from bench.catalogue.catalogue import Transition, load_catalogue, select
 from bench.catalogue.standard import standard_set_up
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.trace import Trace, read_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import read_trace
 
 
 def is_trace(target: str) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.engine.runner import BUG, DONE, TraceRun, run_ops
 from kvmarm import gic as arch
+from kvmarm import lr as lr_fields
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
@@ -197,8 +198,8 @@ def _follow(
             timed.flows += [flows.start(intid, owner) for intid in _pending_set(trace, op, value)]
     elif kind in (FLUSH, SYNC):
         for lr in result.lr[:lrs] if kind == FLUSH else ():
-            if int(arch.lr_state(gic, lr)) & 1:
-                flow = flows.loaded(int(arch.lr_intid(gic, lr)), vcpu)
+            if int(lr_fields.lr_state(gic, lr)) & 1:
+                flow = flows.loaded(int(lr_fields.lr_intid(gic, lr)), vcpu)
                 if flow is not None and flow not in timed.flows:
                     timed.flows.append(flow)
     elif kind == ACK:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A comparison for people: what changed first, as table rows and one line of summary."""
+"""A comparison as rows of text, what changed first, and as one line of summary: for a terminal and for Markdown."""
 
 import math
 from collections import Counter
@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from bench.gate.compare import NEW, PLACE, Comparison, Row
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
-from vgic_bench.console import print_table
 
 ORDER = {name: n for n, name in enumerate((REGRESSED, NOT_COMPARABLE, INCONCLUSIVE, IMPROVED, NEW, UNCHANGED))}
-STYLES = {REGRESSED: "red", NOT_COMPARABLE: "magenta", INCONCLUSIVE: "yellow", IMPROVED: "green"}
 COLUMNS = ("transition", "meter", ">baseline", ">candidate", ">change", "verdict")
 
 
@@ -62,22 +60,3 @@ def summary_line(comparison: Comparison) -> str:
     counts = Counter(row.verdict for row in comparison.rows if row.meter != "instructions")
     parts = [f"{counts[name]} {name}" for name in ORDER if counts[name]]
     return ", ".join(parts) or "nothing compared"
-
-
-def print_comparison(comparison: Comparison, everything: bool = False, most: int = 40) -> None:
-    """Print the summaries and the changed rows (all rows when `everything`), `most` of them."""
-    rows = sorted_rows(comparison.rows)
-    shown = rows if everything else [row for row in rows if row.verdict != UNCHANGED]
-    cut = shown if everything else shown[:most]
-    said = varying(comparison.rows)
-    print(f"{comparison.candidate} against {comparison.baseline}: {summary_line(comparison)}")
-    for line in comparison.notes:
-        print(f"note: {line}")
-    for line in comparison.blocked:
-        print(f"not comparable: {line}")
-    table = [*comparison.summaries, *cut]
-    if table:
-        styles = [STYLES.get(row.verdict, "") for row in table]
-        print_table(COLUMNS, [cells(row, said) for row in table], styles=styles)
-    if len(cut) < len(shown):
-        print(f"… and {len(shown) - len(cut)} rows more (--all shows every row)")

@@ -13,8 +13,9 @@ from pathlib import Path
 from bench.gate import revisions
 from bench.gate.interleave import interleave
 from bench.results.store import Results
+from bench.system.progress import SILENT, Progress, counted
 from kvmarm.errors import UsageError
-from vgic_bench.progress import progress_over
+from kvmarm.jit import cache_root
 
 Say = Callable[[str], None]
 
@@ -29,8 +30,6 @@ def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -
     Revisions are put beside the compiled code and go like it, when nothing used them for two weeks; environments of
     their own (`isolated`) are removed at the end.
     """
-    from kvmarm.jit import cache_root
-
     with tempfile.TemporaryDirectory(prefix="vgic-bench-gate-") as name:
         scratch = Path(name)
         trees = [revisions.export(root, against, cache_root())]
@@ -44,7 +43,7 @@ def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -
 
 
 def measure_trees(
-    trees: Sequence[revisions.Tree], arguments: Sequence[str], processes: int, say: Say
+    trees: Sequence[revisions.Tree], arguments: Sequence[str], processes: int, say: Say, progress: Progress = SILENT
 ) -> tuple[Results, Results]:
     """Measure two trees side by side with `vgic-bench run ARGUMENTS` and return their runs.
 
@@ -61,5 +60,5 @@ def measure_trees(
         def measure(side: int, turn: int) -> Results:
             return revisions.run(trees[side], [*ONE_PROCESS, *arguments], scratch / f"{side}-{turn}")
 
-        first, second = interleave(measure, processes, lambda numbers: progress_over(numbers, "turns"))
+        first, second = interleave(measure, processes, lambda numbers: counted(numbers, "turns", progress))
     return first, second

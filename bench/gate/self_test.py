@@ -23,16 +23,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.catalogue.catalogue import load_catalogue, select
 from bench.gate.budget import Budget
 from bench.gate.interleave import interleave
-from bench.gate.judge import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED, judge
+from bench.gate.judge import judge
+from bench.gate.self_test_worker import SHAPE
 from bench.meters import compile as warm
+from bench.meters.time_processes import CALLS, time_processes
 from bench.results.meta import new_meta
 from bench.results.schema import frame
 from bench.results.store import Results
+from bench.studies.options import check_patterns
+from bench.system.exit_status import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED
 from bench.system.processes import module_command
+from bench.system.progress import SILENT, Progress, counted
+from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
-from vgic_bench.progress import progress_over
 
 SLOWDOWN = 0.05
 MOST_ALARMS = 0.01
@@ -88,11 +94,6 @@ def count_in_process(transitions: Sequence[str], designs: Sequence[str], lock_mo
 
 def time_in_process(transitions: Sequence[str], designs: Sequence[str], turn: int) -> Results:
     """Time transitions in a fresh process; `turn` only sets the order within it."""
-    from bench.catalogue.catalogue import load_catalogue
-    from bench.gate.self_test_worker import SHAPE
-    from bench.meters.time_processes import CALLS, time_processes
-    from kvmarm.config import VmConfig
-
     catalogue = load_catalogue()
     place = [(VmConfig(gic=GIC, **SHAPE), 0)]
     order = list(designs) if turn % 2 == 0 else list(designs)[::-1]
@@ -115,16 +116,18 @@ def check_counts(outcome: Outcome, count: Callable[[bool], Results], budget: Bud
         outcome.fail(f"one lock more in every flush was not found: {fired.outcome}")
 
 
-def check_times(outcome: Outcome, measure: Measure, turns: int, deals: int, budget: Budget) -> None:
+def check_times(
+    outcome: Outcome, measure: Measure, turns: int, deals: int, budget: Budget, progress: Progress = SILENT
+) -> None:
     """Measure the same code as both sides `turns` times; judge `deals` deals of it, plain and with a slowdown."""
-    sides = interleave(measure, turns, lambda numbers: progress_over(numbers, "turns"))
+    sides = interleave(measure, turns, lambda numbers: counted(numbers, "turns", progress))
     outcome.turns, outcome.deals = turns, deals
     as_measured = judge(*sides, budget, ("time",))
     shifts = [abs(row.ratio - 1) for row in as_measured.comparison.rows if row.meter == "time"]
     outcome.median_shift = float(np.median(shifts)) if shifts else None
     random = np.random.default_rng(1)
     needed = []
-    for number in progress_over(range(deals), "deals judged"):
+    for number in counted(range(deals), "deals judged", progress):
         # The first deal is as it was measured; the others say of each turn by chance which side is which.
         swapped = np.flatnonzero(random.random(turns) < 0.5) if number else np.array([], dtype=int)
         baseline, candidate = deal(*sides, swapped)
@@ -159,7 +162,13 @@ def stretched(run: Results, factor: float) -> Results:
 
 
 def self_test(
-    transitions: Sequence[str], designs: Sequence[str], turns: int, deals: int, budget: Budget, times: bool = True
+    transitions: Sequence[str],
+    designs: Sequence[str],
+    turns: int,
+    deals: int,
+    budget: Budget,
+    times: bool,
+    progress: Progress = SILENT,
 ) -> Outcome:
     """Do the whole self-test. Raises UsageError: status 2 for arguments, 5 when a measurement fails."""
     if turns < 1 or deals < 1:
@@ -168,14 +177,15 @@ def self_test(
     check_counts(outcome, lambda lock_more: count_in_process(transitions, designs, lock_more), budget)
     if times:
         warm.ensure_compiled(designs, ["counting", "timing"])
-        check_times(outcome, lambda side, turn: time_in_process(transitions, designs, turn), turns, deals, budget)
+
+        def measure(side: int, turn: int) -> Results:
+            return time_in_process(transitions, designs, turn)
+
+        check_times(outcome, measure, turns, deals, budget, progress)
     return outcome
 
 
 def names_of(text: str) -> list[str]:
     """Return the transitions named in a list with commas. Raises UsageError for one that isn't in the catalogue."""
-    from bench.catalogue.catalogue import load_catalogue, select
-    from bench.studies.options import check_patterns
-
     check_patterns([text])
     return [entry.name for entry in select(load_catalogue(), [text])]

@@ -26,8 +26,7 @@ def _lock_more() -> None:
     original = interface.flush
 
     def flush(vm: Any, vcpu: Any, observer: Any) -> Any:
-        if observer is not None:
-            observer.counts[events.LOCK] += 1
+        events.count(observer, events.LOCK, 1)
         return original(vm, vcpu, observer)
 
     interface.flush = flush

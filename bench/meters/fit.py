@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from bench.meters.predict import count_grid, read_grid
-from bench.meters.weights import WEIGHTS_FILE, package_of, weight_vector
+from bench.meters.weights import WEIGHTS_FILE, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
@@ -67,7 +67,9 @@ def prior_of(design: Design) -> np.ndarray | None:
 
     Raises UsageError for a file that names an unknown event or is no TOML.
     """
-    path = files(package_of(design)) / PRIOR_FILE
+    if design.package is None:
+        return None
+    path = files(design.package) / PRIOR_FILE
     if not path.is_file():
         return None
     try:

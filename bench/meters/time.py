@@ -15,7 +15,7 @@ step (by 10 ns on some machines): a median would fall on a step and hide what is
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from bench.catalogue.catalogue import Transition
 from bench.engine.runner import BUG
 from bench.meters.events import Stage, words_of
 from kvmarm import cpuif, interface
+from kvmarm.events import new_caller
 from kvmarm.jit import JIT_ENABLED, U64, jit
 from kvmarm.trace import (
     ACK,
@@ -103,28 +104,28 @@ else:
 
 
 @jit
-def invoke(vm: Any, hardware: Any, op: Any, value: Any) -> None:
+def invoke(vm: Any, hardware: Any, op: Any, value: Any, caller: Any) -> None:
     """Do the entry point of one operation (a record of kvmarm.trace.OP) uncounted, without a world switch."""
     kind = op.kind
     vcpu = op.vcpu
     if kind == NOTHING:
         return
     if kind == FLUSH:
-        interface.flush(vm, vcpu, None)
+        interface.flush(vm, vcpu, caller)
     elif kind == SYNC:
-        interface.sync(vm, vcpu, None)
+        interface.sync(vm, vcpu, caller)
     elif kind == INJECT:
-        interface.inject(vm, vcpu, op.a, op.b, None)
+        interface.inject(vm, vcpu, op.a, op.b, caller)
     elif kind == MMIO_W:
-        interface.mmio_write(vm, vcpu, op.a, op.b, op.c, value, None)
+        interface.mmio_write(vm, vcpu, op.a, op.b, op.c, value, caller)
     elif kind == MMIO_R:
-        interface.mmio_read(vm, vcpu, op.a, op.b, op.c, None)
+        interface.mmio_read(vm, vcpu, op.a, op.b, op.c, caller)
     elif kind == PENDING:
-        interface.pending(vm, vcpu, None)
+        interface.pending(vm, vcpu, caller)
     elif kind == SGI1R:
-        interface.send_sgi(vm, vcpu, value, None)
+        interface.send_sgi(vm, vcpu, value, caller)
     elif kind == INJECTM:
-        interface.inject_mapped(vm, vcpu, op.a, op.b, None)
+        interface.inject_mapped(vm, vcpu, op.a, op.b, caller)
     elif kind == ACK:
         cpuif.acknowledge(hardware.cpu[vcpu], vm.gic)
     elif kind == EOI:
@@ -138,18 +139,27 @@ def invoke(vm: Any, hardware: Any, op: Any, value: Any) -> None:
     elif kind == BPR:
         cpuif.set_binary_point(hardware.cpu[vcpu], op.a)
     elif kind == ISACTIVE:
-        interface.is_active(vm, vcpu, op.a, None)
+        interface.is_active(vm, vcpu, op.a, caller)
     elif kind == MAP:
-        interface.map_phys(vm, vcpu, op.a, op.b, None)
+        interface.map_phys(vm, vcpu, op.a, op.b, caller)
     elif kind == UNMAP:
-        interface.unmap_phys(vm, vcpu, op.a, None)
+        interface.unmap_phys(vm, vcpu, op.a, caller)
     elif kind == SAVE:
-        interface.save(vm, vcpu, hardware.cpu[vcpu], None)
+        interface.save(vm, vcpu, hardware.cpu[vcpu], caller)
 
 
 @jit
 def timed_calls(
-    vm: Any, hardware: Any, op: Any, value: Any, vm_words: Any, vm_undo: Any, hw_words: Any, hw_undo: Any, out: Any
+    vm: Any,
+    hardware: Any,
+    op: Any,
+    value: Any,
+    caller: Any,
+    vm_words: Any,
+    vm_undo: Any,
+    hw_words: Any,
+    hw_undo: Any,
+    out: Any,
 ) -> None:
     """Call the operation len(out) times, ticks of each in `out` (int64[n]), the state put back after each.
 
@@ -158,7 +168,7 @@ def timed_calls(
     for index in range(out.shape[0]):
         drain()
         start = ticks()
-        invoke(vm, hardware, op, value)
+        invoke(vm, hardware, op, value, caller)
         out[index] = ticks() - start
         for undo in range(vm_undo.shape[0]):
             vm_words[np.int64(vm_undo[undo, 0])] = vm_undo[undo, 1]
@@ -191,6 +201,7 @@ class Prepared:
     vm_undo: np.ndarray
     hw_words: np.ndarray
     hw_undo: np.ndarray
+    caller: Any = field(default_factory=new_caller)
 
     def block(self, op: Any, calls: int) -> np.ndarray:
         """Return ticks (int64[calls]) of calls of `op`."""
@@ -200,6 +211,7 @@ class Prepared:
             self.hardware,
             op,
             self.value,
+            self.caller,
             self.vm_words,
             self.vm_undo,
             self.hw_words,
@@ -227,7 +239,6 @@ def prepare(stage: Stage, transition: Transition) -> Prepared | None:
     prepared = Prepared(stage.vm, stage.hardware, op, np.uint64(value), vm_words, empty, hw_words, empty)
     if op.kind == SYNC:
         prepared.block(operation(SAVE, int(op.vcpu)), 1)
-    stage.vm.kick_count = 0
     vm_before, hw_before = vm_words.copy(), hw_words.copy()
     prepared.block(op, 1)
     if stage.vm.bug != 0:

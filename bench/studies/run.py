@@ -16,6 +16,7 @@ from bench.meters import weights, yardstick
 from bench.meters.events import FAMILY, Counted, differences, measure_all
 from bench.meters.time_processes import CALLS, QUICK_CALLS, put_down, start_process, time_processes
 from bench.results import environment
+from bench.results.folders import new_folder
 from bench.results.meta import new_meta, utc_now
 from bench.results.store import Results
 from bench.studies.life import life_rows
@@ -217,6 +218,4 @@ def describe(options: Options, compile_seconds: float) -> dict[str, Any]:
 
 def default_output(path: str | None, kind: str) -> Path:
     """Return the results folder to write: the one asked for, or a new one under `results`."""
-    from bench.results.folders import new_folder
-
     return Path(path) if path else new_folder(kind)

@@ -15,7 +15,8 @@ from bench.results.meta import printable
 from bench.studies.workloads import by_kind, count_trace
 from kvmarm.design import get_design
 from kvmarm.events import event_names
-from kvmarm.trace import Trace, read_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import read_trace
 
 COLUMNS = ("trace", "design", "kind", "operations", "instructions")
 

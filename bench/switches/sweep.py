@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from bench.switches.listing import variants
+from bench.switches.names import name_of
 from kvmarm.cycles import switch_cost
 from kvmarm.el2.configuration import Configuration, parse_configuration
 from kvmarm.el2.program import VISIBLE_CLASSES
+from kvmarm.el2.round_trip import encode
 from kvmarm.el2.switch import WorldSwitch, model_of
 from kvmarm.errors import UsageError
 from kvmarm.platforms import Platform
@@ -66,8 +68,6 @@ def sweep(points: Sequence[Configuration], rounds: int, platforms: Sequence[Plat
     the compiled model, processor time of this thread), `per_second` (phases executed a second of that). The compiled
     loop's counts are compared with the plain machine's; UsageError (status 5) if they differ.
     """
-    from kvmarm.el2.round_trip import encode
-
     for point in points:
         for title, configuration in variants(point):
             builder = model_of(configuration).programs
@@ -83,7 +83,7 @@ def sweep(points: Sequence[Configuration], rounds: int, platforms: Sequence[Plat
             priced = [platform for platform in platforms if configuration.gic == f"v{platform.gic}"]
             yield {
                 "configuration": replace(configuration, id="").name,
-                "switch": title.replace("+VHE", "-vhe"),
+                "switch": name_of(title),
                 **{phase: sum(each.values()) for phase, each in counts.items()},
                 "accesses": sum(n for each in counts.values() for klass, n in each.items() if klass in VISIBLE_CLASSES),
                 "cycles": {

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.switches.listing import variants
+from bench.switches.names import name_of
 from kvmarm.cycles import priced_counts
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import Configuration, parse_configuration
+from kvmarm.el2.round_trip import encode
 from kvmarm.el2.switch import WorldSwitch, model_of
 from kvmarm.platforms import Platform
 
@@ -125,7 +127,7 @@ def measure(
                     into[name] = into.get(name, 0) + number
         results.append(
             {
-                "switch": title.replace("+VHE", "-vhe"),
+                "switch": name_of(title),
                 "transition": transition.name,
                 "gic": gic,
                 "live": transition.live,
@@ -147,8 +149,6 @@ def measure(
 
 def _time(configuration: Configuration) -> float:
     """Return nanoseconds a round trip of the compiled model: the least of several samples."""
-    from kvmarm.el2.round_trip import encode
-
     trip = encode(model_of(configuration).programs, configuration)
     trip.run(10)
     best = float("inf")

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How long work reports what it does; the front door shows it, nobody below prints."""
 
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Progress(Protocol):
@@ -25,3 +28,11 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+
+
+def counted(items: Sequence[Item], what: str, progress: Progress) -> Iterator[Item]:
+    """Yield the items and report before each how many are done, and all of them at the end."""
+    for number, item in enumerate(items):
+        progress(what, number, len(items))
+        yield item
+    progress(what, len(items), len(items))

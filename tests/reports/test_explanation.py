@@ -18,7 +18,8 @@ from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT
-from kvmarm.trace import KIND_NAMES, parse_trace
+from kvmarm.trace import KIND_NAMES
+from kvmarm.trace_read import parse_trace
 from reports import explanation, perfetto
 from tests.reports.parse import Page
 from vgic_bench.commands.explain import MOST

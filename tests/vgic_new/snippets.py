@@ -4,7 +4,7 @@
 from bench.engine.runner import results_of, run_to_locks
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
-from kvmarm.trace import parse_trace
+from kvmarm.trace_read import parse_trace
 
 DESIGN = get_design("new")
 

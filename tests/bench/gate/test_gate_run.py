@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from bench.gate.judge import judge, revisions
+from bench.gate import revisions
+from bench.gate.judge import judge
 from bench.gate.run import measure_trees, two_trees
 from kvmarm.errors import UsageError
 

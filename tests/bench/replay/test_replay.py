@@ -18,7 +18,8 @@ from bench.replay.stretch import S_DELIVERED, S_LATENCIES, S_LATENCY_OPS, Run
 from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
-from kvmarm.trace import Trace, parse_trace
+from kvmarm.trace import Trace
+from kvmarm.trace_read import parse_trace
 from tests.bench.recordings import recording_files as files
 
 DESIGNS = ("old", "new")

@@ -11,7 +11,8 @@ import pytest
 from bench.workloads import CATEGORIES, catalogue, get, mix_of
 from bench.workloads.synthetic import Knobs, parse_knobs, synthesise
 from kvmarm.errors import UsageError
-from kvmarm.trace import KIND_NAMES, format_trace, parse_trace
+from kvmarm.trace import KIND_NAMES, format_trace
+from kvmarm.trace_read import parse_trace
 
 
 def test_the_catalogue_says_what_the_traces_are() -> None:
