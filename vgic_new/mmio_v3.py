@@ -16,7 +16,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, jit, noinline
 from kvmarm.mpidr import vcpu_affinity
 from vgic_new.mmio_v2 import set_distributor_enable
 from vgic_new.regions import IDREGS, IROUTER, PENDBASER, PROPBASER, RD_IIDR, RD_TYPER, V3_DISTRIBUTOR
@@ -80,6 +80,7 @@ def _merged(old: Any, offset: Any, size: Any, value: Any) -> Any:
 @jit
 def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register that only GICv3 frames have. Arguments as in mmio_irq."""
+    noinline()
     if register == V3_DISTRIBUTOR:
         return U64(_read_distributor(vm, offset))
     if register == IROUTER:
@@ -140,6 +141,7 @@ def _with_valid_attributes(value: Any) -> Any:
 @jit
 def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64) to a register that only GICv3 frames have."""
+    noinline()
     if register == V3_DISTRIBUTOR:
         if offset == _CTLR:
             set_distributor_enable(vm, 1 if value & U64(_CTLR_ENABLE_GROUP1) else 0, observer)
