@@ -45,7 +45,6 @@ OWN_FUNCTIONS = {
         "sgi": {"write_sgir"},
         "state": {
             "find_irq",
-            "find_irqs",
             "is_reserved",
             "lock_ap_list",
             "lock_irq",
