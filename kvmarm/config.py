@@ -16,8 +16,8 @@ RAM_BASE = 0x4000_0000
 """Where the guest memory of a VM with an ITS begins (guest-physical address)."""
 RAM_BYTES = 32 << 20
 MAX_KICKS = 8192
-"""Kicks of one operation that its caller can hold, a power of two. There are fewer: at most one per vCPU, per interrupt
-of the register written and per LPI."""
+"""Kicks of one operation that its caller can hold, a power of two. There are fewer: at most one per vCPU, one per
+interrupt of the register written, and one per LPI."""
 
 
 @dataclass(frozen=True, order=True)

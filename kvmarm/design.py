@@ -35,7 +35,7 @@ class Design:
     dtype: the VM record (kvmarm.state.vm_dtype). its_dtype: that of VMs with an ITS, None for a design without LPIs.
     To both a field is added that is named by a hash of all sources that the functions' modules import.
     initialise(vm): puts a zeroed, configured record into its reset state.
-    functions: one jitted function for each name in kvmarm.interface.OPERATIONS; without an ITS there is no signal_msi.
+    functions: one jitted function for each name in kvmarm.interface.OPERATIONS, with LPIs of ITS_OPERATIONS too.
     bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the VM's record has
     no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.

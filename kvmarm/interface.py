@@ -127,9 +127,11 @@ OPERATIONS = (
     "sync",
     "pending",
     "is_active",
-    "signal_msi",
 )
 """Names of the operations above; each is a function of this module and a key of `Design.functions`."""
+
+ITS_OPERATIONS = ("signal_msi",)
+"""Those that only designs with an ITS have."""
 
 
 if JIT_ENABLED:

@@ -13,8 +13,8 @@ Rules for jitted code in this project:
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
 - An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
 - A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
-  which of it): `noinline()` at the start of a function keeps it a call, `atomic_or` and `atomic_and` are the kernel's
-  locked bit operations, and loops are not vectorised: the kernel is built without vector registers.
+  which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
+  built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
 `~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
@@ -128,7 +128,6 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
-config.LOOP_VECTORIZE = 0
 if DEBUG:
     config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
@@ -280,10 +279,16 @@ if JIT_ENABLED:
 
     @intrinsic
     def noinline(typing_context: Any) -> Any:
-        """Keep the function that this stands in a call of its callers: LLVM does not inline it."""
+        """Keep the function that this begins a call of its callers, and vector registers out of it.
+
+        LLVM neither inlines it nor sees through the call, and vectorises no loop of it.
+        """
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             builder.function.attributes.add("noinline")
+            builder.function.attributes.add("noimplicitfloat")
+            # A call whose result nobody uses would be left out, were it known to have no effect.
+            builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
             return context.get_dummy_value()
 
         return types.void(), codegen

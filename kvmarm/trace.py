@@ -56,6 +56,10 @@ SIGNATURES = (
 GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
 """Legal only while the vCPU is in the guest."""
 
+_MOST_DIGITS = 20
+MOST_LINES = 4_000_000
+"""Lines of a trace, which is held whole. A longer one is to be cut; `replay` reads a recording of any length."""
+
 _SEPARATORS = re.compile(r"[ \t\r\n]+")
 
 _FIELD_NAMES = {
@@ -96,7 +100,8 @@ def parse_number(field: str, token: str) -> int:
     allowed = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
     if not digits or any(character not in allowed for character in digits):
         raise LineError(f"{field} {token!r}: expected a decimal or 0x-hex number")
-    number = int(digits, base)
+    # Python refuses to read decimal numbers of thousands of digits.
+    number = int(digits, base) if len(digits.lstrip("0")) <= _MOST_DIGITS else 1 << 64
     if number >= 1 << 64:
         raise LineError(f"{field} {token!r}: expected a number of at most 64 bits")
     return number

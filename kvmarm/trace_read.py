@@ -6,7 +6,6 @@ say what is wrong with it. With JIT off, parse_line parses every line.
 """
 
 import io
-import lzma
 import os
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,17 @@ import numpy as np
 
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.inputs import read_packed
 from kvmarm.jit import JIT_ENABLED
-from kvmarm.trace import OP, LineError, Trace, parse_config, parse_line, trace_name
+from kvmarm.trace import MOST_LINES, OP, LineError, Trace, parse_config, parse_line, trace_name
 from kvmarm.trace_scan import scan
 
 
 def read_text(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a trace file, decompressed when it ends in .xz. Raises UsageError."""
-    target = Path(path)
-    try:
-        data = target.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
-    if target.suffix == ".xz":
-        try:
-            return lzma.decompress(data)
-        except (lzma.LZMAError, EOFError) as error:
-            raise UsageError(f"{target}: not a complete xz file: {error}") from error
+    """Return the bytes of a trace file, decompressed when it is packed. Raises UsageError, as for a huge one."""
+    data = read_packed(path)
+    if data.count(b"\n") > MOST_LINES:
+        raise UsageError(f"{os.fspath(path)}: more than {MOST_LINES:,} lines, expected at most that")
     return data
 
 

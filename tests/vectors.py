@@ -15,12 +15,13 @@ RESULTS = {"now": "now/"}
 
 
 @functools.cache
-def _archive(name: str) -> dict[str, bytes]:
-    with tarfile.open(DATA / f"{name}.tar.xz") as archive:
+def archive(name: str) -> dict[str, bytes]:
+    """Return the files of an archive, by name without folders."""
+    with tarfile.open(DATA / f"{name}.tar.xz") as files:
         return {
             Path(member.name).name: file.read()
-            for member in archive.getmembers()
-            if (file := archive.extractfile(member)) is not None
+            for member in files.getmembers()
+            if (file := files.extractfile(member)) is not None
         }
 
 
@@ -38,22 +39,22 @@ def names_since() -> tuple[tuple[str, str], ...]:
 
 def _names(archives: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (archive, name.removesuffix(".trace"))
-        for archive in archives
-        for name in sorted(_archive(archive))
+        (group, name.removesuffix(".trace"))
+        for group in archives
+        for name in sorted(archive(group))
         if name.endswith(".trace")
     )
 
 
-def trace_text(archive: str, name: str) -> bytes:
+def trace_text(group: str, name: str) -> bytes:
     """Return the text of a vector's trace."""
-    return _archive(archive)[f"{name}.trace"]
+    return archive(group)[f"{name}.trace"]
 
 
-def expected_result(archive: str, name: str, design: str) -> str:
+def expected_result(group: str, name: str, design: str) -> str:
     """Return the result that the real code of `design` gave."""
-    folder = "" if archive in SINCE else RESULTS.get(design, "")
-    return _archive(folder + archive)[f"{name}.{design}.result"].decode()
+    folder = "" if group in SINCE else RESULTS.get(design, "")
+    return archive(folder + group)[f"{name}.{design}.result"].decode()
 
 
 def expected_locks(name: str, design: str) -> str | None:
@@ -62,7 +63,7 @@ def expected_locks(name: str, design: str) -> str | None:
         (
             text
             for each in ("locks", "now/locks", "now/hand", "now/its-hand2")
-            if (text := _archive(each).get(f"{name}.{design}.locks"))
+            if (text := archive(each).get(f"{name}.{design}.locks"))
         ),
         None,
     )

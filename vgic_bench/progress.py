@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from bench.system.streams import styled
 from kvmarm.jit import JIT_ENABLED, module_cache
 
 
@@ -30,7 +31,7 @@ class ProgressBars:
             return
         if self._progress is None:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._progress = Progress(*columns, console=Console(file=styled(sys.stderr), stderr=True), transient=True)
             self._progress.start()
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(f"{what} {self._suffix}".rstrip(), total=total or None)

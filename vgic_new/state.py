@@ -170,7 +170,8 @@ def _fields(slots: int) -> list[tuple[Any, ...]]:
     ]
 
 
-VM = vm_dtype("new", _fields(FIRST_LPI_SLOT), apart=("vcpu", "irq"))
+_APART = ("vcpu", "irq")
+VM = vm_dtype("new", _fields(FIRST_LPI_SLOT), apart=_APART)
 """The state of one VM; `enabled`: the distributor's enable bit."""
 VM_WITH_ITS = vm_dtype(
     "new",
@@ -181,7 +182,7 @@ VM_WITH_ITS = vm_dtype(
         ("its_queue", ITS_QUEUE),
         ("vgic_its", VGIC_ITS),
     ],
-    apart=("vcpu", "irq", "lpi_list", "lpi", "its_queue", "vgic_its"),
+    apart=(*_APART, "lpi_list", "its_queue", "vgic_its"),
     its=True,
 )
 """The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""

@@ -9,15 +9,17 @@ Lock order: the caller holds the distributor lock. One query reads a bit without
 Rules:
 - INTIDs below 32 are in the vCPU's private word, the others in the shared words.
 - `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
+
+Work: setting or clearing a bit is one locked operation (the kernel's set_bit and clear_bit), testing one is a load.
 """
 
 from typing import Any
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
-from kvmarm.jit import U64, jit
+from kvmarm.jit import U64, U64_0, U64_1, atomic_and, atomic_or, jit
 from kvmarm.locks import assert_held
-from vgic_old.state import CONFIG, PRIVATE_MASK
+from vgic_old.state import CONFIG, PENDING_MAP, PRIVATE_MASK
 
 
 @jit
@@ -37,9 +39,9 @@ def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     if intid < PRIVATE_IRQS:
-        vm.vcpu[vcpu].private[bitmap] |= U64(1) << U64(intid)
+        atomic_or(vm.vcpu[vcpu].private, bitmap, U64_1 << U64(intid))
     else:
-        vm.shared[bitmap, (intid - FIRST_SPI) >> 6] |= U64(1) << U64(intid - FIRST_SPI & 63)
+        atomic_or(vm.shared, (bitmap, (intid - FIRST_SPI) >> 6), U64_1 << U64(intid - FIRST_SPI & 63))
 
 
 @jit
@@ -48,9 +50,9 @@ def clear_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Non
     assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     if intid < PRIVATE_IRQS:
-        vm.vcpu[vcpu].private[bitmap] &= ~(U64(1) << U64(intid))
+        atomic_and(vm.vcpu[vcpu].private, bitmap, ~(U64_1 << U64(intid)))
     else:
-        vm.shared[bitmap, (intid - FIRST_SPI) >> 6] &= ~(U64(1) << U64(intid - FIRST_SPI & 63))
+        atomic_and(vm.shared, (bitmap, (intid - FIRST_SPI) >> 6), ~(U64_1 << U64(intid - FIRST_SPI & 63)))
 
 
 @jit
@@ -63,9 +65,9 @@ def mark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
     if intid < PRIVATE_IRQS:
-        cpu.pending_private |= U64(1) << U64(intid)
+        atomic_or(cpu.cache_private, PENDING_MAP, U64_1 << U64(intid))
     else:
-        cpu.pending_shared[(intid - FIRST_SPI) >> 6] |= U64(1) << U64(intid - FIRST_SPI & 63)
+        atomic_or(cpu.cache_shared, (PENDING_MAP, (intid - FIRST_SPI) >> 6), U64_1 << U64(intid - FIRST_SPI & 63))
 
 
 @jit
@@ -75,9 +77,9 @@ def unmark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
     if intid < PRIVATE_IRQS:
-        cpu.pending_private &= ~(U64(1) << U64(intid))
+        atomic_and(cpu.cache_private, PENDING_MAP, ~(U64_1 << U64(intid)))
     else:
-        cpu.pending_shared[(intid - FIRST_SPI) >> 6] &= ~(U64(1) << U64(intid - FIRST_SPI & 63))
+        atomic_and(cpu.cache_shared, (PENDING_MAP, (intid - FIRST_SPI) >> 6), ~(U64_1 << U64(intid - FIRST_SPI & 63)))
 
 
 @jit
@@ -112,3 +114,23 @@ def write_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, word: Any, observer
 def is_edge(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return whether `intid` is configured edge-triggered."""
     return test_bit(vm, CONFIG, vcpu, intid, observer)
+
+
+@jit
+def mark_vcpu(vm: Any, marks: Any, vcpu: Any, observer: Any) -> None:
+    """Set the bit of `vcpu` among `marks`: ON_CPU_PENDING (irq_pending_on_cpu) or ON_CPU_ACTIVE (irq_active_on_cpu)."""
+    events.count(observer, events.MARK_VCPU, 1)
+    atomic_or(vm.on_cpu, (marks, vcpu >> 6), U64_1 << U64(vcpu & 63))
+
+
+@jit
+def unmark_vcpu(vm: Any, marks: Any, vcpu: Any, observer: Any) -> None:
+    """Clear the bit of `vcpu` among `marks`."""
+    events.count(observer, events.MARK_VCPU, 1)
+    atomic_and(vm.on_cpu, (marks, vcpu >> 6), ~(U64_1 << U64(vcpu & 63)))
+
+
+@jit
+def is_marked(vm: Any, marks: Any, vcpu: Any) -> Any:
+    """Return whether the bit of `vcpu` is set among `marks`: a load, without the lock."""
+    return (vm.on_cpu[marks, vcpu >> 6] >> U64(vcpu & 63)) & U64_1 != U64_0

@@ -18,11 +18,10 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from kvmarm.locks import PHYSMAP, acquire, release
-from kvmarm.lr import lr_intid
 from vgic_old.bitmap import test_bit
-from vgic_old.lr import is_active as lr_is_active
+from vgic_old.lr import ACTIVE as LR_ACTIVE
 from vgic_old.lr import read_lr
 from vgic_old.state import ACTIVE
 
@@ -39,6 +38,7 @@ def _find(count: Any, vintids: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def search(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Return the physical INTID (int64) that `vintid` of `vcpu` is forwarded from, -1 when it is not."""
+    noinline()
     events.count(observer, events.MAP_SEARCH, 1)
     if vintid < PRIVATE_IRQS:
         cpu = vm.vcpu[vcpu]
@@ -52,6 +52,7 @@ def search(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def map_phys(vm: Any, vcpu: Any, vintid: Any, pintid: Any, observer: Any) -> Any:
     """Forward physical `pintid` to virtual `vintid`; return 0, or EINVAL when it is forwarded from another one."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
     physmap = vm.physmap
     acquire(physmap, PHYSMAP, 0, observer)
@@ -86,6 +87,7 @@ def _remove(count: Any, vintids: Any, pintids: Any, vintid: Any, observer: Any) 
 @jit
 def unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Undo `map_phys`; return 0, or EINVAL (without taking the lock) when `vintid` is not forwarded."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
     if search(vm, vcpu, vintid, observer) < 0:
         return EINVAL
@@ -103,11 +105,11 @@ def unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Return 1 when a list register of the image holds `vintid` active, or the distributor does."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
-    gic = vm.gic
     for index in range(vm.lrs):
         events.count(observer, events.LR_SCAN, 1)
-        lr = read_lr(vm, vcpu, index, observer)
-        if lr_intid(gic, lr) == vintid and lr_is_active(gic, lr):
+        intid, _, state = read_lr(vm, vcpu, index, observer)
+        if intid == vintid and state & LR_ACTIVE:
             return 1
     return 1 if test_bit(vm, ACTIVE, vcpu, vintid, observer) else 0

@@ -10,6 +10,8 @@ Rules:
 - An edge counts only when the interrupt is not pending yet, a level only when it changes.
 - An accepted rising line goes straight into the target's cache: nothing here looks at the distributor's enable.
 - Lowering a level takes the interrupt back from the caches, never from a list register.
+
+Work: an accepted edge is three locked bit operations, a level four; entry points are calls.
 """
 
 from typing import Any
@@ -19,12 +21,12 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from kvmarm.locks import DIST, acquire, assert_held, release
 from kvmarm.state import kick
-from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, set_bit, test_bit, unmark_deliverable
+from vgic_old.bitmap import clear_bit, is_edge, mark_deliverable, mark_vcpu, set_bit, test_bit, unmark_deliverable
 from vgic_old.forward import search
-from vgic_old.state import ENABLED, LEVEL, NOBODY, PENDING, QUEUED, SOFT_PENDING
+from vgic_old.state import ENABLED, LEVEL, NOBODY, ON_CPU_PENDING, PENDING, QUEUED, SOFT_PENDING
 from vgic_old.update import clear_pending_on_cpu_if_none
 
 
@@ -69,13 +71,13 @@ def _accept(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
         # In a list register: its EOI will look at the level.
         return np.int64(-1)
     mark_deliverable(vm, target, intid, observer)
-    events.count(observer, events.MARK_VCPU, 1)
-    vm.pending_on_cpu[target] = 1
+    mark_vcpu(vm, ON_CPU_PENDING, target, observer)
     return target
 
 
 @jit
 def _update(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
+    noinline()
     if intid >= min(vm.irqs, FIRST_RESERVED):
         return EINVAL
     acquire(vm, DIST, 0, observer)
@@ -89,6 +91,7 @@ def _update(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
 @jit
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of `intid` to `level` (0 or 1); return 0, or EINVAL for a forwarded or absent interrupt."""
+    noinline()
     events.count(observer, events.CALL_INJECT, 1)
     if search(vm, vcpu, intid, observer) >= 0:
         return EINVAL
@@ -98,6 +101,7 @@ def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
 @jit
 def inject_mapped(vm: Any, vcpu: Any, vintid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of a forwarded interrupt to `level`; return 0, or EINVAL when it is not forwarded."""
+    noinline()
     events.count(observer, events.CALL_INJECT, 1)
     # The original is handed the map entry itself: finding it is the caller's work and costs nothing here.
     if search(vm, vcpu, vintid, None) < 0:

@@ -23,11 +23,11 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
+from kvmarm.jit import U64, U64_0, jit, noinline
 from kvmarm.locks import assert_held
-from kvmarm.lr import lr_intid
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
-from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
+from vgic_old.lr import PENDING as LR_PENDING
+from vgic_old.lr import empty_lr, empty_registers, next_register, read_lr
 from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, QUEUED, SGI_MASK, SOFT_PENDING
 
 # Registers of the range tables. The first ones are those handled here.
@@ -48,22 +48,20 @@ def retire_disabled(vm: Any, vcpu: Any, observer: Any) -> None:
 
     The distributor lock is held.
     """
+    noinline()
     assert_held(vm)
     events.count(observer, events.LR_SEARCH, 1)
-    gic = vm.gic
-    used = occupied(vm, vcpu)
-    while used != U64_0:
-        index = find_first_bit(used)
-        used &= used - U64_1
+    used = ~empty_registers(vm, vcpu)
+    index = next_register(vm, used, np.int64(0))
+    while index < 64:
         events.count(observer, events.LR_MATCH, 1)
-        lr = read_lr(vm, vcpu, index, observer)
-        intid = lr_intid(gic, lr)
-        if test_bit(vm, ENABLED, vcpu, intid, observer):
-            continue
-        clear_bit(vm, QUEUED, vcpu, intid, observer)
-        if is_pending(gic, lr):
-            set_bit(vm, PENDING, vcpu, intid, observer)
-        write_lr(vm, vcpu, index, emptied(gic, lr), observer)
+        intid, origin, state = read_lr(vm, vcpu, index, observer)
+        if not test_bit(vm, ENABLED, vcpu, intid, observer):
+            clear_bit(vm, QUEUED, vcpu, intid, observer)
+            if state & LR_PENDING:
+                set_bit(vm, PENDING, vcpu, intid, observer)
+            empty_lr(vm, vcpu, index, intid, origin, observer)
+        index = next_register(vm, used, index + 1)
 
 
 @jit
@@ -180,7 +178,7 @@ def write_config(vm: Any, owner: Any, offset: Any, data: Any, field: Any, observ
     write_word(vm, CONFIG, owner, offset >> 1, old & ~(U64(0xFFFF) << shift) | half << shift, observer)
 
 
-@jit_inlined
+@jit
 def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) -> Any:
     """Return the word (uint64) of one of the registers below COMMON_REGISTERS. The distributor lock is held."""
     assert_held(vm)
@@ -197,7 +195,7 @@ def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) 
     return read_config(vm, owner, offset, observer)
 
 
-@jit_inlined
+@jit
 def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
     """Write one of the registers below COMMON_REGISTERS; return whether it updated state.
 

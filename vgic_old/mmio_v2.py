@@ -19,7 +19,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.jit import U64, U64_0, bit_of, jit
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
 from kvmarm.locks import assert_held
 from vgic_old.mmio_common import (
     CPENDSGIR,
@@ -102,9 +102,9 @@ def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, obser
         bit = bit_of(spi & 63)
         for other in range(vm.vcpus):
             if other == target:
-                vm.vcpu[other].spi_target[spi >> 6] |= bit
+                atomic_or(vm.vcpu[other].spi_target, spi >> 6, bit)
             else:
-                vm.vcpu[other].spi_target[spi >> 6] &= ~bit
+                atomic_and(vm.vcpu[other].spi_target, spi >> 6, ~bit)
     return True
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import IIDR as IIDR_VALUE
 from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET
-from kvmarm.jit import U64, U64_0, bit_of, jit
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
 from kvmarm.locks import assert_held
 from kvmarm.mpidr import vcpu_affinity
 from vgic_old.mmio_common import (
@@ -125,13 +125,13 @@ def _write_route(vm: Any, offset: Any, data: Any, field: Any, observer: Any) -> 
     bit = bit_of(spi & 63)
     old = _find_vcpu(vm, before, observer)
     if old >= 0:
-        vm.vcpu[old].spi_target[spi >> 6] &= ~bit
+        atomic_and(vm.vcpu[old].spi_target, spi >> 6, ~bit)
     affinity = np.int64((U64(before) & ~field | data) & U64(0xFFFFFF))
     vm.spi_mpidr[spi] = affinity
     new = _find_vcpu(vm, affinity, observer)
     if new >= 0:
         vm.spi_cpu[spi] = new
-        vm.vcpu[new].spi_target[spi >> 6] |= bit
+        atomic_or(vm.vcpu[new].spi_target, spi >> 6, bit)
     else:
         vm.spi_cpu[spi] = NOBODY
     return True

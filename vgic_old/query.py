@@ -12,11 +12,14 @@ Rules:
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
+from vgic_old.bitmap import is_marked
+from vgic_old.state import ON_CPU_PENDING
 
 
 @jit
 def pending(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Return 1 when `vcpu` is marked as having something to take, else 0."""
+    noinline()
     events.count(observer, events.CALL_PENDING, 1)
-    return 1 if vm.pending_on_cpu[vcpu] != 0 else 0
+    return 1 if is_marked(vm, ON_CPU_PENDING, vcpu) else 0

@@ -5,13 +5,13 @@ Models: struct vgic_dist and struct vgic_cpu (include/kvm/arm_vgic.h), and what 
 vgic_v3_init_model (virt/kvm/arm/vgic.c, vgic-v2-emul.c, vgic-v3-emul.c) leave in them, Linux 4.4.177.
 
 Lock order: the distributor lock (`lock` of the VM record) and the physmap lock (of the forwarding lists), never one
-inside the other. Everything is under the distributor lock except the forwarding lists, the "on CPU" bytes and the
+inside the other. Everything is under the distributor lock except the forwarding lists, the "on CPU" bits and the
 software images.
 
 Rules:
-- The shared words hold SPIs only: SPI n is bit (n - 32) % 64 of word (n - 32) // 64. A private word uses 32 bits.
-- The original's `pending_on_cpu` and `active_on_cpu` are bitmaps changed by atomic bit operations, in part without the
-  lock. Here each is one byte per vCPU, so that a plain store is atomic too.
+- The shared words hold SPIs only: SPI n is bit (n - 32) % 64 of word (n - 32) // 64. A private word has 32 bits used.
+- `on_cpu` is the original's irq_pending_on_cpu and irq_active_on_cpu: a bit per vCPU, changed by locked operations, in
+  part without the lock.
 """
 
 from typing import Any
@@ -29,6 +29,10 @@ ENABLED, LEVEL, PENDING, SOFT_PENDING, QUEUED, ACTIVE, CONFIG = (np.int64(index)
 """Indices of VCPU.private and VM.shared (NumPy integers: numba compiles anew for every literal one). CONFIG: 1 edge, 0
 level. QUEUED: a level or forwarded interrupt is in a list register. SOFT_PENDING: pending by ISPENDR, level only.
 """
+PENDING_MAP, ACTIVE_MAP, CANDIDATE_MAP = (np.int64(index) for index in range(3))
+"""Indices of VCPU.cache_private and VCPU.cache_shared."""
+ON_CPU_PENDING, ON_CPU_ACTIVE = (np.int64(index) for index in range(2))
+"""Indices of VM.on_cpu."""
 BITMAP_NAMES = ("enabled", "level", "pending", "soft_pend", "queued", "active", "cfg")
 
 SHARED_WORDS = MAX_SPIS // 64 + 1
@@ -43,12 +47,8 @@ MAX_PRIVATE_MAPS = PRIVATE_IRQS - SGIS
 VCPU = laid_out(
     [
         ("private", np.uint64, (7,)),
-        ("pending_private", np.uint64),
-        ("active_private", np.uint64),
-        ("candidate_private", np.uint64),
-        ("pending_shared", np.uint64, (SHARED_WORDS,)),
-        ("active_shared", np.uint64, (SHARED_WORDS,)),
-        ("candidate_shared", np.uint64, (SHARED_WORDS,)),
+        ("cache_private", np.uint64, (3,)),
+        ("cache_shared", np.uint64, (3, SHARED_WORDS)),
         ("spi_target", np.uint64, (SHARED_WORDS,)),
         ("priority", np.uint8, (PRIVATE_IRQS,)),
         ("sgi_sources", np.uint8, (SGIS,)),
@@ -57,9 +57,10 @@ VCPU = laid_out(
         ("map_pintid", np.int16, (MAX_PRIVATE_MAPS,)),
     ]
 )
-"""One vCPU. `private`: its word of each interrupt bitmap. `pending_*`, `active_*`: what is deliverable to it, caches
-(vgic_old.update). `candidate_*`: a flush's snapshot of both. `spi_target`: the SPIs routed to it. `priority`: bytes,
-stored only. `sgi_sources`: bit s of byte i = vCPU s sent SGI i (GICv2). `map_*`: its forwarded private interrupts."""
+"""One vCPU. `private`: its word of each interrupt bitmap. `cache_*`: its own maps (vgic_old.update), PENDING_MAP and
+ACTIVE_MAP of what is deliverable to it, and CANDIDATE_MAP, a flush's snapshot of both. `spi_target`: the SPIs routed to
+it. `priority`: bytes, stored only. `sgi_sources`: bit s of byte i = vCPU s sent SGI i (GICv2). `map_*`: its forwarded
+private interrupts."""
 
 PHYSMAP = np.dtype(
     [
@@ -82,16 +83,15 @@ VM = vm_dtype(
         ("spi_cpu", np.int16, (MAX_SPIS,)),
         ("spi_priority", np.uint8, (MAX_SPIS,)),
         ("spi_mpidr", np.uint32, (MAX_SPIS,)),
-        ("pending_on_cpu", np.uint8, (MAX_VCPUS,)),
-        ("active_on_cpu", np.uint8, (MAX_VCPUS,)),
+        ("on_cpu", np.uint64, (2, MAX_VCPUS // 64)),
         ("physmap", PHYSMAP),
         ("vcpu", VCPU, (MAX_VCPUS,)),
     ],
-    apart=("lock", "shared", "pending_on_cpu", "physmap", "vcpu"),
+    apart=("lock", "shared", "on_cpu", "physmap", "vcpu"),
 )
 """The VM record. `lock`: the distributor lock; `enabled`: the distributor's one enable flag (0 or 1); `words`: how many
 shared words the SPIs of this VM need; `shared`: the SPIs' bits of the seven bitmaps; `spi_cpu`: target vCPU or NOBODY;
-`spi_mpidr`: affinity as written, Aff2.Aff1.Aff0 (GICv3)."""
+`spi_mpidr`: affinity as written, Aff2.Aff1.Aff0 (GICv3); `on_cpu`: which vCPUs have something pending, and active."""
 
 
 @jit

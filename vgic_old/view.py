@@ -12,7 +12,16 @@ Rules:
 from typing import Any
 
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, PRIVATE_IRQS, SGIS
-from vgic_old.state import BITMAP_NAMES, CONFIG, ENABLED, NOBODY
+from vgic_old.state import (
+    ACTIVE_MAP,
+    BITMAP_NAMES,
+    CONFIG,
+    ENABLED,
+    NOBODY,
+    ON_CPU_ACTIVE,
+    ON_CPU_PENDING,
+    PENDING_MAP,
+)
 from vgic_old.sync import BUG_EDGE_MAINTENANCE
 
 BUGS = {BUG_EDGE_MAINTENANCE: "vgic.c:1329"}
@@ -73,15 +82,14 @@ def snapshot(vm: Any) -> dict[str, str]:
             if words:
                 state[f"vCPU {vcpu} INTID {intid}"] = words
         for name, low, high in (
-            ("pending map", cpu.pending_private, cpu.pending_shared),
-            ("active map", cpu.active_private, cpu.active_shared),
+            ("pending map", cpu.cache_private[PENDING_MAP], cpu.cache_shared[PENDING_MAP]),
+            ("active map", cpu.cache_private[ACTIVE_MAP], cpu.cache_shared[ACTIVE_MAP]),
         ):
             intids = _bits([low]) + [FIRST_SPI + bit for bit in _bits(high)]
             if intids:
                 state[f"vCPU {vcpu} {name}"] = " ".join(map(str, intids))
-        marks = [
-            name for name, marked in (("pending", vm.pending_on_cpu), ("active", vm.active_on_cpu)) if marked[vcpu]
-        ]
+        kinds = (("pending", ON_CPU_PENDING), ("active", ON_CPU_ACTIVE))
+        marks = [name for name, kind in kinds if int(vm.on_cpu[kind, vcpu >> 6]) >> (vcpu & 63) & 1]
         if marks:
             state[f"vCPU {vcpu} marked"] = " ".join(marks)
     return state

@@ -11,7 +11,6 @@ for designs not named. docs/guide/transitions.md shows how to add one.
 
 import difflib
 import fnmatch
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.catalogue.language import compile_lines, trace_lines, usable_irqs
+from bench.catalogue.language import compile_lines, fill, trace_lines, usable_irqs
 from bench.catalogue.standard import FIRST_STANDING
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.inputs import MOST_TOML, parse_toml, read_text
 
 BUILT_IN = ("cost.toml", "edges.toml", "scenes.toml")
 STATES = ("inactive", "pending", "active", "active+pending")
@@ -92,8 +92,8 @@ class Transition:
         names = {"last": config.vcpus - 1, "top": usable_irqs(config) - 1}
         where = f"{self.source}: {self.name}: watch"
         try:
-            intid, vcpu = int(self.watch_intid.format(**names)), int(self.watch_vcpu.format(**names))
-        except (ValueError, KeyError, IndexError):
+            intid, vcpu = int(fill(self.watch_intid, names)), int(fill(self.watch_vcpu, names))
+        except ValueError:
             raise UsageError(f"{where}: expected INTID or INTID@VCPU") from None
         if not 0 <= intid < usable_irqs(config) or not 0 <= vcpu < config.vcpus:
             raise UsageError(f"{where}: {config} has no INTID {intid} of vCPU {vcpu}")
@@ -104,6 +104,11 @@ class Transition:
         if self.effective_pending(config, 0) is not None:
             self.operations(config)
             self.watched(config)
+
+    @property
+    def typed_group(self) -> str:
+        """The group's name as it is typed on a command line: `mmio_read`."""
+        return typed(self.group)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -241,10 +246,7 @@ def _expand(edge: Mapping[str, Any], document: Mapping[str, Any], source: str) -
 
 def parse_catalogue(text: str, source: str) -> list[Transition]:
     """Return the transitions of one TOML text. Raises UsageError naming the source, the entry and what was expected."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source}: not TOML: {error}") from error
+    document = parse_toml(text, source)
     for key in ("transition", "edge"):
         entries = document.get(key, [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -277,11 +279,7 @@ def load_catalogue(extra: Iterable[str | Path] = ()) -> dict[str, Transition]:
     result: dict[str, Transition] = {}
     entries = list(_built_in())
     for path in extra:
-        try:
-            text = Path(path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-        entries += parse_catalogue(text, str(path))
+        entries += parse_catalogue(read_text(path, MOST_TOML), str(path))
     for entry in entries:
         if entry.name in result:
             raise UsageError(
@@ -296,21 +294,39 @@ def cost_transitions() -> list[str]:
     return [entry.name for entry in _built_in() if entry.source == BUILT_IN[0]]
 
 
-def select(catalogue: Mapping[str, Transition], patterns: Iterable[str]) -> list[Transition]:
+def typed(group: str) -> str:
+    """Return a group's name without spaces, so that no shell takes it apart."""
+    return group.replace(" ", "_")
+
+
+def select(
+    catalogue: Mapping[str, Transition], patterns: Iterable[str], others: Iterable[str] = ()
+) -> list[Transition]:
     """Return the transitions that any of the patterns names: a name, a group, or a pattern with * and ?.
 
-    No pattern: all. Raises UsageError for one that names nothing, with the nearest name.
+    A group is `mmio_read` or `mmio read`. No pattern: all. Raises UsageError for one that names nothing, with the
+    nearest name; `others` are names that are known elsewhere, and may be what was meant.
     """
     wanted: dict[str, Transition] = {}
     chosen = [part for pattern in patterns for part in pattern.split(",") if part]
     if not chosen:
         return list(catalogue.values())
     for pattern in chosen:
-        hits = [t for t in catalogue.values() if fnmatch.fnmatchcase(t.name, pattern) or t.group == pattern]
+        hits = [
+            t for t in catalogue.values() if fnmatch.fnmatchcase(t.name, pattern) or t.typed_group == typed(pattern)
+        ]
         if not hits:
-            groups = {t.group for t in catalogue.values()}
-            near = difflib.get_close_matches(pattern, [*catalogue, *groups], 1, cutoff=0.4)
-            hint = f", did you mean {near[0]!r}?" if near else " (see `vgic-bench transitions`)"
-            raise UsageError(f"unknown transition {pattern!r}{hint}")
+            raise UsageError(f"unknown transition {pattern!r}{_hint(pattern, catalogue, others)}")
         wanted |= {t.name: t for t in hits}
     return list(wanted.values())
+
+
+def _hint(pattern: str, catalogue: Mapping[str, Transition], others: Iterable[str]) -> str:
+    """Return what was probably meant: the nearest group or name, or a pattern for all that begin like this."""
+    groups = dict.fromkeys(entry.typed_group for entry in catalogue.values())
+    wanted = typed(pattern)
+    near = difflib.get_close_matches(wanted, [*groups, *others], 1, cutoff=0.75)
+    if not near and len(wanted) > 2 and sum(name.startswith(wanted) for name in catalogue) > 1:
+        near = [f"{wanted}*"]
+    near = near or difflib.get_close_matches(wanted, [*catalogue, *groups, *others], 1, cutoff=0.4)
+    return f", did you mean {near[0]!r}?" if near else " (see `vgic-bench transitions`)"

@@ -22,15 +22,15 @@ EOImode 1.
 `translate` gives trace lines, `compile_lines` operations. Nothing here knows a design.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
 from kvmarm import gic as arch
-from kvmarm.config import VmConfig
+from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.mpidr import vcpu_affinity
 from kvmarm.trace import KIND_NAMES, OP, LineError, parse_line
 
 LEVEL_SPI = 33
@@ -81,11 +81,14 @@ def _place(config: VmConfig, name: str, intid: int, vcpu: int) -> tuple[str, int
     return "d", offset + intid * bits // 8, bits
 
 
-def _number(field: str, word: str) -> int:
+def _number(field: str, word: str, most: int = (1 << 64) - 1) -> int:
     try:
-        return int(word, 0)
+        number = int(word, 0)
     except ValueError:
         raise LineError(f"{field} {word!r}: expected a number") from None
+    if not 0 <= number <= most:
+        raise LineError(f"{field} {word!r}: expected a number from 0 to {most:,}")
+    return number
 
 
 def _configuration_word(intid: int, edge: bool) -> int:
@@ -100,14 +103,14 @@ def _configuration_word(intid: int, edge: bool) -> int:
 def _sgi(config: VmConfig, sender: int, intid: int, target: str) -> str:
     if config.gic == 2:
         modes = {"others": 1 << 24, "self": 2 << 24, "all": ((1 << config.vcpus) - 1) << 16}
-        value = modes[target] if target in modes else 1 << 16 + _number("TO", target)
+        value = modes[target] if target in modes else 1 << 16 + _number("TO", target, MAX_VCPUS - 1)
         return f"mmio_w {sender} d 0xf00 4 {value | intid:#x}"
     if target == "others":
         value = 1 << arch.SGI1R_IRM_SHIFT
     elif target == "all":
         value = (1 << min(config.vcpus, SGI_LIST_LIMIT)) - 1
     else:
-        vcpu = sender if target == "self" else _number("TO", target)
+        vcpu = sender if target == "self" else _number("TO", target, MAX_VCPUS - 1)
         value = 1 << (vcpu & 15) | (vcpu >> 4 & 0xFF) << arch.SGI1R_AFF1_SHIFT
     return f"sgi1r {sender} {value | intid << arch.SGI1R_INTID_SHIFT:#x}"
 
@@ -115,25 +118,44 @@ def _sgi(config: VmConfig, sender: int, intid: int, target: str) -> str:
 def _route(config: VmConfig, intid: int, target: int, vcpu: int) -> str:
     if config.gic == 2:
         return f"mmio_w {vcpu} d {0x800 + intid:#x} 1 {1 << target:#x}"
-    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(vcpu_affinity(target)):#x}"
+    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(arch.affinity_of(target)):#x}"
+
+
+_BRACES = re.compile(r"\{(\w+)\}|[{}]")
+
+
+def fill(line: str, names: Mapping[str, int]) -> str:
+    """Return a line with each {name} replaced by its number. Raises LineError for any other use of braces."""
+
+    def number(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in names:
+            brace = f"{{{name}}}" if name else found.group()
+            raise LineError(f"{brace!r}: unknown name in braces, expected {{{'}, {'.join(names)}}}")
+        return str(names[name])
+
+    return _BRACES.sub(number, line)
+
+
+@cache
+def _names(config: VmConfig) -> Mapping[str, int]:
+    """Return what stands for a number in a configuration, by name."""
+    return {
+        "last": config.vcpus - 1,
+        "last_bit": 1 << (config.vcpus - 1 & 7),
+        "top": usable_irqs(config) - 1,
+        "eoimode1": group_enable(config.gic) | arch.CTLR_EOIMODE,
+        "vcpus": config.vcpus,
+        "lrs": config.lrs,
+        "irqs": config.irqs,
+        "enable": distributor_enable(config.gic),
+        "group": group_enable(config.gic),
+    }
 
 
 def translate(line: str, config: VmConfig) -> str:
     """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError."""
-    try:
-        text = line.format(
-            last=config.vcpus - 1,
-            last_bit=1 << (config.vcpus - 1 & 7),
-            top=usable_irqs(config) - 1,
-            eoimode1=group_enable(config.gic) | arch.CTLR_EOIMODE,
-            vcpus=config.vcpus,
-            lrs=config.lrs,
-            irqs=config.irqs,
-            enable=distributor_enable(config.gic),
-            group=group_enable(config.gic),
-        )
-    except (KeyError, IndexError, ValueError) as error:
-        raise LineError(f"unknown name in braces: {error}") from None
+    text = fill(line, _names(config))
     words = text.split()
     if not words:
         raise LineError("empty line")
@@ -141,7 +163,7 @@ def translate(line: str, config: VmConfig) -> str:
         return text
     vcpu = 0
     if len(words) > 2 and words[-2] == "by":
-        vcpu = _number("VCPU", words[-1])
+        vcpu = _number("VCPU", words[-1], MAX_VCPUS - 1)
         words = words[:-2]
     wanted = {"set": 3, "put": 4, "byte": 4, "get": 3, "configure": 3, "route": 3, "sgi": 4}
     if words[0] not in wanted:
@@ -151,7 +173,7 @@ def translate(line: str, config: VmConfig) -> str:
     if words[0] == "sgi":
         return _sgi(config, _number("SENDER", words[1]), _number("INTID", words[2]), words[3])
     if words[0] == "route":
-        return _route(config, _number("INTID", words[1]), _number("VCPU", words[2]), vcpu)
+        return _route(config, _number("INTID", words[1]), _number("VCPU", words[2], MAX_VCPUS - 1), vcpu)
     if words[0] == "configure":
         intid = _number("INTID", words[1])
         frame, offset, _ = _place(config, "ICFGR", intid, vcpu)

@@ -24,6 +24,7 @@ from bench.catalogue.language import compile_lines
 from bench.catalogue.standard import standard_set_up
 from bench.engine.result_text import RESULT
 from bench.engine.runner import BUG, DONE, run_ops
+from bench.results.schema import KEY
 from kvmarm import gic as arch
 from kvmarm.config import VmConfig
 from kvmarm.cpuif import new_hardware
@@ -33,7 +34,6 @@ from kvmarm.events import EVENT_COUNT, event_names, new_observer
 from kvmarm.gic import FIRST_SPI
 
 FAMILY = "vgic"
-KEY = ("design", "family", "gic", "irqs", "vcpus", "lrs", "pending", "live", "transition")
 HOST_DIES = "host dies"
 """The state after an operation in which the design hits a BUG_ON."""
 

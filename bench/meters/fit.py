@@ -33,6 +33,8 @@ from kvmarm.files import atomic_write
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
 PRIOR_FILE = "prior.toml"
 AXES = ("irqs", "vcpus", "lrs", "pending")
+LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 0.001, 1e12
+"""Instructions of one point; rows are divided by them."""
 LEAST_INCREMENT = 0.05
 """Increments below this fraction of a point say more about one instruction here or there than about a loop."""
 PRIOR_STRENGTH = 3e-3
@@ -45,9 +47,10 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
-    for row in np.flatnonzero(~figures.between(0, np.inf, inclusive="neither")):
+    for row in np.flatnonzero(~figures.between(LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS)):
         text = table["instructions"].iloc[row]
-        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: expected a number above 0")
+        expected = f"expected a number from {LEAST_INSTRUCTIONS} to {MOST_INSTRUCTIONS:.0e}"
+        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: {expected}")
     rows = table.assign(instructions=figures)[table["design"] == design_name].reset_index(drop=True)
     if rows.empty:
         raise UsageError(f"{path}: no rows of design {design_name!r}")

@@ -6,10 +6,9 @@ The output adds `instructions` and one column an event. Each point is a measurem
 design and configuration share a VM.
 """
 
-import lzma
+import io
 import math
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,20 +24,35 @@ from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, event_names
 from kvmarm.files import atomic_write
+from kvmarm.inputs import SUFFIXES, packing, read_bytes, unpack
 
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition")
 DEFAULT_LRS = 4
 MOST_DIGITS = 9
+MOST_CSV = 16 << 20
+"""Bytes of a table, unpacked: 16 MiB."""
+MOST_COLUMNS = 1000
+
+
+def _table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return a CSV table as text. Its bytes are read and unpacked here: pandas would open any URL, and go by names."""
+    where = f"{os.fspath(path)}: not a CSV table"
+    data = read_bytes(path, MOST_CSV)
+    suffix = Path(path).suffix
+    if suffix in SUFFIXES and packing(data) != SUFFIXES[suffix]:
+        raise UsageError(f"{where}: no {SUFFIXES[suffix]} file as its name says")
+    data = unpack(data, where, MOST_CSV)
+    if data[:MOST_CSV].split(b"\n", 1)[0].count(b",") > MOST_COLUMNS:
+        raise UsageError(f"{where}: line 1: more than {MOST_COLUMNS} columns")
+    try:
+        return pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a grid. Raises UsageError naming file, line and column."""
-    try:
-        grid = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise UsageError(f"{path}: not a CSV table: {error}") from error
+    grid = _table(path)
     missing = [name for name in COLUMNS if name not in grid.columns]
     if missing:
         raise UsageError(f"{path}: line 1: column {missing[0]} is missing, expected {','.join(COLUMNS)}")
@@ -50,6 +64,18 @@ def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
                 raise UsageError(f"{path}: line {row + 2}: {column} {text[:40]!r}: expected a whole number of a VM")
         grid[column] = grid[column].astype("int64")
     return grid
+
+
+def designs_of(grid: pd.DataFrame, source: str) -> list[str]:
+    """Return the names of the designs in a grid. Raises UsageError naming the line of one that there is not."""
+    first = grid["design"].drop_duplicates()
+    names = []
+    for row, name in first.items():
+        try:
+            names.append(get_design(str(name)).name)
+        except UsageError as error:
+            raise UsageError(f"{source}: line {int(str(row)) + 2}: design {name!r}: {error}") from None
+    return names
 
 
 def _transition(catalogue: Mapping[str, Transition], name: str, where: str) -> Transition:

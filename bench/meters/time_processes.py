@@ -14,11 +14,11 @@ from typing import Any
 
 from bench.catalogue.catalogue import Transition
 from bench.meters.events import point_key
+from bench.system.exit_status import MEASUREMENT_FAILED
 from bench.system.processes import module_command
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 
-MEASUREMENT_FAILED = 5
 WORKER = "bench.meters.time_worker"
 QUICK_CALLS = 64
 CALLS = 256

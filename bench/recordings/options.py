@@ -14,12 +14,13 @@ _LONGEST = 1e9
 class Options:
     """How to convert a recording. None: find out.
 
-    gic_base, redist_base: guest physical addresses. vmm: a key of survey.KNOWN. vm: PID of a vCPU thread (or thread
+    gic_unless_told: the GIC's version where neither `gic` nor the recording tells it. gic_base, redist_base: guest physical addresses. vmm: a key of survey.KNOWN. vm: PID of a vCPU thread (or thread
     group) of the machine meant. vcpu_threads: PID -> vCPU. start, stop: seconds from the first event. first, count:
     number of the first event (from 0) and how many.
     """
 
     gic: int | None = None
+    gic_unless_told: int = 3
     irqs: int | None = None
     lrs: int | None = None
     gic_base: int | None = None

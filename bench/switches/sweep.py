@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.switches.listing import variants
+from bench.switches.names import name_of
 from kvmarm.cycles import switch_cost
 from kvmarm.el2.configuration import Configuration, parse_configuration
 from kvmarm.el2.program import VISIBLE_CLASSES
@@ -82,7 +83,7 @@ def sweep(points: Sequence[Configuration], rounds: int, platforms: Sequence[Plat
             priced = [platform for platform in platforms if configuration.gic == f"v{platform.gic}"]
             yield {
                 "configuration": replace(configuration, id="").name,
-                "switch": title.replace("+VHE", "-vhe"),
+                "switch": name_of(title),
                 **{phase: sum(each.values()) for phase, each in counts.items()},
                 "accesses": sum(n for each in counts.values() for klass, n in each.items() if klass in VISIBLE_CLASSES),
                 "cycles": {

@@ -10,15 +10,14 @@ The platforms of this folder are found by name; anyone's own file is found by it
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from kvmarm.errors import UsageError
+from kvmarm.inputs import MOST_TOML, parse_toml, read_text
 
 PRICES: dict[str, str] = {
     "load": "a load (single or pair) of context memory",
@@ -143,18 +142,11 @@ def load_platform(name: str) -> Platform:
         return _parse(resource.read_text("utf-8"), f"{name}.toml")
     if not name.endswith(".toml"):
         raise UsageError(f"unknown platform {name!r} (known: {', '.join(BUILT_IN)}, or the path of a .toml file)")
-    try:
-        text = Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return _parse(text, name)
+    return _parse(read_text(name, MOST_TOML), name)
 
 
 def _parse(text: str, where: str) -> Platform:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not TOML: {error}") from error
+    document = parse_toml(text, where)
     unknown = set(document) - {"name", "title", "gic", "clock_ghz", "summary", "prices", "terms", "checks"}
     if unknown:
         raise UsageError(f"{where}: unknown field {sorted(unknown)[0]!r}")

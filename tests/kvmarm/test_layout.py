@@ -38,7 +38,7 @@ def test_private_interrupts_share_no_lines_with_another_vcpus() -> None:
 def test_legacy_lock_lies_apart_from_what_all_read() -> None:
     fields = get_design("old").dtype.fields
     assert fields is not None
-    read, written = ("gic", "vcpus", "irqs", "lrs", "words", "enabled"), ("lock", "shared", "pending_on_cpu", "vcpu")
+    read, written = ("gic", "vcpus", "irqs", "lrs", "words", "enabled"), ("lock", "shared", "on_cpu", "vcpu")
     lines = {name: fields[name][1] // SHARING_BYTES for name in (*read, *written)}
     assert not {lines[name] for name in read} & {lines[name] for name in written}
     assert len({lines[name] for name in written}) == len(written)

@@ -101,7 +101,7 @@ def _kick_after_write(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, first: 
 def _kick_sgi_targets(ops: Any, g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
     """Kick the vCPUs that a GICD_SGIR or ICC_SGI1R_EL1 value names, in ascending order, the sender never."""
     for target in range(g[G_VCPUS]):
-        intid = sgi_targets(g, vcpu, value, target)
+        intid = sgi_targets(g[G_GIC], vcpu, value, target)
         if intid >= 0 and target != vcpu and (cpus[target].enabled >> intid) & 1 != 0:
             _kick(ops, g, cpus, target)
 

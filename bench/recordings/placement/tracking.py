@@ -96,10 +96,10 @@ def track_write(g: Any, cpus: Any, spis: Any, vcpu: Any, region: Any, offset: An
 
 
 @jit
-def sgi_targets(g: Any, vcpu: Any, value: Any, target: Any) -> Any:
+def sgi_targets(gic: Any, vcpu: Any, value: Any, target: Any) -> Any:
     """Return the INTID of the SGI that a GICD_SGIR or ICC_SGI1R_EL1 value sends from `vcpu` to `target`, -1 if none."""
     bits = np.int64(value & U64(0xFFFFFFFFFFFFFF))
-    if g[G_GIC] == 2:
+    if gic == 2:
         mode = (bits >> 24) & 3
         listed = mode == 0 and (bits >> (16 + target)) & 1 != 0
         named = listed or (mode == 1 and target != vcpu) or (mode == 2 and target == vcpu)
