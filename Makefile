@@ -16,8 +16,8 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@# On all cores; the tests, one after the other, would compile on one.
-	$(BIN)/python -m bench.warm
-	$(BIN)/python -m bench.replay_warm
+	$(BIN)/python -m bench.meters.compile
+	$(BIN)/python -m bench.replay.compile
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
 lint: $(VENV)/.installed-dev

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_LRS, MAX_VCPUS
+from kvmarm.debug import checked
 from kvmarm.gic import (
     CTLR_EOIMODE,
     CTLR_GROUP0,
@@ -21,32 +22,32 @@ from kvmarm.gic import (
     FIRST_RESERVED,
     HCR_EN,
     HCR_EOICOUNT_SHIFT,
-    HCR_LRENPIE,
-    HCR_NPIE,
-    HCR_UIE,
     LR_ACTIVE,
-    LR_INACTIVE,
     LR_PENDING,
-    MISR_EOI,
-    MISR_LRENP,
-    MISR_NP,
-    MISR_U,
+    LR_SOURCE_MASK,
+    LR_STATE_MASK,
     SGIS,
     SPURIOUS,
     V2_LR_CPUID_SHIFT,
+    V2_LR_INTID_MASK,
     V2_LR_STATE_SHIFT,
     V3_LR_STATE_SHIFT,
+)
+from kvmarm.jit import DEBUG, U64, find_first_bit, jit
+from kvmarm.layout import aligned_record, laid_out
+from kvmarm.lr import (
+    eisr_of,
+    elrsr_of,
     lr_group1,
-    lr_has_eoi,
     lr_intid,
     lr_is_hw,
     lr_physical,
     lr_priority,
     lr_state,
+    misr_of,
 )
-from kvmarm.jit import U64, find_first_bit, jit
 
-CPUIF = np.dtype(
+CPUIF = laid_out(
     [
         ("lr", np.uint64, (MAX_LRS,)),
         ("lrs", np.int64),
@@ -56,12 +57,11 @@ CPUIF = np.dtype(
         ("ctlr", np.int64),
         ("bpr", np.int64),
         ("in_guest", np.int64),
-    ],
-    align=True,
+    ]
 )
 """One vCPU's interface. `apr`: bit p = group priority p << 3 is active; `in_guest`: 1 between entry and exit."""
 
-HARDWARE = np.dtype([("cpu", CPUIF, (MAX_VCPUS,)), ("physical_active", np.uint8, (1024,))], align=True)
+HARDWARE = laid_out([("cpu", CPUIF, (MAX_VCPUS,)), ("physical_active", np.uint8, (1024,))])
 """The interfaces of one VM's vCPUs and the active bit of each physical INTID."""
 
 _IDLE_PRIORITY = 0x100
@@ -69,15 +69,15 @@ _IDLE_PRIORITY = 0x100
 
 def new_hardware(lrs: int) -> Any:
     """Return the hardware in its reset state (numpy.record of dtype HARDWARE) with `lrs` list registers a vCPU."""
-    hardware = np.zeros(1, HARDWARE).view(np.recarray)[0]
+    hardware = aligned_record(HARDWARE)
     hardware.cpu["lrs"][:] = lrs
-    return hardware
+    return checked(hardware) if DEBUG else hardware
 
 
 @jit
 def _set_state(gic: Any, lr: Any, state: Any) -> Any:
     shift = U64(V2_LR_STATE_SHIFT) if gic == 2 else U64(V3_LR_STATE_SHIFT)
-    return (lr & ~(U64(3) << shift)) | (U64(state) << shift)
+    return (lr & ~(U64(LR_STATE_MASK) << shift)) | (U64(state) << shift)
 
 
 @jit
@@ -119,7 +119,7 @@ def acknowledge(cpuif: Any, gic: Any) -> Any:
     cpuif.apr |= U64(1) << U64(group >> 3)
     intid = lr_intid(gic, lr)
     if gic == 2 and intid < SGIS and not lr_is_hw(gic, lr):
-        intid |= np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7)) << V2_LR_CPUID_SHIFT
+        intid |= np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(LR_SOURCE_MASK)) << V2_LR_CPUID_SHIFT
     return intid
 
 
@@ -130,15 +130,15 @@ def deactivate(cpuif: Any, gic: Any, value: Any, physical_active: Any) -> None:
     A forwarded interrupt loses its physical active state too (`physical_active`: uint8[1024]). No match: EOICount.
     """
     value_bits = np.int64(value & U64(0xFFFFFF))
-    intid = value_bits & 0x3FF if gic == 2 else value_bits
-    source = (value_bits >> V2_LR_CPUID_SHIFT) & 7
+    intid = value_bits & V2_LR_INTID_MASK if gic == 2 else value_bits
+    source = (value_bits >> V2_LR_CPUID_SHIFT) & LR_SOURCE_MASK
     for index in range(cpuif.lrs):
         lr = cpuif.lr[index]
         state = lr_state(gic, lr)
         if state < LR_ACTIVE or lr_intid(gic, lr) != intid:
             continue
         has_source = gic == 2 and intid < SGIS and not lr_is_hw(gic, lr)
-        if has_source and np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7)) != source:
+        if has_source and np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(LR_SOURCE_MASK)) != source:
             continue
         cpuif.lr[index] = _set_state(gic, lr, state - LR_ACTIVE)
         if lr_is_hw(gic, lr):
@@ -150,7 +150,7 @@ def deactivate(cpuif: Any, gic: Any, value: Any, physical_active: Any) -> None:
 
 @jit
 def _is_special(gic: Any, value: Any) -> Any:
-    mask = U64(0x3FF) if gic == 2 else U64(0xFFFFFF)
+    mask = U64(V2_LR_INTID_MASK) if gic == 2 else U64(0xFFFFFF)
     intid = value & mask
     return intid >= U64(FIRST_RESERVED) and intid <= U64(SPURIOUS)
 
@@ -193,48 +193,18 @@ def set_binary_point(cpuif: Any, value: Any) -> None:
 @jit
 def eisr(cpuif: Any, gic: Any) -> Any:
     """Return EISR (uint64): bit i = list register i is done and asked for an EOI maintenance interrupt."""
-    bits = U64(0)
-    for index in range(cpuif.lrs):
-        lr = cpuif.lr[index]
-        if lr_state(gic, lr) == LR_INACTIVE and lr_has_eoi(gic, lr):
-            bits |= U64(1) << U64(index)
-    return bits
+    return eisr_of(cpuif.lr, cpuif.lrs, gic)
 
 
 @jit
 def elrsr(cpuif: Any, gic: Any) -> Any:
     """Return ELRSR (uint64): bit i = list register i is empty and asks for no EOI maintenance interrupt."""
-    bits = U64(0)
-    for index in range(cpuif.lrs):
-        lr = cpuif.lr[index]
-        if lr_state(gic, lr) == LR_INACTIVE and not lr_has_eoi(gic, lr):
-            bits |= U64(1) << U64(index)
-    return bits
+    return elrsr_of(cpuif.lr, cpuif.lrs, gic)
 
 
 @jit
 def misr(cpuif: Any, gic: Any, eisr_bits: Any) -> Any:
     """Return MISR (uint64) given EISR: bit 0 EOI, 1 U, 2 LRENP, 3 NP; 0 while HCR.En is 0."""
-    hcr = cpuif.hcr
-    if (hcr & U64(HCR_EN)) == U64(0):
+    if (cpuif.hcr & U64(HCR_EN)) == U64(0):
         return U64(0)
-    bits = U64(0)
-    if eisr_bits != U64(0):
-        bits |= U64(MISR_EOI)
-    if (hcr & U64(HCR_UIE)) != U64(0):
-        occupied = 0
-        for index in range(cpuif.lrs):
-            if lr_state(gic, cpuif.lr[index]) != LR_INACTIVE:
-                occupied += 1
-        if occupied <= 1:
-            bits |= U64(MISR_U)
-    if (hcr & U64(HCR_LRENPIE)) != U64(0) and (hcr >> U64(HCR_EOICOUNT_SHIFT)) != U64(0):
-        bits |= U64(MISR_LRENP)
-    if (hcr & U64(HCR_NPIE)) != U64(0):
-        no_pending = True
-        for index in range(cpuif.lrs):
-            if lr_state(gic, cpuif.lr[index]) == LR_PENDING:
-                no_pending = False
-        if no_pending:
-            bits |= U64(MISR_NP)
-    return bits
+    return misr_of(cpuif.lr, cpuif.lrs, gic, cpuif.hcr, eisr_bits)

@@ -3,17 +3,21 @@
 
 An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
 instructions of the real code. Counting is a compile-time choice: `count(observer, EVENT, n)` compiles to nothing when
-the observer is None.
+the observer does not count.
 
-An observer is one record of `OBSERVER`: `counts` (int64[EVENT_COUNT]) and a log of lock operations (`log`, int32,
-`log_length` entries used; see kvmarm.locks). It is only ever appended to; whoever measures resets it.
+Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
+go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
+(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). None:
+nobody wants to know. They are only ever appended to; whoever measures resets them.
 """
 
 from typing import Any
 
 import numpy as np
 
-from kvmarm.jit import jit
+from kvmarm.config import MAX_KICKS
+from kvmarm.jit import JIT_ENABLED
+from kvmarm.layout import aligned_record, laid_out
 
 LOG_CAPACITY = 1 << 22
 """Lock operations an observer holds. One operation of a model logs far fewer: a sync of 1,024 interrupts that all
@@ -118,6 +122,40 @@ FOLD_SET_UP = _event("fold_set_up", "the loop over the list registers of an exit
 WIDE_STEP = _event("wide_step", "a step on GICv3's 64-bit interface image, dearer than on GICv2's")
 LR_CLEAR = _event("lr_clear", "an unused list register of the software image cleared")
 
+# LPIs and the ITS.
+CALL_MSI = _event("call_msi", "a message-signalled interrupt handed to the ITS")
+ITS_COMMAND = _event("its_command", "a command read from the ITS's queue and decoded")
+GUEST_READ = _event("guest_read", "a read of a table or a command in guest memory")
+LPI_LOOKUP = _event("lpi_lookup", "a look-up of an LPI in the VM's list of LPIs begun")
+LPI_STEP = _event("lpi_step", "an LPI of the VM's list passed in a look-up")
+LPI_PUT = _event("lpi_put", "a reference to an LPI dropped")
+LPI_REFERENCE = _event("lpi_reference", "a reference to an LPI taken without a look-up")
+LPI_ADD = _event("lpi_add", "an LPI allocated and put at the end of the VM's list")
+LPI_FREE = _event("lpi_free", "an LPI taken off the VM's list and freed")
+LPI_CONFIG = _event("lpi_config", "an LPI's priority and enable bit taken from guest memory")
+LPI_COPY = _event("lpi_copy", "the VM's list of LPIs copied for a walk, apart from its entries")
+LPI_COPY_STEP = _event("lpi_copy_step", "an LPI's INTID copied for a walk")
+LPI_PENDING = _event("lpi_pending", "an LPI's pending state taken from its bit of the pending table")
+LPI_TARGET = _event("lpi_target", "an LPI given a target vCPU")
+LPI_MOVE_STEP = _event("lpi_move_step", "an LPI of the VM's list compared with the vCPU that MOVALL empties")
+ITTE_SEARCH = _event("itte_search", "a search for the translation of a device's event begun")
+ITTE_STEP = _event("itte_step", "a translation of a device passed in a search")
+ITTE_ADD = _event("itte_add", "a translation allocated and put at the end of its device's list")
+ITTE_FREE = _event("itte_free", "a translation unlinked and freed")
+ITTE_WALK_STEP = _event("itte_walk_step", "a translation visited by a walk over all of them")
+DEVICE_STEP = _event("device_step", "a device of the ITS's list examined")
+DEVICE_ADD = _event("device_add", "a device allocated and put at the end of the ITS's list")
+DEVICE_FREE = _event("device_free", "a device unlinked and freed")
+COLLECTION_SEARCH = _event("collection_search", "a search for a collection begun")
+COLLECTION_STEP = _event("collection_step", "a collection of the ITS's list examined")
+COLLECTION_ADD = _event("collection_add", "a collection allocated and put at the end of the ITS's list")
+COLLECTION_FREE = _event("collection_free", "a collection unlinked and freed")
+CACHE_SEARCH = _event("cache_search", "a search of the ITS's translation cache begun")
+CACHE_STEP = _event("cache_step", "a step of a search of the translation cache")
+CACHE_STORE = _event("cache_store", "a translation put into the cache")
+CACHE_ERASE = _event("cache_erase", "a translation taken out of the cache")
+TABLE_CHECK = _event("table_check", "a device's or collection's place in its table checked")
+
 
 def event_names() -> tuple[str, ...]:
     """Return the names of all events, in the order of their numbers."""
@@ -131,18 +169,65 @@ def event_texts() -> tuple[str, ...]:
 
 EVENT_COUNT = len(_names)
 
-OBSERVER = np.dtype(
-    [("counts", np.int64, (EVENT_COUNT,)), ("log_length", np.int64), ("log", np.int32, (LOG_CAPACITY,))], align=True
+_CALLER_FIELDS: list[tuple[Any, ...]] = [("kick_count", np.int64), ("kicks", np.int32, (MAX_KICKS,))]
+
+CALLER = laid_out(_CALLER_FIELDS)
+"""What a thread brings along that calls operations without counting them."""
+
+OBSERVER = laid_out(
+    [
+        *_CALLER_FIELDS,
+        ("counts", np.int64, (EVENT_COUNT,)),
+        ("log_length", np.int64),
+        ("log", np.int32, (LOG_CAPACITY,)),
+    ]
 )
+"""What a thread brings along that counts and logs."""
+
+
+def new_caller() -> Any:
+    """Return a fresh caller (numpy.record of dtype CALLER), all zero. Each thread needs one."""
+    return aligned_record(CALLER)
 
 
 def new_observer() -> Any:
-    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero."""
-    return np.zeros(1, OBSERVER).view(np.recarray)[0]
+    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero. Each thread needs one."""
+    return aligned_record(OBSERVER)
 
 
-@jit
+def counting(observer: Any) -> Any:
+    """Return whether the observer counts; a constant in compiled code, so that what it guards vanishes."""
+    return observer is not None and "counts" in observer.dtype.names
+
+
 def count(observer: Any, event: Any, n: Any) -> None:
-    """Add `n` to the observer's count of `event`; nothing for the observer None."""
-    if observer is not None:
+    """Add `n` to the observer's count of `event`; nothing for one that does not count."""
+    if counting(observer):
         observer.counts[event] += n
+
+
+if JIT_ENABLED:
+    from numba import types
+    from numba.extending import overload
+
+    _OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+
+    def counts_by_type(observer: Any) -> bool:
+        """Return whether an observer of this numba type counts; for overloads of functions that take an observer."""
+        return isinstance(observer, types.Record) and "counts" in observer.fields
+
+    @overload(counting, strict=False, jit_options=_OPTIONS)
+    def _counting(observer: Any) -> Any:
+        if counts_by_type(observer):
+            return lambda observer: True
+        return lambda observer: False
+
+    @overload(count, strict=False, jit_options=_OPTIONS)
+    def _count(observer: Any, event: Any, n: Any) -> Any:
+        if not counts_by_type(observer):
+            return lambda observer, event, n: None
+
+        def add(observer: Any, event: Any, n: Any) -> None:
+            observer.counts[event] += n
+
+        return add

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The GIC architecture by name: INTID ranges, list register layouts, register maps, VMCR and HCR fields.
 
+Constants only: importing this module loads no numba. `kvmarm.lr` reads list registers, `kvmarm.mpidr` numbers vCPUs.
+
 Sources: Arm GIC Architecture Specification v2 (IHI 0048B) chapters 4.3 and 5.3 (GICD, GICH), v3/v4 (IHI 0069)
 chapters 12.2 to 12.9 (ICC, ICH, GICD, GICR). Offsets are in bytes from the frame's start; both list register layouts
 are written as shifts and masks on a uint64.
@@ -8,16 +10,17 @@ are written as shifts and masks on a uint64.
 
 from typing import Any
 
-import numpy as np
-
-from kvmarm.jit import U64, jit
-
 SGIS = 16
 PRIVATE_IRQS = 32
 FIRST_SPI = 32
 FIRST_RESERVED = 1020
+RESERVED = 4
+"""How many INTIDs from FIRST_RESERVED on are reserved."""
 SPURIOUS = 1023
+"""What an acknowledge returns when there is nothing to take."""
 FIRST_LPI = 8192
+TIMER = 27
+"""PPI of the virtual timer (cortexa_vtimer_irq in arch/arm64/kvm/reset.c)."""
 
 # Architectural values used by both designs.
 IIDR = 0x4B00043B
@@ -48,7 +51,11 @@ CTLR_MASK = CTLR_GROUP0 | CTLR_GROUP1 | CTLR_EOIMODE
 LR_INACTIVE = 0
 LR_PENDING = 1
 LR_ACTIVE = 2
-LR_PENDING_ACTIVE = 3
+LR_STATE_MASK = 3
+LR_PHYSICAL_MASK = 0x3FF
+"""Physical INTID, before its shift; both layouts have 10 bits of it."""
+LR_SOURCE_MASK = 7
+"""Sending vCPU of a GICv2 SGI, before its shift."""
 
 # GICv2 list register (GICH_LR, IHI 0048B 5.3.10).
 V2_LR_INTID_MASK = 0x3FF
@@ -59,6 +66,7 @@ V2_LR_PRIORITY_SHIFT = 23
 V2_LR_PENDING = 1 << 28
 V2_LR_ACTIVE = 1 << 29
 V2_LR_STATE_SHIFT = 28
+V2_LR_STATE = LR_STATE_MASK << V2_LR_STATE_SHIFT
 V2_LR_GROUP1 = 1 << 30
 V2_LR_HW = 1 << 31
 
@@ -72,6 +80,17 @@ V3_LR_HW = 1 << 61
 V3_LR_PENDING = 1 << 62
 V3_LR_ACTIVE = 1 << 63
 V3_LR_STATE_SHIFT = 62
+V3_LR_STATE = LR_STATE_MASK << V3_LR_STATE_SHIFT
+
+# GICD_SGIR fields (IHI 0048B 4.3.15).
+SGIR_INTID_MASK = 0xF
+SGIR_TARGETS_SHIFT = 16
+SGIR_TARGETS_MASK = 0xFF
+SGIR_FILTER_SHIFT = 24
+SGIR_FILTER_MASK = 3
+SGIR_TO_LISTED = 0
+SGIR_TO_OTHERS = 1
+SGIR_TO_SELF = 2
 
 # ICC_SGI1R_EL1 fields (IHI 0069 12.2).
 SGI1R_TARGETS_MASK = 0xFFFF
@@ -156,66 +175,6 @@ def register_name(gic: int, redistributor: bool, offset: int) -> str:
     return f"{'GICR' if redistributor else 'GICD'}+{offset:#x}"
 
 
-@jit
-def vcpu_affinity(vcpu: Any) -> Any:
-    """Return MPIDR_EL1's Aff2.Aff1.Aff0 (a byte each, int64) of vCPU n: 16 vCPUs a cluster, as KVM/arm64 numbers them.
-
-    Source: reset_mpidr in arch/arm64/kvm/sys_regs.c.
-    """
+def affinity_of(vcpu: Any) -> Any:
+    """Return MPIDR_EL1's Aff2.Aff1.Aff0 (one byte each, int64) of vCPU n: 16 vCPUs per cluster."""
     return (vcpu & 15) | ((vcpu >> 4) & 0xFF) << 8 | ((vcpu >> 12) & 0xFF) << 16
-
-
-@jit
-def lr_state(gic: Any, lr: Any) -> Any:
-    """Return the state field (int64 0..3) of a raw list register (uint64)."""
-    if gic == 2:
-        return np.int64((lr >> U64(V2_LR_STATE_SHIFT)) & U64(3))
-    return np.int64((lr >> U64(V3_LR_STATE_SHIFT)) & U64(3))
-
-
-@jit
-def lr_intid(gic: Any, lr: Any) -> Any:
-    """Return the virtual INTID (int64) of a raw list register (uint64)."""
-    if gic == 2:
-        return np.int64(lr & U64(V2_LR_INTID_MASK))
-    return np.int64(lr & U64(V3_LR_INTID_MASK))
-
-
-@jit
-def lr_is_hw(gic: Any, lr: Any) -> Any:
-    """Return whether the HW bit of a raw list register (uint64) is set."""
-    if gic == 2:
-        return (lr & U64(V2_LR_HW)) != U64(0)
-    return (lr & U64(V3_LR_HW)) != U64(0)
-
-
-@jit
-def lr_has_eoi(gic: Any, lr: Any) -> Any:
-    """Return whether a raw list register (uint64) asks for an EOI maintenance interrupt (HW clear, EOI set)."""
-    if gic == 2:
-        return (lr & U64(V2_LR_HW | V2_LR_EOI)) == U64(V2_LR_EOI)
-    return (lr & U64(V3_LR_HW | V3_LR_EOI)) == U64(V3_LR_EOI)
-
-
-@jit
-def lr_physical(gic: Any, lr: Any) -> Any:
-    """Return the physical INTID field (int64, 10 bits) of a raw list register (uint64)."""
-    if gic == 2:
-        return np.int64((lr >> U64(V2_LR_PHYSICAL_SHIFT)) & U64(0x3FF))
-    return np.int64((lr >> U64(V3_LR_PHYSICAL_SHIFT)) & U64(0x3FF))
-
-
-@jit
-def lr_priority(gic: Any, lr: Any) -> Any:
-    """Return the priority (int64, 8-bit scale) of a raw list register (uint64); GICv2 holds its top 5 bits."""
-    if gic == 2:
-        return np.int64((lr >> U64(V2_LR_PRIORITY_SHIFT)) & U64(0x1F)) << 3
-    return np.int64((lr >> U64(V3_LR_PRIORITY_SHIFT)) & U64(0xFF))
-
-
-@jit
-def lr_group1(gic: Any, lr: Any) -> Any:
-    """Return whether a raw list register (uint64) is of Group 1."""
-    if gic == 2:
-        return (lr & U64(V2_LR_GROUP1)) != U64(0)
-    return (lr & U64(V3_LR_GROUP1)) != U64(0)

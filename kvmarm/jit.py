@@ -5,19 +5,24 @@ Rules for jitted code in this project:
 
 - `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
 - numba does not notice that a callee in another file changed. The cache folder of a module is therefore named by a hash
-  of its source and of all it imports from this project, in a folder named by a hash of the versions and the CPU. What a
+  of its source and of all it imports (kvmarm.sources), in a folder named by a hash of the versions and the CPU. What a
   module does not import but reaches through the interface stubs, a design, is part of the record's type:
-  `kvmarm.state.vm_dtype` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
+  `kvmarm.design.Design` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
-- An observer argument is None or an array; numba prunes `if observer is not None` for the None specialisation.
+- An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
+- A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
+  which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
+  built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
-`~/.cache/vgic-bench`).
+`~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
+`kvmarm.debug` on.
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import os
@@ -31,8 +36,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
-_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
+from kvmarm.sources import module_hash
+
 _UNUSED_DAYS = 14
 _CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
 
@@ -59,53 +64,6 @@ def _environment_hash() -> str:
         except PackageNotFoundError:
             digest.update(f"{package} ?\n".encode())
     digest.update(f"{sys.version}\n{_cpu_name()}".encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _source_of(module: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a project module's source and the names it imports; (b"", ()) for what is no module of the project."""
-    if module.split(".")[0] not in _PACKAGES:
-        return b"", ()
-    base = Path(__file__).parent.parent.joinpath(*module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            source = path.read_bytes()
-            names: list[str] = []
-            for parent, members, plain in _IMPORT.findall(source.decode()):
-                if parent.split(".")[0] in _PACKAGES:
-                    names.append(parent)
-                    names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
-                elif plain.split(".")[0] in _PACKAGES:
-                    names.append(plain)
-            return source, tuple(names)
-    return b"", ()
-
-
-@functools.cache
-def module_hash(module: str) -> str:
-    """Return 16 hex digits that change with the source of a module or of any project module it imports, deeply."""
-    closure: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        source, imported = _source_of(name)
-        if name not in closure and source:
-            closure.add(name)
-            waiting += imported
-    digest = hashlib.sha256()
-    for name in sorted(closure):
-        digest.update(name.encode() + b"\n" + _source_of(name)[0])
-    return digest.hexdigest()[:16]
-
-
-def folder_hash(folder: Path) -> str:
-    """Return 16 hex digits that change with any source in `folder` that uses this module."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        source = path.read_bytes()
-        if b"kvmarm.jit" in source:
-            digest.update(path.name.encode() + b"\n" + source)
     return digest.hexdigest()[:16]
 
 
@@ -145,6 +103,11 @@ def _prepare_cache() -> Path:
     return folder
 
 
+DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
+"""Whether debugging is on: plain Python, with lock assertions, bounds checks and a log of operations."""
+if DEBUG:
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+
 cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
 
@@ -165,6 +128,8 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
+if DEBUG:
+    config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
 """False under NUMBA_DISABLE_JIT=1: the same functions then run as plain Python."""
 
@@ -191,10 +156,14 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
+STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+"""Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
+
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
-    return _compiled(function)
+    # Said outright: numba would take it over from a caller that is being compiled, so depend on what comes first.
+    return _compiled(function, forceinline=False)
 
 
 def jit_inlined(function: F) -> F:
@@ -218,7 +187,11 @@ def _compiled(function: F, **options: bool) -> F:
 if JIT_ENABLED:
 
     def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
-        offset = ir.Constant(ir.IntType(64), record_type.offset("lock"))
+        return _field_pointer(builder, record_type, record, "lock")
+
+    def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
+        """Return a pointer to an int32 field of a record."""
+        offset = ir.Constant(ir.IntType(64), record_type.offset(name))
         base = builder.bitcast(record, ir.IntType(8).as_pointer())
         return builder.bitcast(builder.gep(base, [offset]), ir.IntType(32).as_pointer())
 
@@ -269,9 +242,90 @@ if JIT_ENABLED:
 
         return types.uint64(types.uint64), codegen
 
+    @intrinsic
+    def _fetch_add_refcount(typing_context: Any, record: Any, number: Any) -> Any:
+        """Atomically add to the int32 field `refcount` of a record and return what it was."""
+        if not isinstance(record, types.Record):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _field_pointer(builder, signature.args[0], arguments[0], "refcount")
+            return builder.atomic_rmw("add", pointer, arguments[1], "monotonic")
+
+        return types.int32(record, types.int32), codegen
+
+    @intrinsic
+    def load_memory(typing_context: Any, address: Any) -> Any:
+        """Return the uint64 at an address (uint64, a multiple of 8) of this process."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+
+        return types.uint64(types.uint64), codegen
+
+    @intrinsic
+    def store_memory(typing_context: Any, address: Any, value: Any) -> Any:
+        """Store a uint64 at an address (uint64, a multiple of 8) of this process."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+            return context.get_dummy_value()
+
+        return types.void(types.uint64, types.uint64), codegen
+
+    @jit
+    def add_reference(record: Any, number: Any) -> Any:
+        """Add `number` to the int32 field `refcount` of a record atomically; return the new value (int64)."""
+        return np.int64(_fetch_add_refcount(record, np.int32(number))) + number
+
+    @intrinsic
+    def noinline(typing_context: Any) -> Any:
+        """Keep the function that this begins a call of its callers, and vector registers out of it.
+
+        LLVM neither inlines it nor sees through the call, and vectorises no loop of it.
+        """
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.function.attributes.add("noinline")
+            builder.function.attributes.add("noimplicitfloat")
+            # A call whose result nobody uses would be left out, were it known to have no effect.
+            builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    def _atomic_word(operation: str) -> Any:
+        """Return the generator of a locked read-modify-write of one word of an array."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array_type, index_type, value_type = signature.args
+            array = context.make_array(array_type)(context, builder, arguments[0])
+            if isinstance(index_type, types.BaseTuple):
+                indices = cgutils.unpack_tuple(builder, arguments[1])
+            else:
+                indices = [arguments[1]]
+            indices = [builder.zext(i, ir.IntType(64)) if i.type.width < 64 else i for i in indices]
+            pointer = cgutils.get_item_pointer(context, builder, array_type, array, indices)
+            value = context.cast(builder, arguments[2], value_type, array_type.dtype)
+            builder.atomic_rmw(operation, pointer, value, "monotonic")
+            return context.get_dummy_value()
+
+        return codegen
+
+    @intrinsic
+    def atomic_or(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
+        """Set `bits` in `words[index]` (uint64[...] of a record) by one locked operation, as the kernel's set_bit."""
+        return types.void(words, index, bits), _atomic_word("or")
+
+    @intrinsic
+    def atomic_and(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
+        """Keep only `bits` in `words[index]` by one locked operation, as the kernel's clear_bit does with its mask."""
+        return types.void(words, index, bits), _atomic_word("and")
+
     @jit
     def spin_lock(record: Any) -> None:
         """Take the spin lock in the int32 field `lock` of a record by atomic exchange, as a ticketless kernel lock."""
+        noinline()
         # Not a plain load in an inner loop: that load is not volatile, LLVM would hoist it.
         while _exchange_lock(record) != 0:
             pass
@@ -279,6 +333,7 @@ if JIT_ENABLED:
     @jit
     def spin_unlock(record: Any) -> None:
         """Release the spin lock in the int32 field `lock` of a record."""
+        noinline()
         _release_lock(record)
 
     @jit
@@ -297,6 +352,30 @@ if JIT_ENABLED:
         return np.int64(_population_count(word))
 
 else:
+
+    def load_memory(address: Any) -> Any:
+        """Return the uint64 at an address of this process."""
+        return np.uint64(ctypes.c_uint64.from_address(int(address)).value)
+
+    def store_memory(address: Any, value: Any) -> None:
+        """Store a uint64 at an address of this process."""
+        ctypes.c_uint64.from_address(int(address)).value = int(value)
+
+    def add_reference(record: Any, number: Any) -> Any:
+        """Add `number` to the field `refcount` of a record; return the new value."""
+        record.refcount += number
+        return np.int64(record.refcount)
+
+    def noinline() -> None:
+        """Stand where compiled code keeps a function a call."""
+
+    def atomic_or(words: Any, index: Any, bits: Any) -> None:
+        """Set `bits` in `words[index]`."""
+        words[index] |= bits
+
+    def atomic_and(words: Any, index: Any, bits: Any) -> None:
+        """Keep only `bits` in `words[index]`."""
+        words[index] &= bits
 
     def spin_lock(record: Any) -> None:
         """Take the lock of a record (single-threaded: JIT is off). A lock taken twice would never be released."""
@@ -320,3 +399,9 @@ else:
     def population_count(word: Any) -> Any:
         """Return the number of set bits of a uint64."""
         return int(word).bit_count()
+
+
+@jit
+def bit_of(index: Any) -> Any:
+    """Return a uint64 with bit `index` (0..63) set."""
+    return U64_1 << U64(index)

@@ -3,13 +3,13 @@
 
 A lock's identity in an observer's log is an int32: kind << 20 | index << 1 | released. Kinds and their names follow
 the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:INTID`, `irqINTID`, `irqRSVD`, `lpi`
-(redesign), `itscmd`, `its`.
+(redesign), `itscmd`, `its`, `config`, `itscache` (today's).
 """
 
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import jit, spin_lock, spin_unlock
+from kvmarm.jit import DEBUG, JIT_ENABLED, jit, spin_lock, spin_unlock
 
 DIST = 0
 PHYSMAP = 1
@@ -22,16 +22,31 @@ IRQ_RESERVED = 5
 LPI_LIST = 6
 ITS_COMMAND = 7
 ITS = 8
+CONFIG = 9
+ITS_CACHE = 10
 
 
-@jit
 def log_lock(observer: Any, kind: Any, index: Any, released: Any) -> None:
-    """Append a lock operation to the observer's log without taking a lock; nothing for the observer None."""
-    if observer is not None:
-        if released == 0:
-            observer.counts[events.LOCK] += 1
-        observer.log[observer.log_length] = kind << 20 | index << 1 | released
-        observer.log_length += 1
+    """Append a lock operation to the observer's log without taking a lock; nothing for one that does not count."""
+    if events.counting(observer):
+        _log(observer, kind, index, released)
+
+
+def _log(observer: Any, kind: Any, index: Any, released: Any) -> None:
+    if released == 0:
+        observer.counts[events.LOCK] += 1
+    observer.log[observer.log_length] = kind << 20 | index << 1 | released
+    observer.log_length += 1
+
+
+if JIT_ENABLED:
+    from numba.extending import overload
+
+    @overload(log_lock, strict=False)
+    def _log_lock(observer: Any, kind: Any, index: Any, released: Any) -> Any:
+        if events.counts_by_type(observer):
+            return _log
+        return lambda observer, kind, index, released: None
 
 
 @jit
@@ -48,7 +63,41 @@ def release(record: Any, kind: Any, index: Any, observer: Any) -> None:
     spin_unlock(record)
 
 
-_PLAIN = {DIST: "dist", PHYSMAP: "physmap", IRQ_RESERVED: "irqRSVD", LPI_LIST: "lpi", ITS_COMMAND: "itscmd", ITS: "its"}
+if JIT_ENABLED:
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def assert_held(typing_context: Any, record: Any) -> Any:
+        """Do nothing: compiled code has no instruction of it."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return context.get_dummy_value()
+
+        return types.void(record), codegen
+
+else:
+
+    def assert_held(record: Any) -> None:
+        """Raise AssertionError, when debugging is on, if the spin lock in the field `lock` of `record` is free.
+
+        A model calls it first in each function whose docstring says that a lock is held, as Linux does in a build with
+        lock debugging. Plain Python is single-threaded, so that a lock that is taken is the caller's.
+        """
+        if DEBUG and record.lock != 1:
+            raise AssertionError("the lock is not held")
+
+
+_PLAIN = {
+    DIST: "dist",
+    PHYSMAP: "physmap",
+    IRQ_RESERVED: "irqRSVD",
+    LPI_LIST: "lpi",
+    ITS_COMMAND: "itscmd",
+    ITS: "its",
+    CONFIG: "config",
+    ITS_CACHE: "itscache",
+}
 
 
 def lock_name(entry: int) -> str:

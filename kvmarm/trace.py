@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The trace format: what one run of one VM consists of, as text and as an array of operations.
 
-A trace is a configuration and operations, numbered from 1 in file order. `read_trace` gives a `Trace`; the text is
-scanned by jitted code (kvmarm.trace_scan), and only a line it refuses is looked at again here, to say what is wrong.
-`parse_line` is the plain twin of the scanner and the whole parser when JIT is off.
+A trace is a configuration and operations, numbered from 1 in file order. This module defines the format and parses
+single lines; it loads no numba. `kvmarm.trace_read` reads whole traces, `kvmarm.trace_scan` is its compiled scanner.
+`parse_line` is the plain twin of that scanner.
 
 Blank lines and `#` comments have no number. Integers are decimal or 0x-hex. A VALUE `@K` stands for the value that
 operation K, an earlier `ack` or `mmio_r`, returned.
 """
 
-import io
-import lzma
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from kvmarm import gic as arch
-from kvmarm.config import VmConfig
+from kvmarm.config import RAM_BASE, RAM_BYTES, VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.jit import JIT_ENABLED
 
 OP = np.dtype(
     [
@@ -42,20 +38,27 @@ SIGNATURES; `value`: VALUE, uint64; `ref`: K of `@K`, 0 when VALUE is a number; 
 
 INJECT, MAP, UNMAP, INJECTM, PHYS, MMIO_W, MMIO_R, SGI1R, FLUSH = range(9)
 ACK, EOI, DIR, PMR, CTLR, BPR, SYNC, PENDING, ISACTIVE = range(9, 18)
+GMEM_W, GMEM_R, MSI = range(18, 21)
 
 KIND_NAMES = (
     "inject", "map", "unmap", "injectm", "phys", "mmio_w", "mmio_r", "sgi1r", "flush",
     "ack", "eoi", "dir", "pmr", "ctlr", "bpr", "sync", "pending", "isactive",
+    "gmem_w", "gmem_r", "msi",
 )  # fmt: skip
 
 # Arguments of each kind: v VCPU, i INTID, n VINTID, p PINTID, l LEVEL or ACTIVE, r REGION, o OFFSET, s SIZE,
-# V VALUE (may be @K), m a number written to an interface register.
+# V VALUE (may be @K), m a number written to an interface register, A ADDR in guest memory, D DEVID, E EVENTID.
 SIGNATURES = (
     "vil", "vnp", "vn", "vnl", "pl", "vrosV", "vros", "vV", "v", "v", "vV", "vV", "vm", "vm", "vm", "v", "v", "vn",
+    "AV", "A", "DE",
 )  # fmt: skip
 
 GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
 """Legal only while the vCPU is in the guest."""
+
+_MOST_DIGITS = 20
+MOST_LINES = 4_000_000
+"""Lines of a trace, which is held whole. A longer one is to be cut; `replay` reads a recording of any length."""
 
 _SEPARATORS = re.compile(r"[ \t\r\n]+")
 
@@ -70,6 +73,9 @@ _FIELD_NAMES = {
     "s": "SIZE",
     "V": "VALUE",
     "m": "V",
+    "A": "ADDR",
+    "D": "DEVID",
+    "E": "EVENTID",
 }
 
 
@@ -94,7 +100,8 @@ def parse_number(field: str, token: str) -> int:
     allowed = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
     if not digits or any(character not in allowed for character in digits):
         raise LineError(f"{field} {token!r}: expected a decimal or 0x-hex number")
-    number = int(digits, base)
+    # Python refuses to read decimal numbers of thousands of digits.
+    number = int(digits, base) if len(digits.lstrip("0")) <= _MOST_DIGITS else 1 << 64
     if number >= 1 << 64:
         raise LineError(f"{field} {token!r}: expected a number of at most 64 bits")
     return number
@@ -123,6 +130,15 @@ def _frame_size(config: VmConfig, region: int) -> int:
     return arch.REDISTRIBUTOR_SIZE if region >= 0 else arch.ITS_SIZE
 
 
+def _address(number: int) -> int:
+    if number % 8:
+        raise LineError(f"ADDR {number:#x}: expected a multiple of 8")
+    if not RAM_BASE <= number < RAM_BASE + RAM_BYTES:
+        last = RAM_BASE + RAM_BYTES - 8
+        raise LineError(f"ADDR {number:#x}: outside guest memory, expected {RAM_BASE:#x}..{last:#x}")
+    return number
+
+
 def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ...] | None:
     """Return the fields of OP but `line` for one line of text, None when it is blank or a comment.
 
@@ -141,6 +157,8 @@ def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ..
         raise LineError(f"{tokens[0]}: {len(tokens) - 1} arguments, expected {len(signature)} ({wanted})")
     if kind == SGI1R and config.gic != 3:
         raise LineError("sgi1r: expected a GICv3 configuration")
+    if kind in (GMEM_W, GMEM_R) and not config.its:
+        raise LineError(f"{tokens[0]}: the VM has no guest memory, expected a configuration with its=1")
     vcpu = 0
     numbers: list[int] = []
     value = ref = 0
@@ -169,6 +187,10 @@ def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ..
             numbers.append(_in_range(field, number, 0, 1))
         elif letter == "m":
             numbers.append(number & 0xFFFFFFFF)
+        elif letter == "A":
+            numbers.append(_address(number))
+        elif letter in "DE":
+            numbers.append(_in_range(field, number, 0, 0xFFFFFFFF))
         elif letter == "s":
             if number not in (1, 2, 4, 8):
                 raise LineError(f"SIZE {number}: expected 1, 2, 4 or 8")
@@ -193,13 +215,10 @@ def parse_config(text: str) -> VmConfig:
     if not tokens or tokens[0] != "config":
         raise LineError("expected `config gic=2|3 vcpus=N irqs=M lrs=L` first")
     names = tuple(token.split("=", 1)[0] for token in tokens[1:])
-    if names[4:] == ("its",):
-        if tokens[5] != "its=0":
-            raise LineError("its: LPIs and the ITS are not modelled, expected its=0 or none")
-        tokens, names = tokens[:5], names[:4]
-    if names != fields or any("=" not in token for token in tokens[1:]):
-        raise LineError(f"config: fields {' '.join(names) or 'none'}, expected gic=, vcpus=, irqs=, lrs= in this order")
-    numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(fields, tokens[1:], strict=True)]
+    if names not in (fields, (*fields, "its")) or any("=" not in token for token in tokens[1:]):
+        found = " ".join(names) or "none"
+        raise LineError(f"config: fields {found}, expected gic=, vcpus=, irqs=, lrs= in this order (its= may follow)")
+    numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(names, tokens[1:], strict=True)]
     try:
         config = VmConfig(*numbers)
     except UsageError as error:
@@ -209,84 +228,12 @@ def parse_config(text: str) -> VmConfig:
     return config
 
 
-def read_text(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a trace file, decompressed when it ends in .xz. Raises UsageError."""
-    target = Path(path)
-    try:
-        data = target.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
-    if target.suffix == ".xz":
-        try:
-            return lzma.decompress(data)
-        except (lzma.LZMAError, EOFError) as error:
-            raise UsageError(f"{target}: not a complete xz file: {error}") from error
-    return data
-
-
-def read_trace(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace file (plain or .xz). Raises UsageError naming file, line, field and what was expected."""
-    target = Path(path)
-    return parse_trace(read_text(target), name=trace_name(target), source=str(target))
-
-
 def trace_name(path: Path) -> str:
     """Return the name of a trace: its file name without `.trace` and `.xz`."""
     name = path.name
     for suffix in (".xz", ".trace"):
         name = name.removesuffix(suffix)
     return name
-
-
-def parse_trace(data: bytes, name: str = "trace", source: str = "") -> Trace:
-    """Return the trace that `data` (text in the trace format) describes. Raises UsageError naming line and field."""
-    source = source or name
-    first_end, line_number, config = _find_config(data, source)
-    if JIT_ENABLED:
-        from kvmarm.trace_scan import scan
-
-        ops, bad_position, bad_line = scan(data, first_end, line_number, config)
-        if bad_position < 0:
-            return Trace(name, config, ops, source)
-        _explain(data, bad_position, bad_line, config, ops["kind"], source)
-        raise AssertionError(f"{source}:{bad_line}: the scanner refuses a line that the parser takes")
-    rows: list[tuple[int, ...]] = []
-    kinds: list[int] = []
-    for number, raw in enumerate(io.BytesIO(data[first_end:]), line_number + 1):
-        try:
-            fields = parse_line(raw.decode("ascii", "replace"), config, kinds)
-        except LineError as error:
-            raise UsageError(f"{source}:{number}: {error}") from error
-        if fields is not None:
-            kinds.append(fields[0])
-            rows.append((*fields, number))
-    return Trace(name, config, np.array(rows, OP), source)
-
-
-def _find_config(data: bytes, source: str) -> tuple[int, int, VmConfig]:
-    position = 0
-    number = 0
-    while position < len(data):
-        end = data.find(b"\n", position)
-        end = len(data) if end < 0 else end + 1
-        number += 1
-        text = data[position:end].decode("ascii", "replace")
-        if text.split("#", 1)[0].strip():
-            try:
-                return end, number, parse_config(text)
-            except LineError as error:
-                raise UsageError(f"{source}:{number}: {error}") from error
-        position = end
-    raise UsageError(f"{source}: empty, expected `config gic=2|3 vcpus=N irqs=M lrs=L` first")
-
-
-def _explain(data: bytes, position: int, line: int, config: VmConfig, kinds: Any, source: str) -> None:
-    end = data.find(b"\n", position)
-    text = data[position : len(data) if end < 0 else end].decode("ascii", "replace")
-    try:
-        parse_line(text, config, kinds)
-    except LineError as error:
-        raise UsageError(f"{source}:{line}: {error}") from error
 
 
 def format_op(op: Any) -> str:
@@ -303,7 +250,7 @@ def format_op(op: Any) -> str:
             number = plain.pop(0)
             if letter == "r":
                 words.append("d" if number == -1 else "i" if number == -2 else f"r{number}")
-            elif letter == "o" or (letter == "m" and kind != BPR):
+            elif letter in "oA" or (letter == "m" and kind != BPR):
                 words.append(f"{number:#x}")
             else:
                 words.append(str(number))

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.results import load_columns
+from bench.results.store import load_columns
 from kvmarm.errors import UsageError
 from reports.numbers import is_number
 

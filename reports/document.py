@@ -36,7 +36,7 @@ def sections_of(report: Report, baseline_folder: str | Path | None = None) -> li
     found: list[Section | None] = []
     if baseline_folder is not None:
         # Here, because it brings the statistics library with it, which is slow to load.
-        from bench.results import Results
+        from bench.results.store import Results
         from reports.sections import baseline
 
         found.append(baseline.section(Results.load(baseline_folder), Results.load(report.folder)))

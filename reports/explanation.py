@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What designs do step by step, side by side: in the terminal, and as a page of its own.
 
-The steps come from bench.explain; here they are only laid out. A lock's timeline has one column a lock operation, in
-the order the design took and released them; it says what is nested in what, not how long it took.
+The steps come from bench.explain.steps; here they are only laid out. A lock's timeline has one column a lock
+operation, in the order the design took and released them; it says what is nested in what, not how long it took.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.explain import DesignStep, Step, step_lines
+from bench.explain.steps import DesignStep, Step, step_lines
 from kvmarm.events import event_names, event_texts
 from kvmarm.files import atomic_write
+from reports.document import page
 from reports.html import Markup, join, tag
 from reports.sections import Section, head, scroll
 
@@ -58,37 +59,6 @@ def design_lines(step: DesignStep) -> list[str]:
     """Return one design's part of a step as lines of text, its locks drawn."""
     lines = [line for line in step_lines(step) if not line.startswith("locks ")]
     return lines + lock_lines(step.locks)
-
-
-def print_steps(steps: Sequence[Step], titles: Mapping[str, str], heading: str) -> None:
-    """Print steps side by side on standard output: tables at a terminal, plain text of 80 columns anywhere else."""
-    import sys
-
-    from rich.box import ROUNDED
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False) if terminal else Console(highlight=False, width=80, no_color=True)
-    console.print(Text(heading, style="bold"))
-    used: dict[str, None] = {}
-    for step in steps:
-        console.print(
-            Text(f"\n{step.number}  {step.line}", style="bold"),
-            Text(f"   {step.meaning}") if step.meaning else Text(""),
-        )
-        table = Table(box=ROUNDED if terminal else None, expand=terminal, pad_edge=False, padding=(0, 2, 0, 0))
-        for part in step.designs:
-            table.add_column(Text(titles.get(part.design, part.design)), ratio=1, overflow="fold")
-            used.update(dict.fromkeys(part.counts))
-        table.add_row(*(Text("\n".join(design_lines(part))) for part in step.designs))
-        console.print(table)
-    texts = dict(zip(event_names(), event_texts(), strict=True))
-    if used:
-        console.print(Text("\nCounted:", style="bold"))
-        for name in used:
-            console.print(Text(f"  {name}: {texts.get(name, '')}"))
 
 
 def _lock_table(step: DesignStep) -> Markup | None:
@@ -172,8 +142,6 @@ def build_page(
 
     titles: design name -> title. heading: what is explained. about: paragraphs below it.
     """
-    from reports.document import page
-
     sections = []
     for step in steps:
         columns = tag(

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.timeline import TimedOp, Timeline
+from bench.explain.timeline import TimedOp, Timeline
 from kvmarm.files import atomic_write
 
 # Trace.packet; TracePacket's fields.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
+from reports import svg
 from reports.data import Report
 from reports.figures import FIGURES, draw
 
@@ -27,8 +28,6 @@ def plot(
     for kind in kinds:
         if kind not in FORMATS:
             raise UsageError(f"format {kind!r}: expected {' or '.join(FORMATS)}")
-    from reports import svg
-
     report = Report(results_folder)
     written = []
     for name in wanted or FIGURES:

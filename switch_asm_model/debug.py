@@ -6,11 +6,11 @@ ID_AA64DFR0_EL1; each of the four groups is a jump into a ladder of 16, once for
 memory. A flag in memory says that the registers are dirty; on entry the guest's MDSCR_EL1 may set it.
 """
 
+from kvmarm.el2.architecture import MDSCR_KDE, MDSCR_MDE
 from kvmarm.el2.program import Assembler
 from kvmarm.el2.slots import BREAKPOINTS, WATCHPOINTS
 
 _GROUPS = (("dbgbcr", BREAKPOINTS), ("dbgbvr", BREAKPOINTS), ("dbgwcr", WATCHPOINTS), ("dbgwvr", WATCHPOINTS))
-_KDE_MDE = 1 << 13 | 1 << 15
 
 
 def save_host_debug(asm: Assembler) -> None:
@@ -18,7 +18,7 @@ def save_host_debug(asm: Assembler) -> None:
     with asm.piece("is debug state in use?", "debug registers"):
         flag_known, clean, dirty = asm.label(), asm.label(), asm.label()
         asm.ldr("x25", "guest.mdscr_el1")
-        asm.and_("x26", "x25", _KDE_MDE)
+        asm.and_("x26", "x25", MDSCR_KDE | MDSCR_MDE)
         asm.alu("cmp x26, #0")
         asm.b_if("b.eq 1f", flag_known, "x26")
         asm.mov("x26", 1)

@@ -5,10 +5,8 @@ Models the FP/SIMD parts of Linux 4.4.177 arch/arm64/kvm/hyp.S and fpsimdmacros.
 asks CPTR_EL2 itself whether FP traps: five reads of it in a round trip that used FP.
 """
 
+from kvmarm.el2.architecture import CPTR_TFP, HCR_RW
 from kvmarm.el2.program import Assembler
-
-_CPTR_TFP = 1 << 10
-_HCR_RW = 1 << 31
 
 
 def save_fpsimd(asm: Assembler, owner: str) -> None:
@@ -17,7 +15,7 @@ def save_fpsimd(asm: Assembler, owner: str) -> None:
         done = asm.label()
         asm.jump("bl save_fpsimd")
         asm.mrs("x3", "cptr_el2")
-        asm.b_unless("tbnz x3, #CPTR_TFP, 1f", done, "x3", _CPTR_TFP, 0)
+        asm.b_unless("tbnz x3, #CPTR_TFP, 1f", done, "x3", CPTR_TFP, 0)
         asm.alu("add x3, x2, #CPU_GP_REG_OFFSET(CPU_FP_REGS)")
         move_fp_registers(asm, owner, save=True)
         asm.mrs("x4", "fpsr")
@@ -34,7 +32,7 @@ def restore_fpsimd(asm: Assembler, owner: str) -> None:
         done, same = asm.label(), asm.label()
         asm.jump("bl restore_fpsimd")
         asm.mrs("x3", "cptr_el2")
-        asm.b_unless("tbnz x3, #CPTR_TFP, 1f", done, "x3", _CPTR_TFP, 0)
+        asm.b_unless("tbnz x3, #CPTR_TFP, 1f", done, "x3", CPTR_TFP, 0)
         asm.alu("add x3, x2, #CPU_GP_REG_OFFSET(CPU_FP_REGS)")
         move_fp_registers(asm, owner, save=False)
         asm.ldr("x4", f"{owner}.fpsr")
@@ -61,7 +59,7 @@ def fp_trap(asm: Assembler) -> None:
     with asm.piece("FP trap", "EL2 configuration"):
         asm.push("x4", "x30")
         asm.mrs("x2", "cptr_el2")
-        asm.bic("x2", "x2", _CPTR_TFP)
+        asm.bic("x2", "x2", CPTR_TFP)
         asm.msr("cptr_el2", "x2")
         asm.isb()
     with asm.piece("vCPU pointer", "hyp private"):
@@ -76,7 +74,7 @@ def fp_trap(asm: Assembler) -> None:
     with asm.piece("32-bit guest: FP exception control", "32-bit state"):
         done = asm.label()
         asm.mrs("x3", "hcr_el2")
-        asm.b_unless("tbnz x3, #HCR_RW, 1f", done, "x3", _HCR_RW, 0)
+        asm.b_unless("tbnz x3, #HCR_RW, 1f", done, "x3", HCR_RW, 0)
         asm.ldr("x4", "guest.fpexc32_el2")
         asm.msr("fpexc32_el2", "x4")
         asm.place(done)

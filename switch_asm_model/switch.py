@@ -3,12 +3,12 @@
 
 from collections.abc import Callable
 
+from kvmarm.el2.architecture import HCR_FMO, HCR_IMO
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler, Program
 from kvmarm.errors import UsageError
 from switch_asm_model import debug, fpsimd, registers, sysregs, timer, traps, vectors, vgic_v2, vgic_v3
 
-_HCR_FMO_IMO = 1 << 3 | 1 << 4
 _VGIC: dict[str, tuple[Callable[[Assembler, int], None], Callable[[Assembler, int], None]]] = {
     "v2": (vgic_v2.save_vgic, vgic_v2.restore_vgic),
     "v3": (vgic_v3.save_vgic, vgic_v3.restore_vgic),
@@ -92,7 +92,7 @@ def _restore_vgic(asm: Assembler, boot: Boot) -> None:
     with asm.piece("interrupts to EL2", "EL2 configuration"):
         asm.mrs("x24", "hcr_el2")
         asm.ldr("x25", "vcpu.irq_lines")
-        asm.orr("x24", "x24", _HCR_FMO_IMO)
+        asm.orr("x24", "x24", HCR_FMO | HCR_IMO)
         asm.orr("x24", "x24", "x25")
         asm.msr("hcr_el2", "x24")
     _VGIC[boot.gic][1](asm, boot.nr_lr)
@@ -103,5 +103,5 @@ def _save_vgic(asm: Assembler, boot: Boot) -> None:
     with asm.piece("interrupts to the host", "EL2 configuration"):
         asm.mrs("x24", "hcr_el2")
         asm.alu("mov x25, #(HCR_FMO | HCR_IMO)")
-        asm.bic("x24", "x24", _HCR_FMO_IMO)
+        asm.bic("x24", "x24", HCR_FMO | HCR_IMO)
         asm.msr("hcr_el2", "x24")

@@ -6,13 +6,12 @@ is stored, two to a store; restored the same way round. The 32-bit state must be
 (erratum 852523).
 """
 
+from kvmarm.el2.architecture import CPTR_TFP, HCR_RW
 from kvmarm.el2.program import Assembler
 from kvmarm.el2.slots import AARCH32_REGISTERS, EL1_REGISTERS
 
 SYSTEM_REGISTERS = ("vmpidr_el2", *EL1_REGISTERS)
 _SCRATCH = [f"x{number}" for number in range(4, 26)]
-_HCR_RW = 1 << 31
-_CPTR_TFP = 1 << 10
 
 
 def save_sysregs(asm: Assembler, owner: str) -> None:
@@ -46,7 +45,7 @@ def save_32bit_state(asm: Assembler) -> None:
     with asm.piece("32-bit guest state", "32-bit state"):
         done = asm.label()
         asm.mrs("x3", "hcr_el2")
-        asm.b_unless("tbnz x3, #HCR_RW, 1f", done, "x3", _HCR_RW, 0)
+        asm.b_unless("tbnz x3, #HCR_RW, 1f", done, "x3", HCR_RW, 0)
         asm.alu("add x3, x2, #CPU_SPSR_OFFSET(ABT)")
         for scratch, register in zip(("x4", "x5", "x6", "x7"), AARCH32_REGISTERS[:4], strict=True):
             asm.mrs(scratch, register)
@@ -58,7 +57,7 @@ def save_32bit_state(asm: Assembler) -> None:
         asm.stp(("x4", "x5"), "guest.dacr32_el2", "guest.ifsr32_el2")
         no_fp, clean = asm.label(), asm.label()
         asm.mrs("x8", "cptr_el2")
-        asm.b_unless("tbnz x8, #CPTR_TFP, 2f", no_fp, "x8", _CPTR_TFP, 0)
+        asm.b_unless("tbnz x8, #CPTR_TFP, 2f", no_fp, "x8", CPTR_TFP, 0)
         asm.mrs("x6", "fpexc32_el2")
         asm.str_("x6", "guest.fpexc32_el2")
         asm.place(no_fp)
@@ -75,7 +74,7 @@ def restore_32bit_state(asm: Assembler) -> None:
     with asm.piece("32-bit guest state", "32-bit state"):
         done = asm.label()
         asm.mrs("x3", "hcr_el2")
-        asm.b_unless("tbnz x3, #HCR_RW, 1f", done, "x3", _HCR_RW, 0)
+        asm.b_unless("tbnz x3, #HCR_RW, 1f", done, "x3", HCR_RW, 0)
         asm.alu("add x3, x2, #CPU_SPSR_OFFSET(ABT)")
         asm.ldp(("x4", "x5"), "guest.spsr_abt", "guest.spsr_und")
         asm.ldp(("x6", "x7"), "guest.spsr_irq", "guest.spsr_fiq")

@@ -4,9 +4,8 @@
 Models the timer macros of Linux 4.4.177 arch/arm64/kvm/hyp.S. The VM has the flag that says whether there is one.
 """
 
+from kvmarm.el2.architecture import CNTHCTL_EL1PCEN, CNTHCTL_EL1PCTEN
 from kvmarm.el2.program import Assembler
-
-_EL1PCTEN, _EL1PCEN = 1, 2
 
 
 def save_timer(asm: Assembler) -> None:
@@ -26,7 +25,7 @@ def save_timer(asm: Assembler) -> None:
         asm.place(disabled)
         asm.msr("cntv_ctl_el0", "xzr")
         asm.mrs("x2", "cnthctl_el2")
-        asm.orr("x2", "x2", _EL1PCTEN | _EL1PCEN)
+        asm.orr("x2", "x2", CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN)
         asm.msr("cnthctl_el2", "x2")
         asm.msr("cntvoff_el2", "xzr")
 
@@ -36,8 +35,8 @@ def restore_timer(asm: Assembler) -> None:
     with asm.piece("virtual timer", "timer registers"):
         disabled = asm.label()
         asm.mrs("x2", "cnthctl_el2")
-        asm.orr("x2", "x2", _EL1PCTEN)
-        asm.bic("x2", "x2", _EL1PCEN)
+        asm.orr("x2", "x2", CNTHCTL_EL1PCTEN)
+        asm.bic("x2", "x2", CNTHCTL_EL1PCEN)
         asm.msr("cnthctl_el2", "x2")
         asm.ldr("x2", "vcpu.kvm")
         asm.alu("and x2, x2, #HYP_PAGE_OFFSET_MASK")

@@ -5,12 +5,10 @@ Models the trap and vm macros of Linux 4.4.177 arch/arm64/kvm/hyp.S. CPTR_EL2 is
 exit (`release_fpsimd_trap`), so that the FP routines between can still ask it.
 """
 
+from kvmarm.el2.architecture import CPTR_TFP, CPTR_TTA, HCR_API, HCR_APK, HCR_RW, HSTR_T15, MDCR_HPMN_MASK
 from kvmarm.el2.program import Assembler
 
-_HCR_RW = 1 << 31
-_HCR_HOST = 0x300_8000_0000  # RW, and API and APK, that the host keeps its pointer authentication
-_CPTR_TTA, _CPTR_TFP = 1 << 20, 1 << 10
-_MDCR_HPMN_MASK = 0x1F
+_HCR_HOST = HCR_RW | HCR_API | HCR_APK  # the host keeps its pointer authentication
 
 
 def activate_traps(asm: Assembler) -> None:
@@ -18,7 +16,7 @@ def activate_traps(asm: Assembler) -> None:
     with asm.piece("traps on", "EL2 configuration"):
         aarch64 = asm.label()
         asm.ldr("x2", "vcpu.hcr_el2")
-        asm.b_unless("tbnz x2, #HCR_RW, 1f", aarch64, "x2", _HCR_RW, 0)
+        asm.b_unless("tbnz x2, #HCR_RW, 1f", aarch64, "x2", HCR_RW, 0)
     with asm.piece("32-bit guest: FP enabled", "32-bit state"):
         asm.mov("x3", 1 << 30)
         asm.msr("fpexc32_el2", "x3")
@@ -26,10 +24,10 @@ def activate_traps(asm: Assembler) -> None:
         asm.place(aarch64)
     with asm.piece("traps on", "EL2 configuration"):
         asm.msr("hcr_el2", "x2")
-        asm.mov("x2", _CPTR_TTA)
-        asm.orr("x2", "x2", _CPTR_TFP)
+        asm.mov("x2", CPTR_TTA)
+        asm.orr("x2", "x2", CPTR_TFP)
         asm.msr("cptr_el2", "x2")
-        asm.mov("x2", 1 << 15)
+        asm.mov("x2", HSTR_T15)
         asm.msr("hstr_el2", "x2")
         asm.ldr("x2", "vcpu.mdcr_el2")
         asm.msr("mdcr_el2", "x2")
@@ -52,7 +50,7 @@ def deactivate_traps(asm: Assembler) -> None:
         asm.msr("hcr_el2", "x2")
         asm.msr("hstr_el2", "xzr")
         asm.mrs("x2", "mdcr_el2")
-        asm.and_("x2", "x2", _MDCR_HPMN_MASK)
+        asm.and_("x2", "x2", MDCR_HPMN_MASK)
         asm.msr("mdcr_el2", "x2")
 
 

@@ -6,12 +6,19 @@ are read for every synchronous trap, and the intermediate physical address is lo
 (with erratum 834220, for every abort) since HPFAR_EL2 is not valid then.
 """
 
+from kvmarm.el2.architecture import (
+    EC_ABORT_MASK,
+    EC_HVC64,
+    EC_IABT_LOW,
+    ESR_EC_BITS,
+    ESR_EC_SHIFT,
+    ESR_S1PTW,
+    FSC_PERMISSION,
+    FSC_TYPE,
+)
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler, Label
 from switch_asm_model.fpsimd import fp_trap
-
-_EC_HVC64, _EC_IABT, _EC_ABORT_MASK = 0x16, 0x20, 0x3B  # a data abort is 0x24
-_FSC_TYPE, _FSC_PERM, _S1PTW = 0x3C, 0x0C, 1 << 7
 
 
 def host_call(asm: Assembler) -> None:
@@ -25,9 +32,9 @@ def host_call(asm: Assembler) -> None:
     with asm.piece("syndrome", "fault information"):
         asm.mrs("x1", "esr_el2")
     with asm.piece("hypercall: vector and dispatch", "call and trap path"):
-        asm.ubfx("x2", "x1", 26, 6)
+        asm.ubfx("x2", "x1", ESR_EC_SHIFT, ESR_EC_BITS)
         asm.alu("cmp x2, #ESR_ELx_EC_HVC64")
-        asm.b_unless("b.ne el1_trap", not_host, "x2", value=_EC_HVC64)
+        asm.b_unless("b.ne el1_trap", not_host, "x2", value=EC_HVC64)
     with asm.piece("no Stage 2: the host called", "EL2 virtual memory"):
         asm.mrs("x3", "vttbr_el2")
     with asm.piece("hypercall: vector and dispatch", "call and trap path"):
@@ -77,9 +84,9 @@ def _take_exception(asm: Assembler, boot: Boot | None) -> None:
     with asm.piece("syndrome", "fault information"):
         asm.mrs("x1", "esr_el2")
     with asm.piece("vector", "call and trap path"):
-        asm.ubfx("x2", "x1", 26, 6)
+        asm.ubfx("x2", "x1", ESR_EC_SHIFT, ESR_EC_BITS)
         asm.alu("cmp x2, #ESR_ELx_EC_HVC64")
-        asm.b_unless("b.ne el1_trap", trap, "x2", value=_EC_HVC64)
+        asm.b_unless("b.ne el1_trap", trap, "x2", value=EC_HVC64)
     with asm.piece("Stage 2: the guest called", "EL2 virtual memory"):
         asm.mrs("x3", "vttbr_el2")
     with asm.piece("vector", "call and trap path"):
@@ -93,7 +100,7 @@ def _take_exception(asm: Assembler, boot: Boot | None) -> None:
             return
         asm.fall("b.eq switch_to_guest_fpsimd")
         asm.alu("cmp x2, #ESR_ELx_EC_DABT_LOW", "mov x0, #ESR_ELx_EC_IABT_LOW", "ccmp x2, x0, #4, ne")
-        asm.b_unless("b.ne 1f", other, "x2", _EC_ABORT_MASK, _EC_IABT)
+        asm.b_unless("b.ne 1f", other, "x2", EC_ABORT_MASK, EC_IABT_LOW)
     _analyse_abort(asm, boot, other, untranslated)
     with asm.piece("vector", "call and trap path"):
         asm.b(end)
@@ -125,10 +132,10 @@ def _analyse_abort(asm: Assembler, boot: Boot, from_hpfar: Label, untranslated: 
             for _ in range(3):
                 asm.nop("nop (permission test, patched away)")
         else:
-            asm.and_("x2", "x1", _FSC_TYPE)
+            asm.and_("x2", "x1", FSC_TYPE)
             asm.alu("cmp x2, #FSC_PERM")
-            asm.b_unless("b.ne 1f", from_hpfar, "x2", value=_FSC_PERM)
-        asm.b_unless("tbnz x1, #S1PTW, 1f", from_hpfar, "x1", _S1PTW, 0)
+            asm.b_unless("b.ne 1f", from_hpfar, "x2", value=FSC_PERMISSION)
+        asm.b_unless("tbnz x1, #S1PTW, 1f", from_hpfar, "x1", ESR_S1PTW, 0)
         asm.mrs("x3", "par_el1")
         asm.push("x3", "xzr")
         asm.mrs("x2", "far_el2")

@@ -6,10 +6,10 @@ first; SRE and the barriers around it are unconditional. The number of active-pr
 priority bits that ICH_VTR_EL2 tells.
 """
 
+from kvmarm.el2.architecture import SRE_ENABLE, VTR_PRIBITS_SHIFT
 from kvmarm.el2.program import Assembler
 
-_SRE_ENABLE = 1 << 3
-_VTR_6_BITS, _VTR_7_BITS = 1 << 29, 1 << 30
+_VTR_6_BITS, _VTR_7_BITS = 1 << VTR_PRIBITS_SHIFT, 2 << VTR_PRIBITS_SHIFT
 
 
 def save_vgic(asm: Assembler, nr_lr: int) -> None:
@@ -34,7 +34,7 @@ def save_vgic(asm: Assembler, nr_lr: int) -> None:
         for group in (0, 1):
             _active_priorities(asm, group, save=True)
         asm.mrs("x5", "icc_sre_el2")
-        asm.orr("x5", "x5", _SRE_ENABLE)
+        asm.orr("x5", "x5", SRE_ENABLE)
         asm.msr("icc_sre_el2", "x5")
         asm.isb()
         asm.mov("x5", 1)
@@ -68,7 +68,7 @@ def restore_vgic(asm: Assembler, nr_lr: int) -> None:
         sre = asm.label()
         asm.b_unless("cbnz x25, 1f", sre, "x25")
         asm.mrs("x5", "icc_sre_el2")
-        asm.bic("x5", "x5", _SRE_ENABLE)
+        asm.bic("x5", "x5", SRE_ENABLE)
         asm.msr("icc_sre_el2", "x5")
         asm.place(sre)
         asm.jump("ret")

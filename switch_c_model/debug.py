@@ -6,12 +6,11 @@ memory is clear; on entry the guest's MDSCR_EL1 may set it. Each of the four gro
 register moves on its own.
 """
 
+from kvmarm.el2.architecture import MDSCR_KDE, MDSCR_MDE
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler, Label
 from kvmarm.el2.slots import DEBUG_REGISTERS
 from switch_c_model.alternatives import kern_hyp_va
-
-_KDE_MDE = 1 << 13 | 1 << 15
 
 
 def save_host_debug(asm: Assembler, boot: Boot) -> None:
@@ -21,7 +20,7 @@ def save_host_debug(asm: Assembler, boot: Boot) -> None:
         asm.jump("bl __debug_cond_save_host_state")
         asm.ldr("x1", "guest.mdscr_el1")
         asm.alu("mov w3, #KDE|MDE")
-        asm.and_("x1", "x1", _KDE_MDE)
+        asm.and_("x1", "x1", MDSCR_KDE | MDSCR_MDE)
         asm.b_if("b.eq 1f", unused, "x1")
         asm.ldr("x1", "vcpu.debug_flags")
         asm.orr("x1", "x1", 1)

@@ -5,13 +5,10 @@ Models Linux 4.8.17 arch/arm64/kvm/hyp/fpsimd.S and the trap in entry.S. Whether
 (`traps.read_fpsimd_enabled`) and the answer kept.
 """
 
+from kvmarm.el2.architecture import CPACR_FPEN, CPTR_TFP, HCR_RW
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
 from switch_c_model.alternatives import kern_hyp_va
-
-_CPTR_TFP = 1 << 10
-_CPACR_FPEN = 3 << 20
-_HCR_RW = 1 << 31
 
 
 def save_fpsimd(asm: Assembler, owner: str) -> None:
@@ -57,9 +54,9 @@ def fp_trap(asm: Assembler, boot: Boot) -> None:
         control = "cpacr_el1" if boot.vhe else "cptr_el2"
         asm.mrs("x2", control)
         if boot.vhe:
-            asm.orr("x2", "x2", _CPACR_FPEN)
+            asm.orr("x2", "x2", CPACR_FPEN)
         else:
-            asm.bic("x2", "x2", _CPTR_TFP)
+            asm.bic("x2", "x2", CPTR_TFP)
         asm.msr(control, "x2")
         asm.isb()
     with asm.piece("vCPU pointer", "hyp private"):
@@ -75,7 +72,7 @@ def fp_trap(asm: Assembler, boot: Boot) -> None:
     with asm.piece("32-bit guest: FP exception control", "32-bit state"):
         done = asm.label()
         asm.mrs("x1", "hcr_el2")
-        asm.b_unless("tbnz x1, #HCR_RW, 1f", done, "x1", _HCR_RW, 0)
+        asm.b_unless("tbnz x1, #HCR_RW, 1f", done, "x1", HCR_RW, 0)
         asm.ldr("x4", "guest.fpexc32_el2")
         asm.msr("fpexc32_el2", "x4")
         asm.place(done)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The whole switch, in the order of Linux 4.8.17 arch/arm64/kvm/hyp/switch.c: entry, FP trap, exit."""
 
+from kvmarm.el2.architecture import HCR_FMO, HCR_IMO
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler, Program
 from switch_c_model import debug, fpsimd, registers, sysregs, timer, traps, vectors, vgic_v2, vgic_v3
 from switch_c_model.alternatives import kern_hyp_va
 
-_HCR_FMO_IMO = 1 << 3 | 1 << 4
 _VGIC = {"v2": (vgic_v2.save_vgic, vgic_v2.restore_vgic), "v3": (vgic_v3.save_vgic, vgic_v3.restore_vgic)}
 _FRAME = [("x29", "x30"), *((f"x{number}", f"x{number + 1}") for number in range(19, 26, 2))]
 
@@ -108,7 +108,7 @@ def _restore_vgic(asm: Assembler, boot: Boot) -> None:
     with asm.piece("interrupts to EL2", "EL2 configuration"):
         asm.mrs("x1", "hcr_el2")
         asm.ldr("x2", "vcpu.irq_lines")
-        asm.orr("x1", "x1", _HCR_FMO_IMO)
+        asm.orr("x1", "x1", HCR_FMO | HCR_IMO)
         asm.orr("x1", "x1", "x2")
         asm.msr("hcr_el2", "x1")
     with asm.piece(f"GIC{boot.gic} virtual interface", "VGIC registers"):
@@ -120,5 +120,5 @@ def _save_vgic(asm: Assembler, boot: Boot) -> None:
         _VGIC[boot.gic][0](asm, boot)
     with asm.piece("interrupts to the host", "EL2 configuration"):
         asm.mrs("x1", "hcr_el2")
-        asm.bic("x1", "x1", _HCR_FMO_IMO)
+        asm.bic("x1", "x1", HCR_FMO | HCR_IMO)
         asm.msr("hcr_el2", "x1")

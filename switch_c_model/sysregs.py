@@ -9,6 +9,7 @@ reached by `_EL12` names.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from kvmarm.el2.architecture import HCR_RW
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
 from kvmarm.el2.slots import AARCH32_REGISTERS, EL1_REGISTERS, RETURN_STATE, el12
@@ -24,7 +25,6 @@ SYSTEM_REGISTERS = (
     *(name for name in EL1_REGISTERS if name not in COMMON_REGISTERS),
     *("sp_el1", "elr_el1", "spsr_el1"),
 )
-_HCR_RW = 1 << 31
 _Move = Callable[[Assembler, Boot, str, tuple[str, ...]], None]
 
 
@@ -104,7 +104,7 @@ def save_32bit_state(asm: Assembler, boot: Boot) -> None:
     with asm.piece("32-bit guest state", "32-bit state"), function(asm, "save_32bit_state", frame=False):
         aarch32, done, no_fp, clean = asm.label(), asm.label(), asm.label(), asm.label()
         asm.mrs("x1", "hcr_el2")
-        asm.b_if("tbz x1, #HCR_RW, 1f", aarch32, "x1", _HCR_RW, 0)
+        asm.b_if("tbz x1, #HCR_RW, 1f", aarch32, "x1", HCR_RW, 0)
         asm.b(done, "(the rest is out of line)")
         asm.place(aarch32)
         for name in AARCH32_REGISTERS:
@@ -129,7 +129,7 @@ def restore_32bit_state(asm: Assembler) -> None:
     with asm.piece("32-bit guest state", "32-bit state"), function(asm, "restore_32bit_state", frame=False):
         done, clean = asm.label(), asm.label()
         asm.mrs("x1", "hcr_el2")
-        asm.b_unless("tbnz x1, #HCR_RW, 1f", done, "x1", _HCR_RW, 0)
+        asm.b_unless("tbnz x1, #HCR_RW, 1f", done, "x1", HCR_RW, 0)
         for name in AARCH32_REGISTERS:
             asm.ldr("x1", f"guest.{name}")
             asm.msr(name, "x1")

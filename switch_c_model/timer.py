@@ -5,11 +5,10 @@ Models Linux 4.8.17 virt/kvm/arm/hyp/timer-sr.c. The vCPU has the flag that says
 exit; with VHE the guest's timer is reached by `_EL02` names.
 """
 
+from kvmarm.el2.architecture import CNTHCTL_EL1PCEN, CNTHCTL_EL1PCTEN
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
 from switch_c_model.alternatives import function, kern_hyp_va
-
-_EL1PCTEN, _EL1PCEN = 1, 2
 
 
 def save_timer(asm: Assembler, boot: Boot) -> None:
@@ -28,7 +27,7 @@ def save_timer(asm: Assembler, boot: Boot) -> None:
         asm.place(disabled)
         asm.msr(f"cntv_ctl_{suffix}", "xzr")
         asm.mrs("x1", "cnthctl_el2")
-        asm.orr("x1", "x1", _EL1PCTEN | _EL1PCEN)
+        asm.orr("x1", "x1", CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN)
         asm.msr("cnthctl_el2", "x1")
         asm.msr("cntvoff_el2", "xzr")
 
@@ -41,8 +40,8 @@ def restore_timer(asm: Assembler, boot: Boot) -> None:
         asm.ldr("x2", "vcpu.kvm")
         kern_hyp_va(asm, boot)
         asm.mrs("x1", "cnthctl_el2")
-        asm.bic("x1", "x1", _EL1PCEN)
-        asm.orr("x1", "x1", _EL1PCTEN)
+        asm.bic("x1", "x1", CNTHCTL_EL1PCEN)
+        asm.orr("x1", "x1", CNTHCTL_EL1PCTEN)
         asm.msr("cnthctl_el2", "x1")
         asm.ldr("x1", "timer.enabled")
         asm.b_if("cbz w1, 1f", disabled, "x1")

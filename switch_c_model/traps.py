@@ -5,14 +5,23 @@ Models the trap functions of Linux 4.8.17 arch/arm64/kvm/hyp/switch.c. With VHE,
 and trace, and the exception vectors are changed over too, since the host runs in EL2 with vectors of its own.
 """
 
+from kvmarm.el2.architecture import (
+    CPACR_FPEN,
+    CPACR_FPEN_SHIFT,
+    CPACR_TTA,
+    CPTR_DEFAULT,
+    CPTR_TFP,
+    CPTR_TTA,
+    FPEXC32_EN,
+    HCR_E2H,
+    HCR_RW,
+    HCR_TGE,
+    HSTR_T15,
+    MDCR_HPMN_MASK,
+)
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
 from switch_c_model.alternatives import function, kern_hyp_va, select_function
-
-_HCR_RW, _HCR_TGE, _HCR_E2H = 1 << 31, 1 << 27, 1 << 34
-_CPTR_DEFAULT, _CPTR_TTA, _CPTR_TFP = 0x33FF, 1 << 20, 1 << 10
-_CPACR_TTA, _CPACR_FPEN = 1 << 28, 3 << 20
-_MDCR_HPMN_MASK = 0x1F
 
 
 def activate_traps(asm: Assembler, boot: Boot) -> None:
@@ -20,15 +29,15 @@ def activate_traps(asm: Assembler, boot: Boot) -> None:
     with asm.piece("traps on", "EL2 configuration"):
         aarch64 = asm.label()
         asm.ldr("x1", "vcpu.hcr_el2")
-        asm.b_unless("tbnz x1, #HCR_RW, 1f", aarch64, "x1", _HCR_RW, 0)
+        asm.b_unless("tbnz x1, #HCR_RW, 1f", aarch64, "x1", HCR_RW, 0)
     with asm.piece("32-bit guest: FP enabled", "32-bit state"):
-        asm.mov("x2", 1 << 30)
+        asm.mov("x2", FPEXC32_EN)
         asm.msr("fpexc32_el2", "x2")
         asm.isb()
         asm.place(aarch64)
     with asm.piece("traps on", "EL2 configuration"):
         asm.msr("hcr_el2", "x1")
-        asm.mov("x1", 1 << 15)
+        asm.mov("x1", HSTR_T15)
         asm.msr("hstr_el2", "x1")
         asm.msr("pmselr_el0", "xzr")
         asm.mov("x1", 0xF)
@@ -39,13 +48,13 @@ def activate_traps(asm: Assembler, boot: Boot) -> None:
         with function(asm, "activate_traps", called=False, frame=False):
             if boot.vhe:
                 asm.mrs("x1", "cpacr_el1")
-                asm.bic("x1", "x1", _CPACR_FPEN)
-                asm.orr("x1", "x1", _CPACR_TTA)
+                asm.bic("x1", "x1", CPACR_FPEN)
+                asm.orr("x1", "x1", CPACR_TTA)
                 asm.msr("cpacr_el1", "x1")
                 asm.alu("adrp x1, __kvm_hyp_vector", "add x1, x1, :lo12:__kvm_hyp_vector")
                 asm.msr("vbar_el1", "x1")
             else:
-                asm.mov("x1", _CPTR_DEFAULT | _CPTR_TTA | _CPTR_TFP)
+                asm.mov("x1", CPTR_DEFAULT | CPTR_TTA | CPTR_TFP)
                 asm.alu("movk x1, #0x10, lsl #16")
                 asm.msr("cptr_el2", "x1")
 
@@ -65,20 +74,20 @@ def deactivate_traps(asm: Assembler, boot: Boot) -> None:
         select_function(asm, "deactivate_traps", patched=boot.vhe)
         with function(asm, "deactivate_traps", called=False, frame=False):
             if boot.vhe:
-                asm.mov("x1", _HCR_RW | _HCR_TGE | _HCR_E2H)
+                asm.mov("x1", HCR_RW | HCR_TGE | HCR_E2H)
                 asm.msr("hcr_el2", "x1")
-                asm.mov("x1", _CPACR_FPEN)
+                asm.mov("x1", CPACR_FPEN)
                 asm.msr("cpacr_el1", "x1")
                 asm.alu("adrp x1, vectors", "add x1, x1, :lo12:vectors")
                 asm.msr("vbar_el1", "x1")
             else:
-                asm.mov("x1", _HCR_RW)
+                asm.mov("x1", HCR_RW)
                 asm.msr("hcr_el2", "x1")
-                asm.mov("x1", _CPTR_DEFAULT)
+                asm.mov("x1", CPTR_DEFAULT)
                 asm.msr("cptr_el2", "x1")
         asm.msr("hstr_el2", "xzr")
         asm.mrs("x1", "mdcr_el2")
-        asm.and_("x1", "x1", _MDCR_HPMN_MASK)
+        asm.and_("x1", "x1", MDCR_HPMN_MASK)
         asm.msr("mdcr_el2", "x1")
         asm.msr("pmuserenr_el0", "xzr")
 
@@ -95,8 +104,8 @@ def read_fpsimd_enabled(asm: Assembler, boot: Boot, register: str) -> None:
     with function(asm, "fpsimd_enabled", called=False, frame=False):
         if boot.vhe:
             asm.mrs("x1", "cpacr_el1")
-            asm.ubfx(register, "x1", 20, 1)
+            asm.ubfx(register, "x1", CPACR_FPEN_SHIFT, 1)
         else:
             asm.mrs("x1", "cptr_el2")
             asm.alu("tst x1, #CPTR_TFP")
-            asm.cset(register, "x1", _CPTR_TFP)
+            asm.cset(register, "x1", CPTR_TFP)

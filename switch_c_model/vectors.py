@@ -6,13 +6,20 @@ FP trap from the rest. With VHE the host's call is a function call, and the hype
 names.
 """
 
+from kvmarm.el2.architecture import (
+    EC_ABORT_MASK,
+    EC_HVC64,
+    EC_IABT_LOW,
+    ESR_EC_BITS,
+    ESR_EC_SHIFT,
+    ESR_S1PTW,
+    FSC_PERMISSION,
+    FSC_TYPE,
+)
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler, Label
 from switch_c_model.alternatives import function, kern_hyp_va, select_function
 from switch_c_model.fpsimd import fp_trap
-
-_EC_HVC64, _EC_FP, _EC_IABT, _EC_ABORT_MASK = 0x16, 0x07, 0x20, 0x3B  # a data abort is 0x24
-_FSC_TYPE, _FSC_PERM, _S1PTW = 0x3C, 0x0C, 1 << 7
 
 
 def host_call(asm: Assembler, boot: Boot) -> None:
@@ -32,9 +39,9 @@ def host_call(asm: Assembler, boot: Boot) -> None:
     with asm.piece("syndrome", "fault information"):
         asm.mrs("x1", "esr_el2")
     with asm.piece("hypercall: vector and dispatch", "call and trap path"):
-        asm.ubfx("x2", "x1", 26, 6)
+        asm.ubfx("x2", "x1", ESR_EC_SHIFT, ESR_EC_BITS)
         asm.alu("cmp x2, #ESR_ELx_EC_HVC64")
-        asm.b_unless("b.ne el1_trap", not_host, "x2", value=_EC_HVC64)
+        asm.b_unless("b.ne el1_trap", not_host, "x2", value=EC_HVC64)
     with asm.piece("no Stage 2: the host called", "EL2 virtual memory"):
         asm.mrs("x1", "vttbr_el2")
     with asm.piece("hypercall: vector and dispatch", "call and trap path"):
@@ -115,9 +122,9 @@ def _synchronous_vector(asm: Assembler, boot: Boot, irq: Label) -> None:
     with asm.piece("syndrome", "fault information"):
         asm.mrs("x1", "esr_el1" if boot.vhe else "esr_el2")
     with asm.piece("vector", "call and trap path"):
-        asm.ubfx("x2", "x1", 26, 6)
+        asm.ubfx("x2", "x1", ESR_EC_SHIFT, ESR_EC_BITS)
         asm.alu("cmp x2, #ESR_ELx_EC_HVC64")
-        asm.b_unless("b.ne el1_trap", trap, "x2", value=_EC_HVC64)
+        asm.b_unless("b.ne el1_trap", trap, "x2", value=EC_HVC64)
     with asm.piece("Stage 2: the guest called", "EL2 virtual memory"):
         asm.mrs("x1", "vttbr_el2")
     with asm.piece("vector", "call and trap path"):
@@ -138,9 +145,9 @@ def save_fault_information(asm: Assembler, boot: Boot, retry: Label) -> None:
         asm.mrs("x4", "esr_el1" if boot.vhe else "esr_el2")
         asm.str_("x4", "vcpu.esr_el2")
         asm.alu("(address of the fault information)")
-        asm.ubfx("x1", "x4", 26, 6)
+        asm.ubfx("x1", "x4", ESR_EC_SHIFT, ESR_EC_BITS)
         asm.alu("cmp w1, #abort")
-        asm.b_unless("b.ne 2f", not_abort, "x1", _EC_ABORT_MASK, _EC_IABT)
+        asm.b_unless("b.ne 2f", not_abort, "x1", EC_ABORT_MASK, EC_IABT_LOW)
         asm.mrs("x5", "far_el1" if boot.vhe else "far_el2")
         _find_ipa(asm, boot, retry)
         asm.str_("x5", "vcpu.far_el2")
@@ -154,7 +161,7 @@ def save_fault_information(asm: Assembler, boot: Boot, retry: Label) -> None:
 
 def _find_ipa(asm: Assembler, boot: Boot, retry: Label) -> None:
     hpfar, translate, known, test = asm.label(), asm.label(), asm.label(), asm.label()
-    asm.b_unless("tbnz x4, #S1PTW, 3f", hpfar, "x4", _S1PTW, 0)
+    asm.b_unless("tbnz x4, #S1PTW, 3f", hpfar, "x4", ESR_S1PTW, 0)
     select_function(asm, "check_834220", patched=boot.erratum_834220, alu=2)
     with function(asm, "check_834220", called=False, frame=False):
         asm.mov("x1", int(boot.erratum_834220))
@@ -163,9 +170,9 @@ def _find_ipa(asm: Assembler, boot: Boot, retry: Label) -> None:
     asm.b(translate, "(permission or not)")
     asm.place(test)
     asm.work("test", branch_taken=1)
-    asm.and_("x1", "x4", _FSC_TYPE)
+    asm.and_("x1", "x4", FSC_TYPE)
     asm.alu("cmp x1, #FSC_PERM")
-    asm.b_unless("b.ne 3f", hpfar, "x1", value=_FSC_PERM)
+    asm.b_unless("b.ne 3f", hpfar, "x1", value=FSC_PERMISSION)
     asm.place(translate)
     asm.mrs("x1", "par_el1")
     asm.at("x5")

@@ -8,11 +8,9 @@ The status registers are read only if a maintenance interrupt can be expected.
 
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler, Label
+from kvmarm.gic import MISR_EOI, V2_LR_EOI, V2_LR_HW, V2_LR_STATE
 from switch_c_model import compiler
 from switch_c_model.alternatives import function, kern_hyp_va, select_function
-
-_STATE, _HW, _EOI = 3 << 28, 1 << 31, 1 << 19
-_HCR_UIE, _MISR_EOI = 1 << 1, 1
 
 
 def save_vgic(asm: Assembler, boot: Boot) -> None:
@@ -59,7 +57,7 @@ def _save_maintenance(asm: Assembler, boot: Boot) -> None:
         asm.b_if(f"tbz x6, #{index}, 2f", skip, "x6", 1 << index, 0)
         asm.ldr("x1", f"vgic.lr{index}")
         asm.work("is it EOI and not HW?", alu=4)
-        asm.b_unless("(no maintenance interrupt from this one)", skip, "x1", _HW | _EOI, _EOI)
+        asm.b_unless("(no maintenance interrupt from this one)", skip, "x1", V2_LR_HW | V2_LR_EOI, V2_LR_EOI)
         asm.set_quietly("x5", 1)
         asm.place(skip)
         _loop_end(asm, last=index == n - 1)
@@ -67,7 +65,7 @@ def _save_maintenance(asm: Assembler, boot: Boot) -> None:
     asm.adjust("status asked for, out of line", branch_taken=3, branch=-1)
     asm.ldr("x1", "gich_misr")
     asm.str_("x1", "vgic.misr")
-    asm.b_if("(no EOI to report)", no_eoi, "x1", _MISR_EOI, 0)
+    asm.b_if("(no EOI to report)", no_eoi, "x1", MISR_EOI, 0)
     asm.work("tests, both words in one", branch=2, alu=3)
     asm.ldr("x2", "gich_eisr0")
     if n > 32:
@@ -105,7 +103,7 @@ def _save_list_register(asm: Assembler, index: int, *, last: bool) -> None:
     asm.b(zero)
     asm.place(empty)
     asm.ldr("x1", f"vgic.lr{index}")
-    asm.bic("x1", "x1", _STATE)
+    asm.bic("x1", "x1", V2_LR_STATE)
     asm.str_("x1", f"vgic.lr{index}")
     asm.place(zero)
     asm.str_("xzr", f"gich_lr{index}")
@@ -131,7 +129,7 @@ def restore_vgic(asm: Assembler, boot: Boot) -> None:
         for index in range(n):
             asm.ldr("x1", f"vgic.lr{index}")
             asm.work("loop over list registers: index, state test", alu=5)
-            asm.mark("x6", index, "x1", _STATE)
+            asm.mark("x6", index, "x1", V2_LR_STATE)
             _loop_end(asm, last=index == n - 1)
         asm.work("test", branch=1)
         asm.b_if("cbz x6, 1f", idle, "x6")

@@ -7,15 +7,12 @@ is cut by ICC_SRE_EL2 on every entry; SRE_EL1 and its barriers only for a guest 
 of active-priority registers follows the number of priority bits that ICH_VTR_EL2 tells.
 """
 
+from kvmarm.el2.architecture import SRE_ENABLE, VTR_PRIBITS, VTR_PRIBITS_SHIFT
 from kvmarm.el2.configuration import Boot
 from kvmarm.el2.program import Assembler
+from kvmarm.gic import MISR_EOI, V3_LR_EOI, V3_LR_HW, V3_LR_STATE
 from switch_c_model import compiler
 from switch_c_model.alternatives import function, select_function
-
-_STATE, _HW, _EOI = 3 << 62, 1 << 61, 1 << 41
-_SRE_ENABLE = 1 << 3
-_VTR_PRIBITS, _VTR_PRIBITS_SHIFT = 7 << 29, 29
-_MISR_EOI = 1
 
 # Branches and arithmetic of the tests with more than five priority bits, by direction (save or not); of both groups
 # together, beside what five bits and the rest of the function take. Counted on loops of this shape, gcc 12.2 -O2.
@@ -45,7 +42,7 @@ def save_vgic(asm: Assembler, boot: Boot) -> None:
         _idle_defaults(asm)
         asm.place(done)
         asm.mrs("x1", "icc_sre_el2")
-        asm.orr("x1", "x1", _SRE_ENABLE)
+        asm.orr("x1", "x1", SRE_ENABLE)
         asm.msr("icc_sre_el2", "x1")
         still_sre = asm.label()
         asm.b_unless("cbnz w9, 3f", still_sre, "x9")
@@ -73,14 +70,14 @@ def _save_live(asm: Assembler, boot: Boot) -> None:
         asm.b_if("(not live)", skip, "x6", 1 << index, 0)
         asm.ldr("x1", f"vgic.lr{index}")
         asm.work("is it EOI and not HW?", alu=4)
-        asm.b_unless("(no maintenance interrupt from this one)", skip, "x1", _HW | _EOI, _EOI)
+        asm.b_unless("(no maintenance interrupt from this one)", skip, "x1", V3_LR_HW | V3_LR_EOI, V3_LR_EOI)
         asm.set_quietly("x5", 1)
         asm.place(skip)
     asm.b_if("(no maintenance interrupt expected)", quiet, "x5")
     asm.adjust("status asked for, out of line", branch_taken=3, branch=-1)
     asm.mrs("x1", "ich_misr_el2")
     asm.str_("x1", "vgic.misr")
-    asm.b_if("(no EOI to report)", no_eoi, "x1", _MISR_EOI, 0)
+    asm.b_if("(no EOI to report)", no_eoi, "x1", MISR_EOI, 0)
     asm.work("test", branch=1)
     asm.mrs("x1", "ich_eisr_el2")
     asm.str_("x1", "vgic.eisr")
@@ -110,7 +107,7 @@ def _save_list_register(asm: Assembler, index: int) -> None:
     asm.place(empty)
     asm.work("the state's mask, the masks read again", mem_load=1, alu=6)
     asm.ldr("x1", f"vgic.lr{index}")
-    asm.bic("x1", "x1", _STATE)
+    asm.bic("x1", "x1", V3_LR_STATE)
     asm.str_("x1", f"vgic.lr{index}")
     asm.work("to the other jump table", branch_taken=1)
     asm.place(zero)
@@ -138,7 +135,7 @@ def restore_vgic(asm: Assembler, boot: Boot) -> None:
         for index in range(n):
             asm.ldr("x1", f"vgic.lr{index}")
             asm.work("loop over list registers: index, state test", alu=7)
-            asm.mark("x6", index, "x1", _STATE)
+            asm.mark("x6", index, "x1", V3_LR_STATE)
             if index < n - 1:
                 asm.jump("b.ne (loop)")
             else:
@@ -163,7 +160,7 @@ def restore_vgic(asm: Assembler, boot: Boot) -> None:
         asm.str_("x6", "vgic.live_lrs")
         compiler.adjust(asm, boot, "restore", "x6")
         asm.mrs("x1", "icc_sre_el2")
-        asm.bic("x1", "x1", _SRE_ENABLE)
+        asm.bic("x1", "x1", SRE_ENABLE)
         asm.msr("icc_sre_el2", "x1")
 
 
@@ -201,11 +198,11 @@ def _jump_table(asm: Assembler) -> None:
 def _active_priorities(asm: Assembler, group: int, *, save: bool) -> None:
     """Registers 3 and 2 with seven priority bits, 1 with six or more, 0 always."""
     six, five, more = asm.label(), asm.label(), asm.label()
-    asm.b_unless("(not five bits)", more, "x8", _VTR_PRIBITS, 4 << _VTR_PRIBITS_SHIFT)
+    asm.b_unless("(not five bits)", more, "x8", VTR_PRIBITS, 4 << VTR_PRIBITS_SHIFT)
     asm.work("tests for six and seven bits", branch=1)
     asm.b(five, "(join)")
     asm.place(more)
-    asm.b_if("(six bits)", six, "x8", _VTR_PRIBITS, 5 << _VTR_PRIBITS_SHIFT)
+    asm.b_if("(six bits)", six, "x8", VTR_PRIBITS, 5 << VTR_PRIBITS_SHIFT)
     if group == 0:
         asm.adjust("seven bits: both groups", **_WORK_7_BITS[save])
     for index in (3, 2):

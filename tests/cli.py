@@ -14,7 +14,7 @@ def vgic_bench(
 ) -> subprocess.CompletedProcess[str]:
     """Run `vgic-bench` with the arguments; return the finished process with text output."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", *map(str, arguments)],
+        [sys.executable, "-m", "vgic_bench", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "80", **environment},
         input=stdin,

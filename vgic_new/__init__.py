@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The redesigned VGIC of Linux 4.7 and later, modelled after 4.8's virt/kvm/arm/vgic/.
+"""The redesigned VGIC: one record and one lock per interrupt, one ordered list per vCPU.
 
-An interrupt is a record with a lock of its own; what is active or pending for a vCPU stands in order on that vCPU's
-ap_list, which flush walks and sync prunes. See the modules: `state` (records and the lock order), `queue` (who gets an
-interrupt), `inject`, `mmio` and its handlers, `flush`, `sync`, `switch` (the VGIC part of the world switch).
+Models: virt/kvm/arm/vgic/*.c, virt/kvm/arm/hyp/vgic-v2-sr.c, arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 4.8.17.
+
+Lock order: ap_list lock, then irq lock. See `state`.
+
+Rules:
+- Interrupt state is in records (`state`). What is active or pending for a vCPU is on its ap_list (`aplist`), in order.
+- Device and guest change the records (`inject`, `sgi`, `forward`, `mmio` and its handlers); `queue` decides who gets an
+  interrupt.
+- An entry fills list registers from the ap_list (`flush`), an exit folds them back and prunes the list (`sync`);
+  `switch` moves the image.
 """
 
 from kvmarm.design import Design
-from vgic_new import flush, forward, inject, mmio, query, sgi, state, switch, sync, view
+from vgic_new import flush, forward, inject, its, mmio, query, sgi, state, switch, sync, view
 
 DESIGN = Design(
     name="new",
     title="redesigned VGIC (Linux 4.8)",
     source="virt/kvm/arm/vgic/*.c, virt/kvm/arm/hyp/vgic-v2-sr.c, arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 4.8",
     dtype=state.VM,
+    its_dtype=state.VM_WITH_ITS,
     initialise=state.initialise,
     functions={
         "inject": inject.inject,
@@ -29,10 +37,14 @@ DESIGN = Design(
         "sync": sync.sync,
         "pending": query.pending,
         "is_active": forward.is_active,
+        "signal_msi": its.signal_msi,
     },
     bugs=view.BUGS,
+    limits=view.LIMITS,
     snapshot=view.snapshot,
     world_switch="c",
+    package=__name__,
+    origin="built in",
     scratch=("image.misr", "image.eisr", "image.elrsr", "cpu.waiting"),
 )
 

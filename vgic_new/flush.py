@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flush: fill the list registers of the software image before the guest is entered.
+"""Flush: before the guest is entered, fill the list registers of the software image.
 
-Models kvm_vgic_flush_hwstate, vgic_flush_lr_state and compute_ap_list_depth of virt/kvm/arm/vgic/vgic.c and the
-populate_lr functions of vgic-v2.c and vgic-v3.c, Linux 4.8.
+Models: kvm_vgic_flush_hwstate, vgic_flush_lr_state and compute_ap_list_depth (virt/kvm/arm/vgic/vgic.c),
+vgic_v2_populate_lr (vgic-v2.c) and vgic_v3_populate_lr (vgic-v3.c), Linux 4.8.17.
 
-The ap_list is taken in its order, under its lock throughout; it is sorted only when it does not fit, and then the
-underflow maintenance interrupt is asked for. An edge's pending state is *moved* into the list register and comes back
-by sync. A GICv2 SGI takes one list register a source, from the lowest vCPU up.
+Lock order: `flush` takes the ap_list lock and holds it throughout; each irq lock is taken and released inside it.
+
+Rules:
+- The ap_list is taken in its order. It is sorted only when it does not fit, and then the underflow maintenance
+  interrupt is asked for.
+- An edge's pending state is *moved* into the list register; sync brings it back.
+- A GICv2 SGI takes one list register per source, from the lowest vCPU up.
 """
 
 from typing import Any
@@ -32,7 +36,8 @@ from kvmarm.gic import (
     V3_LR_PHYSICAL_SHIFT,
     V3_LR_PRIORITY_SHIFT,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, population_count
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, noinline, population_count
+from kvmarm.locks import assert_held
 from vgic_new.queue import target_oracle
 from vgic_new.sort import sort_ap_list
 from vgic_new.state import EDGE, LEVEL, NO_SLOT, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
@@ -43,9 +48,12 @@ BUG_SGI_WITHOUT_SOURCE = 1
 
 @jit
 def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Return how many list registers the ap_list of `vcpu` would fill, deliverable or not."""
+    """Return how many list registers the ap_list of `vcpu` would fill, deliverable or not. The ap_list lock is held."""
+    noinline()
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     depth = 0
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT:
         events.count(observer, events.DEPTH_STEP, 1)
         irq = vm.irq[slot]
@@ -62,7 +70,9 @@ def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
 
 @jit
 def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
-    """Return the GICH_LR (uint64) that delivers `irq`; sets vm.bug where the kernel would die."""
+    """Return the GICH_LR (uint64) that delivers `irq`; sets vm.bug where the kernel would die. The irq lock is held."""
+    noinline()
+    assert_held(irq)
     lr = U64(irq.intid)
     if irq.pending:
         lr |= U64(V2_LR_PENDING)
@@ -89,7 +99,9 @@ def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
 
 @jit
 def _populate_v3(irq: Any) -> Any:
-    """Return the ICH_LR_EL2 (uint64) that delivers `irq`."""
+    """Return the ICH_LR_EL2 (uint64) that delivers `irq`. The irq lock is held."""
+    noinline()
+    assert_held(irq)
     lr = U64(irq.intid) | U64(V3_LR_GROUP1)
     if irq.pending:
         lr |= U64(V3_LR_PENDING)
@@ -106,10 +118,15 @@ def _populate_v3(irq: Any) -> Any:
 
 @jit_inlined
 def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
-    """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON."""
+    """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON.
+
+    The ap_list lock is held.
+    """
     image = vm.image[vcpu]
+    cpu = vm.vcpu[vcpu]
+    assert_held(cpu)
     used = 0
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(cpu.head)
     while slot != NO_SLOT and used < vm.lrs:
         events.count(observer, events.LIST_STEP, 1)
         irq = vm.irq[slot]
@@ -127,25 +144,40 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
                     break
         unlock_irq(vm, slot, observer)
         slot = np.int64(irq.next)
-    if used < vm.lrs and vm.cpu[vcpu].head != NO_SLOT:
+    if used < vm.lrs and cpu.head != NO_SLOT:
         events.count(observer, events.LIST_END, 1)
     return used
 
 
 @jit
+def _clear_lr(image: Any, index: Any) -> None:
+    """Clear one list register of a software image: a function of the back end."""
+    noinline()
+    image.lr[index] = U64_0
+
+
+@jit
+def _want_underflow(image: Any) -> None:
+    """Ask for a maintenance interrupt when the list registers run empty: a function of the back end."""
+    noinline()
+    image.hcr |= U64(HCR_UIE)
+
+
+@jit
 def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     """Fill the list registers of the image of `vcpu`. Sets `vm.bug` and stops at a BUG_ON."""
+    noinline()
     events.count(observer, events.CALL_FLUSH, 1)
     lock_ap_list(vm, vcpu, observer)
     image = vm.image[vcpu]
     if _ap_list_depth(vm, vcpu, observer) > vm.lrs:
-        image.hcr |= U64(HCR_UIE)
+        _want_underflow(image)
         sort_ap_list(vm, vcpu, observer)
     used = _fill_list_registers(vm, vcpu, observer)
     if vm.bug:
         return
-    vm.cpu[vcpu].used_lrs = used
+    vm.vcpu[vcpu].used_lrs = used
     events.count(observer, events.LR_CLEAR, vm.lrs - used)
     for index in range(used, vm.lrs):
-        image.lr[index] = U64_0
+        _clear_lr(image, index)
     unlock_ap_list(vm, vcpu, observer)

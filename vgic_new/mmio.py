@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Trapped guest accesses to the distributor and the redistributors: from the bus to the handler.
+"""A trapped guest load or store: find the frame, the table row and the handler, and do the access.
 
-Models dispatch_mmio_read and dispatch_mmio_write with check_region of virt/kvm/arm/vgic/vgic-mmio.c, Linux 4.8. Every
-address inside a frame is handled: where no row of the frame's table holds it, or the row does not take the access,
-reads give 0 and writes are ignored. No distributor lock exists; each handler locks the interrupts it writes, one by
-one, and reads take no lock.
+Models: dispatch_mmio_read and dispatch_mmio_write with check_region (virt/kvm/arm/vgic/vgic-mmio.c), Linux 4.8.17.
+
+Lock order: none taken here, there is no distributor lock. Each handler locks the interrupts it writes, one by one;
+reads take no lock.
+
+Rules:
+- Every address inside a frame is handled. Where no row of the frame's table holds it, or the row does not take the
+  access, reads give 0 and writes are ignored.
 """
 
 from typing import Any
 
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR, ITS
-from kvmarm.jit import U64, U64_0, jit, jit_inlined
+from kvmarm.jit import U64, U64_0, jit, jit_inlined, noinline
 from vgic_new import mmio_irq, mmio_v2, mmio_v3
+from vgic_new.mmio_its import read_its, write_its
 from vgic_new.regions import (
     LAST_COMMON,
     LAST_V2,
@@ -38,10 +43,11 @@ def _find(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
 
 @jit
 def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
-    """Emulate a guest load of `size` bytes: (handled, value). Unhandled only in the ITS frame, as there is no ITS."""
+    """Emulate a guest load of `size` bytes: (handled, value). Unhandled only in the ITS frame without an ITS."""
+    noinline()
     events.count(observer, events.CALL_MMIO_READ, 1)
     if region == ITS:
-        return 0, U64_0
+        return read_its(vm, offset, size, observer)
     row, frame_offset = _find(vm, region, offset, size, observer)
     if row < 0:
         return 1, U64_0
@@ -58,13 +64,14 @@ def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer:
 @jit
 def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
     """Emulate a guest store of the low `size` bytes of `value` (uint64): handled, 0 or 1."""
+    noinline()
     events.count(observer, events.CALL_MMIO_WRITE, 1)
+    data = value & (~U64_0 >> U64(64 - 8 * size))
     if region == ITS:
-        return 0
+        return write_its(vm, offset, size, data, observer)
     row, frame_offset = _find(vm, region, offset, size, observer)
     if row < 0:
         return 1
-    data = value & (~U64_0 >> U64(64 - 8 * size))
     owner = vcpu if region == DISTRIBUTOR else region
     register = row_register(row)
     first = first_intid(row, frame_offset)

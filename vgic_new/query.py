@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether a vCPU has something to take, asked when it blocks and when it may be kicked out of WFI.
 
-Models kvm_vgic_vcpu_pending_irq of virt/kvm/arm/vgic/vgic.c, Linux 4.8. Only the ap_list is asked, for an entry that is
-pending and enabled: where it is routed now, whether it is active, and what the list registers hold do not count. So
-an edge that flush has moved into a list register is not seen.
+Models: kvm_vgic_vcpu_pending_irq (virt/kvm/arm/vgic/vgic.c), Linux 4.8.17.
+
+Lock order: the ap_list lock throughout, each irq lock inside it.
+
+Rules:
+- Only the ap_list is asked, for an entry that is pending and enabled. Where the entry is routed now, whether it is
+  active, and what the list registers hold do not count.
+- So an edge that flush has moved into a list register is not seen.
 """
 
 from typing import Any
@@ -11,19 +16,20 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from vgic_new.state import NO_SLOT, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
 @jit
 def pending(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Return 1 when the distributor is enabled and the ap_list of `vcpu` has a pending, enabled interrupt, else 0."""
+    noinline()
     events.count(observer, events.CALL_PENDING, 1)
     if not vm.enabled:
         return 0
     found = 0
     lock_ap_list(vm, vcpu, observer)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT and not found:
         events.count(observer, events.LIST_STEP, 1)
         lock_irq(vm, slot, observer)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which vCPU an interrupt goes to, and putting it on that vCPU's ap_list.
 
-Models vgic_target_oracle and vgic_queue_irq_unlock of virt/kvm/arm/vgic/vgic.c, Linux 4.8.
+Models: vgic_target_oracle and vgic_queue_irq_unlock (virt/kvm/arm/vgic/vgic.c), Linux 4.8.17.
 
-The irq lock is inner to the ap_list lock, and only the irq lock says which ap_list is the right one: so queueing lets
-the irq lock go, takes both in order and asks the oracle again. A vCPU is kicked exactly when something was put on its
-list: an interrupt that is on one already becomes pending without a kick.
+Lock order: the irq lock is inner to the ap_list lock, and only the irq lock says which ap_list is the right one. So
+queueing releases the irq lock, takes both in order and asks the oracle again.
+
+Rules:
+- A vCPU is kicked exactly when something was put on its list: an interrupt that is on one already becomes pending
+  without a kick.
 """
 
 from typing import Any
@@ -13,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
+from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_new.aplist import append
+from vgic_new.lpi import take_reference
 from vgic_new.state import NOBODY, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
@@ -25,6 +30,8 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
+    noinline()
+    assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)
     if irq.active:
@@ -43,9 +50,12 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     """Put the interrupt in `slot` on the list it belongs on, if it is on none; return whether it was put there.
 
     Enters with its irq lock held and returns without any. The vCPU that got it is kicked.
+    The irq lock is held.
     """
+    noinline()
     events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
+    assert_held(irq)
     while True:
         target = target_oracle(vm, irq, observer)
         if irq.vcpu != NOBODY or target == NOBODY:
@@ -59,6 +69,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
         unlock_irq(vm, slot, observer)
         unlock_ap_list(vm, target, observer)
         lock_irq(vm, slot, observer)
+    take_reference(vm, slot, observer)
     append(vm, target, slot, observer)
     unlock_irq(vm, slot, observer)
     unlock_ap_list(vm, target, observer)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The register tables of the redesign, and the two binary searches that lead a trapped access to its handler.
 
-Models the vgic_register_region tables of virt/kvm/arm/vgic/vgic-mmio-v2.c and vgic-mmio-v3.c, vgic_find_mmio_region of
-vgic-mmio.c and the search for a device of the I/O bus of virt/kvm/kvm_main.c, Linux 4.8.
+Models: the vgic_register_region tables (virt/kvm/arm/vgic/vgic-mmio-v2.c, vgic-mmio-v3.c), vgic_find_mmio_region
+(vgic-mmio.c) and the search for a device of the I/O bus (virt/kvm/kvm_main.c), Linux 4.8.17.
 
-Each frame has a table sorted by offset. A row says where a block of registers lies, how many bits an interrupt has in
-it, which access sizes it takes, and what it is (one of the numbers below, which stand for the handler functions). The
-GICv3 distributor has two rows for each block with a field an interrupt: the private part, which reads zero there, and
-the shared part.
+Lock order: none taken and none needed; the tables are constant.
 
-On the bus a GICv2 guest has one device, the distributor; a GICv3 guest has the distributor and two frames a vCPU, in
-this order of addresses.
+Rules:
+- Each frame has a table sorted by offset. A row says where a block of registers is, how many bits an interrupt has in
+  it, which access sizes it takes, and what it is (one of the numbers below, which represent the handler functions).
+- The GICv3 distributor has two rows for each block with one field per interrupt: the private part, which reads zero
+  there, and the shared part.
+- On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor, two frames per vCPU and
+  the ITS if there is one, in this order of addresses.
 """
 
 from typing import Any
@@ -19,14 +21,15 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import REDISTRIBUTOR_SIZE
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 
 # What a block of registers is. The first ten have handlers that do not depend on the GIC version (mmio_irq).
 (
     RAZ_WI, IGROUPR, ISENABLER, ICENABLER, ISPENDR, ICPENDR, ISACTIVER, ICACTIVER, IPRIORITYR, ICFGR,
     V2_DISTRIBUTOR, ITARGETSR, SGIR, CPENDSGIR, SPENDSGIR,
     V3_DISTRIBUTOR, IROUTER, IDREGS, RD_CTLR, RD_IIDR, RD_TYPER, PROPBASER, PENDBASER,
-) = range(23)  # fmt: skip
+    GITS_CTLR, GITS_IIDR, GITS_TYPER, GITS_CBASER, GITS_CWRITER, GITS_CREADR, GITS_BASER, GITS_IDREGS,
+) = range(31)  # fmt: skip
 LAST_COMMON = ICFGR
 LAST_V2 = SPENDSGIR
 
@@ -107,8 +110,21 @@ def _sgi_frame() -> list[_Row]:
     return rows
 
 
-FRAME_V2, FRAME_V3, FRAME_RD, FRAME_SGI = range(4)
-_FRAMES = (_v2_distributor(), _v3_distributor(), _redistributor(), _sgi_frame())
+def _its_frame() -> list[_Row]:
+    return [
+        _row(0x0000, 4, GITS_CTLR),
+        _row(0x0004, 4, GITS_IIDR),
+        _row(0x0008, 8, GITS_TYPER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0080, 8, GITS_CBASER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0088, 8, GITS_CWRITER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0090, 8, GITS_CREADR, sizes=_WORD_OR_DOUBLE),
+        _row(0x0100, 64, GITS_BASER, sizes=_WORD_OR_DOUBLE),
+        _row(0xFFD0, 0x30, GITS_IDREGS),
+    ]
+
+
+FRAME_V2, FRAME_V3, FRAME_RD, FRAME_SGI, FRAME_ITS = range(5)
+_FRAMES = (_v2_distributor(), _v3_distributor(), _redistributor(), _sgi_frame(), _its_frame())
 _ROWS = [row for frame in _FRAMES for row in frame]
 _FIRST_ROW = np.cumsum([0, *(len(frame) for frame in _FRAMES)])
 _OFFSET = np.array([row[0] for row in _ROWS])
@@ -129,23 +145,54 @@ _FRAME_BYTES = 0x10000
 
 
 @jit
+def _compare_device(address: Any, device: Any, observer: Any) -> Any:
+    """Return below, at or above 0 as an address on the bus is before, in or after a device; a search calls it."""
+    noinline()
+    events.count(observer, events.BUS_STEP, 1)
+    if address < device * _FRAME_BYTES:
+        return -1
+    return 1 if address >= (device + 1) * _FRAME_BYTES else 0
+
+
+@jit
+def _compare_row(offset: Any, row: Any, observer: Any) -> Any:
+    """Return below, at or above 0 as an offset is before, in or after a row's registers; a search calls it."""
+    noinline()
+    events.count(observer, events.RANGE_STEP, 1)
+    if offset < _OFFSET[row]:
+        return -1
+    return 1 if offset >= _END[row] else 0
+
+
+@jit
 def find_device(vm: Any, region: Any, offset: Any, observer: Any) -> Any:
     """Return the number (int64) of the bus device that holds `offset` of `region`: 0 is the distributor.
 
     Device 1 + 2k is vCPU k's redistributor frame, 2 + 2k its SGI frame. `region` as in kvmarm.interface, not ITS.
     """
-    address = offset if region < 0 else _FRAME_BYTES + region * REDISTRIBUTOR_SIZE + offset
+    return _search_bus(vm, offset if region < 0 else _FRAME_BYTES + region * REDISTRIBUTOR_SIZE + offset, observer)
+
+
+@jit
+def find_its(vm: Any, observer: Any) -> None:
+    """Search the bus for the ITS, which a VM that has one finds there."""
+    _search_bus(vm, _FRAME_BYTES + vm.vcpus * REDISTRIBUTOR_SIZE, observer)
+
+
+@jit
+def _search_bus(vm: Any, address: Any, observer: Any) -> Any:
+    noinline()
     low = 0
-    high = 1 if vm.gic == 2 else 1 + 2 * vm.vcpus
+    high = 1 if vm.gic == 2 else 1 + 2 * vm.vcpus + vm.its
     while low < high:
         middle = (low + high) >> 1
-        events.count(observer, events.BUS_STEP, 1)
-        if address < middle * _FRAME_BYTES:
-            high = middle
-        elif address >= (middle + 1) * _FRAME_BYTES:
-            low = middle + 1
-        else:
+        order = _compare_device(address, middle, observer)
+        if order == 0:
             return middle
+        if order < 0:
+            high = middle
+        else:
+            low = middle + 1
     return -1
 
 
@@ -160,18 +207,19 @@ def frame_of_device(vm: Any, device: Any) -> Any:
 @jit
 def find_row(frame: Any, offset: Any, observer: Any) -> Any:
     """Return the number (int64) of the row of a frame's table that holds `offset`, -1 for none."""
+    noinline()
     low = _FIRST_ROW[frame]
     high = _FIRST_ROW[frame + 1]
     while low < high:
         middle = low + ((high - low) >> 1)
-        events.count(observer, events.RANGE_STEP, 1)
-        if offset < _OFFSET[middle]:
+        order = _compare_row(offset, middle, observer)
+        if order == 0:
+            return middle
+        if order < 0:
             high = middle
-        elif offset >= _END[middle]:
+        else:
             events.count(observer, events.RANGE_UPPER, 1)
             low = middle + 1
-        else:
-            return middle
     return -1
 
 

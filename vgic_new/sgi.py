@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Software generated interrupts: one vCPU makes an SGI pending on others.
 
-Models vgic_mmio_write_sgir of virt/kvm/arm/vgic/vgic-mmio-v2.c and vgic_v3_dispatch_sgi of vgic-mmio-v3.c, Linux 4.8.
-The targets are served in the order of their numbers. A GICv2 SGI remembers who sent it, a bit a source; on GICv3 a
-second SGI before the first is delivered merges with it.
+Models: vgic_mmio_write_sgir (virt/kvm/arm/vgic/vgic-mmio-v2.c) and vgic_v3_dispatch_sgi (vgic-mmio-v3.c), Linux 4.8.17.
+
+Lock order: the irq lock of each target's SGI in turn; vgic_new.queue releases it.
+
+Rules:
+- The targets are served in the order of their numbers.
+- A GICv2 SGI remembers who sent it, one bit per source; on GICv3 a second SGI before the first is delivered merges with
+  it.
 """
 
 from typing import Any
@@ -18,15 +23,19 @@ from kvmarm.gic import (
     SGI1R_INTID_SHIFT,
     SGI1R_IRM_SHIFT,
     SGI1R_TARGETS_MASK,
-    vcpu_affinity,
+    SGIR_FILTER_MASK,
+    SGIR_FILTER_SHIFT,
+    SGIR_INTID_MASK,
+    SGIR_TARGETS_MASK,
+    SGIR_TARGETS_SHIFT,
+    SGIR_TO_LISTED,
+    SGIR_TO_OTHERS,
+    SGIR_TO_SELF,
 )
-from kvmarm.jit import U64, jit
+from kvmarm.jit import U64, jit, noinline
+from kvmarm.mpidr import vcpu_affinity
 from vgic_new.queue import queue_and_unlock
 from vgic_new.state import find_irq, lock_irq
-
-_TO_LISTED = 0
-_TO_OTHERS = 1
-_TO_SELF = 2
 
 
 @jit
@@ -43,15 +52,16 @@ def _make_pending(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) ->
 @jit
 def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv2 guest's `vcpu` writes `value` (int64, 32 bits) to GICD_SGIR."""
+    noinline()
     events.count(observer, events.SGI_DECODE, 1)
-    intid = value & 0xF
-    target_filter = (value >> 24) & 3
+    intid = value & SGIR_INTID_MASK
+    target_filter = (value >> SGIR_FILTER_SHIFT) & SGIR_FILTER_MASK
     everyone = (1 << vm.vcpus) - 1
-    if target_filter == _TO_LISTED:
-        targets = (value >> 16) & 0xFF
-    elif target_filter == _TO_OTHERS:
+    if target_filter == SGIR_TO_LISTED:
+        targets = (value >> SGIR_TARGETS_SHIFT) & SGIR_TARGETS_MASK
+    elif target_filter == SGIR_TO_OTHERS:
         targets = everyone & ~(1 << vcpu)
-    elif target_filter == _TO_SELF:
+    elif target_filter == SGIR_TO_SELF:
         targets = 1 << vcpu
     else:
         return
@@ -64,6 +74,7 @@ def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
 @jit
 def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv3 guest's `vcpu` writes `value` (uint64) to ICC_SGI1R_EL1."""
+    noinline()
     events.count(observer, events.CALL_SGI, 1)
     events.count(observer, events.SGI_DECODE, 1)
     intid = np.int64((value >> U64(SGI1R_INTID_SHIFT)) & U64(0xF))

@@ -1,31 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The VGIC part of the world switch that goes with the redesign: only live list registers move.
 
-Models __vgic_v2_restore_state and __vgic_v2_save_state of virt/kvm/arm/hyp/vgic-v2-sr.c and their GICv3 counterparts in
-arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 4.8. VMCR always moves. With no live list register the interface stays off (HCR
-0), and neither HCR nor the active priorities are touched. HCR is never read back, so that an EOI count is lost.
+Models: __vgic_v2_restore_state and __vgic_v2_save_state (virt/kvm/arm/hyp/vgic-v2-sr.c) and their GICv3 counterparts
+(arch/arm64/kvm/hyp/vgic-v3-sr.c), Linux 4.8.17.
 
-MISR is what the interface held when the guest left, although the GICv3 code writes HCR 0 before it reads MISR.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
+
+Rules:
+- VMCR always moves. With no live list register the interface stays off (HCR 0), and neither HCR nor the active
+  priorities are touched.
+- HCR is never read back, so that an EOI count is lost.
+- MISR is what the interface held when the guest left, although the GICv3 code writes HCR 0 before it reads MISR.
 """
 
 from typing import Any
 
 from kvmarm import cpuif as hardware
-from kvmarm.gic import (
-    HCR_UIE,
-    LR_INACTIVE,
-    MISR_EOI,
-    V2_LR_STATE_SHIFT,
-    V3_LR_STATE_SHIFT,
-    lr_has_eoi,
-    lr_state,
-)
+from kvmarm.gic import HCR_UIE, LR_INACTIVE, LR_STATE_MASK, MISR_EOI, V2_LR_STATE_SHIFT, V3_LR_STATE_SHIFT
 from kvmarm.jit import U64, U64_0, find_first_bit, jit
-
-
-@jit
-def _all_list_registers(vm: Any) -> Any:
-    return ~U64_0 >> U64(64 - vm.lrs)
+from kvmarm.lr import implemented, lr_has_eoi, lr_state
 
 
 @jit
@@ -74,7 +67,7 @@ def save(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> None:
     image.misr = U64_0
     image.eisr = U64_0
     if live == U64_0:
-        image.elrsr = _all_list_registers(vm)
+        image.elrsr = implemented(vm)
         image.apr = U64_0
         cpuif.hcr = U64_0
         return
@@ -85,7 +78,7 @@ def save(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> None:
         if image.misr & U64(MISR_EOI):
             image.eisr = ended
     image.elrsr = hardware.elrsr(cpuif, vm.gic)
-    state_bits = U64(3) << (U64(V2_LR_STATE_SHIFT) if vm.gic == 2 else U64(V3_LR_STATE_SHIFT))
+    state_bits = U64(LR_STATE_MASK) << (U64(V2_LR_STATE_SHIFT) if vm.gic == 2 else U64(V3_LR_STATE_SHIFT))
     while live != U64_0:
         index = find_first_bit(live)
         if (image.elrsr >> U64(index)) & U64(1):

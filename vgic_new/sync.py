@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sync: take what the guest did to its list registers after an exit, and tidy its ap_list.
+"""Sync: after the guest has been left, take back what it did to its list registers, and tidy its ap_list.
 
-Models kvm_vgic_sync_hwstate, vgic_prune_ap_list of virt/kvm/arm/vgic/vgic.c and process_maintenance and fold_lr_state
-of vgic-v2.c and vgic-v3.c, Linux 4.8, in that order:
+Models: kvm_vgic_sync_hwstate and vgic_prune_ap_list (virt/kvm/arm/vgic/vgic.c), process_maintenance and fold_lr_state
+(vgic-v2.c, vgic-v3.c), Linux 4.8.17.
 
-1. maintenance: tell the irqfd resamplers of SPIs whose EOI was waited for; no more underflow interrupt.
-2. fold: the active bit of each list register into its record, always; the pending bit back into an edge's; the soft
-   pending latch of a level goes when the list register is no longer pending.
-3. prune: drop what belongs on no list, move what belongs on another vCPU's (without a kick: that vCPU notices at its
-   next entry). Two ap_list locks are taken in the order of the vCPU numbers, so a move drops this list's lock first
-   and the walk starts again.
+Lock order: fold takes each irq lock alone. Prune holds the ap_list lock, each irq lock inside it. A move to another
+vCPU's list drops this list's lock first, takes both in the order of the vCPU numbers, and the walk starts again.
+
+Rules:
+- Maintenance first: notify the irqfd resamplers of SPIs whose EOI was waited for; no more underflow interrupt.
+- Then fold: the active bit of each list register goes into its record, always; the pending bit goes back into an
+  edge's. The soft pending latch of a level is cleared when the list register is no longer pending.
+- Then prune: drop what belongs on no list, move what belongs on another vCPU's, without a kick: that vCPU notices at
+  its next entry.
 """
 
 from typing import Any
@@ -17,25 +20,16 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import (
-    FIRST_SPI,
-    HCR_UIE,
-    LR_ACTIVE,
-    LR_PENDING,
-    MISR_EOI,
-    SGIS,
-    V2_LR_CPUID_SHIFT,
-    lr_intid,
-    lr_state,
-)
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
+from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_PENDING, LR_SOURCE_MASK, MISR_EOI, SGIS, V2_LR_CPUID_SHIFT
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
+from kvmarm.lr import lr_intid, lr_state
 from vgic_new.aplist import append, remove
+from vgic_new.lpi import get_irq, put_irq
 from vgic_new.queue import target_oracle
 from vgic_new.state import (
     EDGE,
     NO_SLOT,
     NOBODY,
-    find_irq,
     is_reserved,
     lock_ap_list,
     lock_irq,
@@ -47,6 +41,7 @@ from vgic_new.state import (
 
 @jit
 def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
+    noinline()
     if vm.gic == 3:
         events.count(observer, events.WIDE_STEP, 1)
     ended = image.misr & U64(MISR_EOI)
@@ -62,9 +57,10 @@ def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
         image.eisr = U64_0
 
 
-@jit_inlined
+@jit
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
-    used = np.int64(vm.cpu[vcpu].used_lrs)
+    noinline()
+    used = np.int64(vm.vcpu[vcpu].used_lrs)
     if vm.gic == 3:
         # This loop asks for the guest's GIC version, so it is prepared even for no list register.
         events.count(observer, events.FOLD_SET_UP, 1)
@@ -75,7 +71,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
         events.count(observer, events.LR_READ, 1)
         lr = image.lr[index]
         intid = lr_intid(vm.gic, lr)
-        slot = find_irq(vm, vcpu, intid, observer)
+        slot = get_irq(vm, vcpu, intid, observer)
         if slot == NO_SLOT or is_reserved(slot):
             continue
         irq = vm.irq[slot]
@@ -86,13 +82,14 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
             if state & LR_PENDING:
                 irq.pending = 1
                 if vm.gic == 2 and intid < SGIS:
-                    sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(7))
+                    sender = np.int64((lr >> U64(V2_LR_CPUID_SHIFT)) & U64(LR_SOURCE_MASK))
                     irq.source = np.int64(irq.source) | 1 << sender
         else:
             if not state & LR_PENDING:
                 irq.soft_pending = 0
             update_level(irq, observer)
         unlock_irq(vm, slot, observer)
+        put_irq(vm, slot, observer)
 
 
 @jit
@@ -101,6 +98,7 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
 
     Enters and returns without a lock.
     """
+    noinline()
     events.count(observer, events.MIGRATE, 1)
     low, high = min(vcpu, target), max(vcpu, target)
     lock_ap_list(vm, low, observer)
@@ -115,11 +113,12 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
     unlock_ap_list(vm, low, observer)
 
 
-@jit_inlined
+@jit
 def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
+    noinline()
     lock_ap_list(vm, vcpu, observer)
-    slot = np.int64(vm.cpu[vcpu].head)
+    slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
         events.count(observer, events.PRUNE_STEP, 1)
         irq = vm.irq[slot]
@@ -129,6 +128,8 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target == NOBODY:
             remove(vm, vcpu, slot, observer)
         unlock_irq(vm, slot, observer)
+        if target == NOBODY:
+            put_irq(vm, slot, observer)
         if target != NOBODY and target != vcpu:
             unlock_ap_list(vm, vcpu, observer)
             _migrate(vm, vcpu, target, slot, observer)
@@ -141,6 +142,7 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
 @jit
 def sync(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the guest's changes from the saved image of `vcpu` and prune its ap_list."""
+    noinline()
     events.count(observer, events.CALL_SYNC, 1)
     image = vm.image[vcpu]
     _process_maintenance(vm, image, observer)

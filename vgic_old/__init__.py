@@ -1,43 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The legacy VGIC of Linux 4.4: bitmaps per state, one distributor lock, caches recomputed on every MMIO change."""
+"""The legacy VGIC: one bitmap per state, one distributor lock, caches recomputed on every MMIO change.
+
+Models: virt/kvm/arm/vgic.c, vgic-v2.c, vgic-v2-emul.c, vgic-v3.c, vgic-v3-emul.c, Linux 4.4.177.
+
+Lock order: the distributor lock and the physmap lock, never one inside the other. See `state`.
+
+Rules:
+- Interrupt state is in bitmaps (`state`, `bitmap`); what each vCPU can take is in caches of them (`update`).
+- Device and guest change the bitmaps (`inject`, `sgi`, `forward`, `mmio` and its handlers).
+- An entry fills list registers from the caches (`flush`), an exit takes them back (`sync`); `switch` moves the image.
+"""
 
 from kvmarm.design import Design
-from vgic_old.flush import flush
-from vgic_old.forward import is_active, map_phys, unmap_phys
-from vgic_old.inject import inject, inject_mapped
-from vgic_old.mmio import mmio_read, mmio_write
-from vgic_old.query import pending
-from vgic_old.sgi import send_sgi
-from vgic_old.state import VM, initialise
-from vgic_old.switch import restore, save
-from vgic_old.sync import sync
-from vgic_old.view import BUGS, snapshot
+from vgic_old import flush, forward, inject, mmio, query, sgi, state, switch, sync, view
 
 DESIGN = Design(
     name="old",
     title="legacy VGIC: bitmaps, one distributor lock",
     source="Linux 4.4.177 virt/kvm/arm/vgic.c, vgic-v2.c, vgic-v2-emul.c, vgic-v3.c, vgic-v3-emul.c",
-    dtype=VM,
-    initialise=initialise,
+    dtype=state.VM,
+    initialise=state.initialise,
     functions={
-        "inject": inject,
-        "map_phys": map_phys,
-        "unmap_phys": unmap_phys,
-        "inject_mapped": inject_mapped,
-        "mmio_read": mmio_read,
-        "mmio_write": mmio_write,
-        "send_sgi": send_sgi,
-        "flush": flush,
-        "restore": restore,
-        "save": save,
-        "sync": sync,
-        "pending": pending,
-        "is_active": is_active,
+        "inject": inject.inject,
+        "map_phys": forward.map_phys,
+        "unmap_phys": forward.unmap_phys,
+        "inject_mapped": inject.inject_mapped,
+        "mmio_read": mmio.mmio_read,
+        "mmio_write": mmio.mmio_write,
+        "send_sgi": sgi.send_sgi,
+        "flush": flush.flush,
+        "restore": switch.restore,
+        "save": switch.save,
+        "sync": sync.sync,
+        "pending": query.pending,
+        "is_active": forward.is_active,
     },
-    bugs=BUGS,
-    snapshot=snapshot,
+    bugs=view.BUGS,
+    snapshot=view.snapshot,
     world_switch="asm",
+    package=__name__,
+    origin="built in",
     scratch=("image.misr", "image.eisr", "vcpu.candidate_private", "vcpu.candidate_shared"),
     reloads=True,
 )
-"""The design as the rest of the project sees it."""
+
+__all__ = ["DESIGN"]

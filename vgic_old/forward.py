@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Forwarded interrupts: the lists that tie a virtual INTID to a physical one.
 
-Models vgic_irq_map_search, kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active
-(virt/kvm/arm/vgic.c, Linux 4.4).
+Models: vgic_irq_map_search, kvm_vgic_map_phys_irq, kvm_vgic_unmap_phys_irq and kvm_vgic_map_is_active
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
+
+Lock order: a change takes the physmap lock and no other; a search takes none (RCU in the original).
 
 Rules:
-- One list a vCPU for its PPIs, one a VM for the SPIs, in the order of mapping. A search is linear and takes no lock
-  (RCU in the original); changes take the physmap lock.
+- Each vCPU has one list for its PPIs, the VM has one for the SPIs, both in the order of mapping. A search is linear.
 - This VGIC neither reads nor writes the physical interrupt's state.
 """
 
@@ -15,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import lr_intid as intid_of
+from kvmarm.gic import PRIVATE_IRQS
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from kvmarm.locks import PHYSMAP, acquire, release
 from vgic_old.bitmap import test_bit
-from vgic_old.lr import is_active as lr_is_active
+from vgic_old.lr import ACTIVE as LR_ACTIVE
 from vgic_old.lr import read_lr
 from vgic_old.state import ACTIVE
 
@@ -37,8 +38,9 @@ def _find(count: Any, vintids: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def search(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Return the physical INTID (int64) that `vintid` of `vcpu` is forwarded from, -1 when it is not."""
+    noinline()
     events.count(observer, events.MAP_SEARCH, 1)
-    if vintid < 32:
+    if vintid < PRIVATE_IRQS:
         cpu = vm.vcpu[vcpu]
         index = _find(cpu.map_count, cpu.map_vintid, vintid, observer)
         return np.int64(cpu.map_pintid[index]) if index >= 0 else np.int64(-1)
@@ -50,6 +52,7 @@ def search(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def map_phys(vm: Any, vcpu: Any, vintid: Any, pintid: Any, observer: Any) -> Any:
     """Forward physical `pintid` to virtual `vintid`; return 0, or EINVAL when it is forwarded from another one."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
     physmap = vm.physmap
     acquire(physmap, PHYSMAP, 0, observer)
@@ -58,7 +61,7 @@ def map_phys(vm: Any, vcpu: Any, vintid: Any, pintid: Any, observer: Any) -> Any
     if known >= 0:
         if known != pintid:
             result = EINVAL
-    elif vintid < 32:
+    elif vintid < PRIVATE_IRQS:
         cpu = vm.vcpu[vcpu]
         cpu.map_vintid[cpu.map_count] = vintid
         cpu.map_pintid[cpu.map_count] = pintid
@@ -84,12 +87,13 @@ def _remove(count: Any, vintids: Any, pintids: Any, vintid: Any, observer: Any) 
 @jit
 def unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Undo `map_phys`; return 0, or EINVAL (without taking the lock) when `vintid` is not forwarded."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
     if search(vm, vcpu, vintid, observer) < 0:
         return EINVAL
     physmap = vm.physmap
     acquire(physmap, PHYSMAP, 0, observer)
-    if vintid < 32:
+    if vintid < PRIVATE_IRQS:
         cpu = vm.vcpu[vcpu]
         cpu.map_count = _remove(cpu.map_count, cpu.map_vintid, cpu.map_pintid, vintid, observer)
     else:
@@ -101,11 +105,11 @@ def unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Return 1 when a list register of the image holds `vintid` active, or the distributor does."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
-    gic = vm.gic
     for index in range(vm.lrs):
         events.count(observer, events.LR_SCAN, 1)
-        lr = read_lr(vm, vcpu, index, observer)
-        if intid_of(gic, lr) == vintid and lr_is_active(gic, lr):
+        intid, _, state = read_lr(vm, vcpu, index, observer)
+        if intid == vintid and state & LR_ACTIVE:
             return 1
     return 1 if test_bit(vm, ACTIVE, vcpu, vintid, observer) else 0

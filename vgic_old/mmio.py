@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trapped guest load or store: find the frame, the range and the handler, and do the access under the lock.
+"""A trapped guest load or store: find the frame, the range and the handler, and do the access.
 
-Models vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c,
-Linux 4.4) and the search of the I/O bus before them (kvm_io_bus_get_first_dev, virt/kvm/kvm_main.c).
+Models: vgic_handle_mmio_access, vgic_find_range, vgic_validate_access and call_range_handler (virt/kvm/arm/vgic.c), and
+the search of the I/O bus before them, kvm_io_bus_get_first_dev (virt/kvm/kvm_main.c), Linux 4.4.177.
+
+Lock order: the distributor lock, for the access; it is released before any vCPU is kicked.
 
 Rules:
-- The first range of the frame's table that holds the whole access takes it; none: not handled, and no lock taken.
-- The INTID is checked once, for the start of the access: beyond the VM's, it reads as zero and ignores writes.
+- The first range of the frame's table that holds the whole access takes it. Without one the access is not handled, and
+  no lock is taken.
+- The INTID is checked once, for the start of the access. Beyond the VM's INTIDs, reads give zero and writes are
+  ignored.
 - 8 bytes are two accesses of 4, the upper half first.
-- The lock is released before anyone is kicked.
+
+Work: a binary search of the bus whose comparisons are calls, a walk through the range table from its start, a call of
+the handler, in which a helper masks and merges the word.
 """
 
 from typing import Any
@@ -17,8 +23,8 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR
-from kvmarm.jit import U64, U64_0, U64_1, jit, jit_inlined
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.jit import U64, U64_0, U64_1, jit, noinline
+from kvmarm.locks import DIST, acquire, assert_held, release
 from vgic_old import mmio_v2, mmio_v3
 from vgic_old.mmio_common import COMMON_REGISTERS, PRIVATE_BYTES, read_common, write_common
 from vgic_old.update import kick_vcpus, update_state
@@ -30,31 +36,43 @@ _BASE, _LENGTH, _BITS, _REGISTER = range(4)
 
 
 @jit
-def _count_bus_search(vm: Any, region: Any, observer: Any) -> None:
-    """Count the comparisons that find the frame: a binary search among the devices in the order of their addresses.
+def _compare_devices(vm: Any, one: Any, other: Any, observer: Any) -> Any:
+    """Compare two devices of the I/O bus by address, as a library search does through a pointer: below, at or above 0.
 
-    The distributor comes first, then the redistributors, each a device of its own.
+    The distributor is device 0, the redistributors follow, each a device.
     """
-    if observer is not None:
-        position = region + 1
-        low = 0
-        high = 1 if vm.gic == 2 else 1 + vm.vcpus
-        while low < high:
-            middle = low + ((high - low) >> 1)
-            events.count(observer, events.BUS_STEP, 1)
-            if middle == position:
-                break
-            if position < middle:
-                high = middle
-            else:
-                low = middle + 1
-        if position > 0:
-            # Is the device before it a match too?
-            events.count(observer, events.BUS_STEP, 1)
+    noinline()
+    events.count(observer, events.BUS_STEP, 1)
+    return one - other
+
+
+@jit
+def _find_device(vm: Any, region: Any, observer: Any) -> Any:
+    """Return the number (int64) of the device of `region` on the I/O bus, by binary search; -1 for none."""
+    noinline()
+    position = region + 1
+    low = 0
+    high = 1 if vm.gic == 2 else 1 + vm.vcpus
+    found = np.int64(-1)
+    while low < high:
+        middle = low + ((high - low) >> 1)
+        order = _compare_devices(vm, position, middle, observer)
+        if order == 0:
+            found = np.int64(middle)
+            break
+        if order < 0:
+            high = middle
+        else:
+            low = middle + 1
+    # The first of several that match is wanted: is the device before it one, too?
+    if position > 0:
+        _compare_devices(vm, position, position - 1, observer)
+    return found
 
 
 @jit
 def _search(ranges: Any, offset: Any, size: Any, observer: Any) -> Any:
+    """Return the first row (int64) of a range table that holds all of an access, -1 for none."""
     for index in range(ranges.shape[0]):
         events.count(observer, events.RANGE_STEP, 1)
         base = ranges[index, _BASE]
@@ -69,8 +87,14 @@ def _is_banked_away(vm: Any, region: Any, register: Any, offset: Any) -> Any:
     return region == DISTRIBUTOR and vm.gic == 3 and offset < PRIVATE_BYTES[register]
 
 
-@jit_inlined
+@jit
 def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer: Any) -> Any:
+    """Call the handler of a register; return the word (uint64) that the access lies in.
+
+    The distributor lock is held.
+    """
+    noinline()
+    assert_held(vm)
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
     if register < COMMON_REGISTERS:
@@ -84,9 +108,14 @@ def _read(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, observer:
     return mmio_v3.read_distributor(vm, register, offset)
 
 
-@jit_inlined
+@jit
 def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Do one handler call and what follows from it; return whether state was updated."""
+    """Call the handler of a register; return whether state was updated.
+
+    The distributor lock is held.
+    """
+    noinline()
+    assert_held(vm)
     events.count(observer, events.HANDLER, 1)
     events.count(observer, events.REG_ACCESS, 1)
     updated = False
@@ -108,7 +137,7 @@ def _write(vm: Any, vcpu: Any, region: Any, register: Any, offset: Any, data: An
 @jit
 def _range_of(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Return (register, offset in its range, whether its INTID exists); register -1: no range takes the access."""
-    _count_bus_search(vm, region, observer)
+    _find_device(vm, region, observer)
     if region < DISTRIBUTOR or (region >= 0 and vm.gic == 2):
         return np.int64(-1), np.int64(0), False
     ranges = _V3_DISTRIBUTOR
@@ -134,6 +163,7 @@ def _mask(size: Any) -> Any:
 @jit
 def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Emulate a load of `size` bytes (1, 2, 4, 8) by `vcpu`; return (handled 0 or 1, value uint64)."""
+    noinline()
     events.count(observer, events.CALL_MMIO_READ, 1)
     register, inside, exists = _range_of(vm, region, offset, size, observer)
     if register < 0:
@@ -153,6 +183,7 @@ def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer:
 @jit
 def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
     """Emulate a store of the low `size` bytes (1, 2, 4, 8) of `value` (uint64) by `vcpu`; return handled, 0 or 1."""
+    noinline()
     events.count(observer, events.CALL_MMIO_WRITE, 1)
     register, inside, exists = _range_of(vm, region, offset, size, observer)
     if register < 0:

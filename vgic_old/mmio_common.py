@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The register handlers that GICv2's distributor and GICv3's distributor and redistributors share.
 
-Models vgic_reg_access, vgic_handle_enable_reg, vgic_handle_set_pending_reg, vgic_handle_clear_pending_reg,
+Models: vgic_reg_access, vgic_handle_enable_reg, vgic_handle_set_pending_reg, vgic_handle_clear_pending_reg,
 vgic_handle_set_active_reg, vgic_handle_clear_active_reg, vgic_handle_cfg_reg and vgic_retire_disabled_irqs
-(virt/kvm/arm/vgic.c, Linux 4.4).
+(virt/kvm/arm/vgic.c), Linux 4.4.177.
+
+Lock order: the caller holds the distributor lock, in every function.
 
 Rules:
-- A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it. A write handler
-  gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their place in the
-  word. It returns whether it updated state:
-  then the dispatcher recomputes the caches (the original does so at the end of each such handler) and kicks.
+- A read handler returns the 32-bit word at offset & ~3 (uint64); the dispatcher shifts and masks it.
+- A write handler gets `data` and `field` (uint64): the value and the mask of the bytes written, both shifted to their
+  place in the word.
+- It returns whether it updated state. Then the dispatcher recomputes the caches (the original does so at the end of
+  each such handler) and kicks.
 - `owner` is the vCPU whose private interrupts an offset below 32 INTIDs means.
-- All of it under the distributor lock. No handler looks into a list register but the one of ICENABLER.
+- Only the handler of ICENABLER looks into list registers.
 """
 
 from typing import Any
@@ -19,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.gic import lr_intid
-from kvmarm.jit import U64, U64_0, U64_1, find_first_bit, jit, jit_inlined
+from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
+from kvmarm.jit import U64, U64_0, jit, noinline
+from kvmarm.locks import assert_held
 from vgic_old.bitmap import clear_bit, read_word, set_bit, test_bit, write_word
-from vgic_old.lr import emptied, is_pending, occupied, read_lr, write_lr
+from vgic_old.lr import PENDING as LR_PENDING
+from vgic_old.lr import empty_lr, empty_registers, next_register, read_lr
 from vgic_old.state import ACTIVE, CONFIG, ENABLED, LEVEL, PENDING, QUEUED, SGI_MASK, SOFT_PENDING
 
 # Registers of the range tables. The first ones are those handled here.
@@ -39,22 +44,24 @@ _READ_BITMAP = np.array([ENABLED, ENABLED, PENDING, PENDING, ACTIVE, ACTIVE], np
 
 @jit
 def retire_disabled(vm: Any, vcpu: Any, observer: Any) -> None:
-    """Empty the list registers of `vcpu` whose interrupts are not enabled; pending state goes back, active is lost."""
+    """Empty the list registers of `vcpu` whose interrupts are not enabled; pending state goes back, active is lost.
+
+    The distributor lock is held.
+    """
+    noinline()
+    assert_held(vm)
     events.count(observer, events.LR_SEARCH, 1)
-    gic = vm.gic
-    used = occupied(vm, vcpu)
-    while used != U64_0:
-        index = find_first_bit(used)
-        used &= used - U64_1
+    used = ~empty_registers(vm, vcpu)
+    index = next_register(vm, used, np.int64(0))
+    while index < 64:
         events.count(observer, events.LR_MATCH, 1)
-        lr = read_lr(vm, vcpu, index, observer)
-        intid = lr_intid(gic, lr)
-        if test_bit(vm, ENABLED, vcpu, intid, observer):
-            continue
-        clear_bit(vm, QUEUED, vcpu, intid, observer)
-        if is_pending(gic, lr):
-            set_bit(vm, PENDING, vcpu, intid, observer)
-        write_lr(vm, vcpu, index, emptied(gic, lr), observer)
+        intid, origin, state = read_lr(vm, vcpu, index, observer)
+        if not test_bit(vm, ENABLED, vcpu, intid, observer):
+            clear_bit(vm, QUEUED, vcpu, intid, observer)
+            if state & LR_PENDING:
+                set_bit(vm, PENDING, vcpu, intid, observer)
+            empty_lr(vm, vcpu, index, intid, origin, observer)
+        index = next_register(vm, used, index + 1)
 
 
 @jit
@@ -116,7 +123,7 @@ def read_priority(vm: Any, owner: Any, offset: Any, observer: Any) -> Any:
     word = U64_0
     for index in range(4):
         intid = first + index
-        byte = vm.vcpu[owner].priority[intid] if intid < 32 else vm.spi_priority[intid - 32]
+        byte = vm.vcpu[owner].priority[intid] if intid < PRIVATE_IRQS else vm.spi_priority[intid - FIRST_SPI]
         word |= U64(byte) << U64(8 * index)
     return word
 
@@ -132,10 +139,10 @@ def write_priority(vm: Any, owner: Any, offset: Any, data: Any, field: Any, obse
             continue
         intid = first + index
         byte = np.int64((data >> shift) & U64(0xFF))
-        if intid < 32:
+        if intid < PRIVATE_IRQS:
             vm.vcpu[owner].priority[intid] = byte
         else:
-            vm.spi_priority[intid - 32] = byte
+            vm.spi_priority[intid - FIRST_SPI] = byte
 
 
 @jit
@@ -171,9 +178,10 @@ def write_config(vm: Any, owner: Any, offset: Any, data: Any, field: Any, observ
     write_word(vm, CONFIG, owner, offset >> 1, old & ~(U64(0xFFFF) << shift) | half << shift, observer)
 
 
-@jit_inlined
+@jit
 def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) -> Any:
-    """Return the word (uint64) of one of the registers below COMMON_REGISTERS."""
+    """Return the word (uint64) of one of the registers below COMMON_REGISTERS. The distributor lock is held."""
+    assert_held(vm)
     if register <= ICACTIVER:
         if register <= ICENABLER:
             # The original's handler looks its vCPU up before it knows whether it needs it.
@@ -187,9 +195,13 @@ def read_common(vm: Any, owner: Any, register: Any, offset: Any, observer: Any) 
     return read_config(vm, owner, offset, observer)
 
 
-@jit_inlined
+@jit
 def write_common(vm: Any, owner: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write one of the registers below COMMON_REGISTERS; return whether it updated state."""
+    """Write one of the registers below COMMON_REGISTERS; return whether it updated state.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IPRIORITYR:
         write_priority(vm, owner, offset, data, field, observer)
         return False

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GICv2: the distributor's range table and the registers that GICv3 does not have in this form.
 
-Models virt/kvm/arm/vgic-v2-emul.c, Linux 4.4. Handler conventions: vgic_old.mmio_common.
+Models: virt/kvm/arm/vgic-v2-emul.c, Linux 4.4.177.
 
-Rules: CTLR, TYPER and IIDR are one range. Private words are the accessing vCPU's. The pending-SGI registers transfer
-their word as it is: a byte or halfword access always means the word's lowest bytes, whatever its offset.
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- CTLR, TYPER and IIDR are one range. Handler conventions: vgic_old.mmio_common.
+- Private words are the accessing vCPU's.
+- The pending-SGI registers transfer their word as it is: a byte or halfword access always means the word's lowest
+  bytes, whatever its offset.
 """
 
 from typing import Any
@@ -12,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
+from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
+from kvmarm.locks import assert_held
 from vgic_old.mmio_common import (
     CPENDSGIR,
     ICACTIVER,
@@ -31,7 +38,6 @@ from vgic_old.mmio_common import (
     SPENDSGIR,
 )
 from vgic_old.sgi import dispatch_sgir
-from vgic_old.update import bit_of
 
 DISTRIBUTOR_RANGES = np.array(
     [
@@ -66,10 +72,10 @@ def _read_misc(vm: Any, offset: Any) -> Any:
 
 @jit
 def _read_targets(vm: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
-    if offset < 32:
+    if offset < PRIVATE_IRQS:
         return U64(0x01010101) << U64(vcpu)
     word = U64_0
-    first = (offset & ~3) - 32
+    first = (offset & ~3) - FIRST_SPI
     events.count(observer, events.BYTE_ACCESS, 4)
     for index in range(4):
         word |= U64(1) << U64(8 * index + np.int64(vm.spi_cpu[first + index]))
@@ -78,10 +84,10 @@ def _read_targets(vm: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
 
 @jit
 def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    if offset < 32:
+    if offset < PRIVATE_IRQS:
         return False
     word = _read_targets(vm, vcpu, offset, observer) & ~field | data
-    first = (offset & ~3) - 32
+    first = (offset & ~3) - FIRST_SPI
     for index in range(4):
         byte = np.int64((word >> U64(8 * index)) & U64(0xFF))
         target = 0
@@ -96,9 +102,9 @@ def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, obser
         bit = bit_of(spi & 63)
         for other in range(vm.vcpus):
             if other == target:
-                vm.vcpu[other].spi_target[spi >> 6] |= bit
+                atomic_or(vm.vcpu[other].spi_target, spi >> 6, bit)
             else:
-                vm.vcpu[other].spi_target[spi >> 6] &= ~bit
+                atomic_and(vm.vcpu[other].spi_target, spi >> 6, ~bit)
     return True
 
 
@@ -132,7 +138,11 @@ def _write_sources(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, ob
 
 @jit
 def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) for an access by `vcpu`."""
+    """Return the word (uint64) of `register` at `offset` (in its range) for an access by `vcpu`.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == MISC:
         return _read_misc(vm, offset)
     if register == ITARGETSR:
@@ -144,7 +154,8 @@ def read_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, observer: A
 
 @jit
 def write_distributor(vm: Any, vcpu: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range); return whether it updated state."""
+    """Write `register` at `offset` (in its range); return whether it updated state. The distributor lock is held."""
+    assert_held(vm)
     if register == ITARGETSR:
         return _write_targets(vm, vcpu, offset, data, field, observer)
     if register == SGIR:

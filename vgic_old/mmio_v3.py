@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GICv3: range tables of distributor and redistributor, and the registers that GICv2 does not have in this form.
 
-Models virt/kvm/arm/vgic-v3-emul.c, Linux 4.4. Handler conventions: vgic_old.mmio_common.
+Models: virt/kvm/arm/vgic-v3-emul.c, Linux 4.4.177.
 
-Rules: a redistributor's registers act on its own vCPU, whoever accesses them. Affinity routing and one security state
-are fixed (ARE, DS).
+Lock order: the caller holds the distributor lock, in every function.
+
+Rules:
+- A redistributor's registers act on its own vCPU, whoever accesses them. Handler conventions: vgic_old.mmio_common.
+- Affinity routing and one security state are fixed (ARE, DS).
 """
 
 from typing import Any
@@ -13,8 +16,10 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET, vcpu_affinity
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.gic import PIDR2_GICV3, PIDR2_OFFSET
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
+from kvmarm.locks import assert_held
+from kvmarm.mpidr import vcpu_affinity
 from vgic_old.mmio_common import (
     CTLR,
     ICACTIVER,
@@ -32,8 +37,7 @@ from vgic_old.mmio_common import (
     RAZ_WI,
     TYPER,
 )
-from vgic_old.state import NOWHERE, PRIVATE_MASK
-from vgic_old.update import bit_of
+from vgic_old.state import NOBODY, PRIVATE_MASK
 
 DISTRIBUTOR_RANGES = np.array(
     [
@@ -121,15 +125,15 @@ def _write_route(vm: Any, offset: Any, data: Any, field: Any, observer: Any) -> 
     bit = bit_of(spi & 63)
     old = _find_vcpu(vm, before, observer)
     if old >= 0:
-        vm.vcpu[old].spi_target[spi >> 6] &= ~bit
+        atomic_and(vm.vcpu[old].spi_target, spi >> 6, ~bit)
     affinity = np.int64((U64(before) & ~field | data) & U64(0xFFFFFF))
     vm.spi_mpidr[spi] = affinity
     new = _find_vcpu(vm, affinity, observer)
     if new >= 0:
         vm.spi_cpu[spi] = new
-        vm.vcpu[new].spi_target[spi >> 6] |= bit
+        atomic_or(vm.vcpu[new].spi_target, spi >> 6, bit)
     else:
-        vm.spi_cpu[spi] = NOWHERE
+        vm.spi_cpu[spi] = NOBODY
     return True
 
 
@@ -140,7 +144,11 @@ def _read_id(offset: Any, first: Any) -> Any:
 
 @jit
 def read_distributor(vm: Any, register: Any, offset: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) of the distributor (no common one)."""
+    """Return the word (uint64) of `register` at `offset` (in its range) of the distributor (no common one).
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IGROUPR:
         return U64(PRIVATE_MASK)
     if register == IROUTER:
@@ -158,7 +166,11 @@ def read_distributor(vm: Any, register: Any, offset: Any) -> Any:
 
 @jit
 def write_distributor(vm: Any, register: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
-    """Write `register` at `offset` (in its range) of the distributor (no common one); return whether state changed."""
+    """Write `register` at `offset` (in its range) of the distributor (no common one); return whether state changed.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IROUTER:
         return _write_route(vm, offset, data, field, observer)
     if register == CTLR:
@@ -169,7 +181,11 @@ def write_distributor(vm: Any, register: Any, offset: Any, data: Any, field: Any
 
 @jit
 def read_redistributor(vm: Any, owner: Any, register: Any, offset: Any) -> Any:
-    """Return the word (uint64) of `register` at `offset` (in its range) of the redistributor of vCPU `owner`."""
+    """Return the word (uint64) of `register` at `offset` (in its range) of the redistributor of vCPU `owner`.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     if register == IGROUPR:
         return U64(PRIVATE_MASK)
     if register == TYPER:

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SGIs: one vCPU interrupts others.
+"""Software generated interrupts: one vCPU makes an SGI pending on others.
 
-Models vgic_dispatch_sgi (virt/kvm/arm/vgic-v2-emul.c, GICv2's GICD_SGIR) and vgic_v3_dispatch_sgi (vgic-v3-emul.c,
-ICC_SGI1R_EL1), Linux 4.4.
+Models: vgic_dispatch_sgi (virt/kvm/arm/vgic-v2-emul.c; GICv2's GICD_SGIR) and vgic_v3_dispatch_sgi (vgic-v3-emul.c;
+ICC_SGI1R_EL1), Linux 4.4.177.
 
-Rules: GICv2 remembers the senders of each SGI, a bit a vCPU, GICv3 does not. The affinity fields above Aff1 of
-ICC_SGI1R_EL1 are not looked at: a value that names another cluster's Aff2 or Aff3 still hits.
+Lock order: the distributor lock, taken by `send_sgi`; `dispatch_sgir` runs under it. The kick comes after its release.
+
+Rules:
+- GICv2 remembers the senders of each SGI, one bit per vCPU; GICv3 does not.
+- The affinity fields above Aff1 of ICC_SGI1R_EL1 are ignored: a value that names another cluster's Aff2 or Aff3 still
+  hits.
 """
 
 from typing import Any
@@ -18,40 +22,62 @@ from kvmarm.gic import (
     SGI1R_INTID_SHIFT,
     SGI1R_IRM_SHIFT,
     SGI1R_TARGETS_MASK,
-    vcpu_affinity,
+    SGIR_FILTER_MASK,
+    SGIR_FILTER_SHIFT,
+    SGIR_INTID_MASK,
+    SGIR_TARGETS_MASK,
+    SGIR_TARGETS_SHIFT,
+    SGIR_TO_LISTED,
+    SGIR_TO_OTHERS,
+    SGIR_TO_SELF,
 )
-from kvmarm.jit import U64, jit
-from kvmarm.locks import DIST, acquire, release
+from kvmarm.jit import U64, jit, noinline
+from kvmarm.locks import DIST, acquire, assert_held, release
+from kvmarm.mpidr import vcpu_affinity
 from vgic_old.bitmap import set_bit
 from vgic_old.state import PENDING
 from vgic_old.update import kick_vcpus, update_state
 
 
 @jit
+def _add_source(cpu: Any, sgi: Any, source: Any) -> None:
+    """Note that vCPU `source` has sent an SGI to the vCPU record `cpu`: called through a pointer, like all of GICv2."""
+    noinline()
+    cpu.sgi_sources[sgi] = np.int64(cpu.sgi_sources[sgi]) | (1 << source)
+
+
+@jit
 def dispatch_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
-    """Under the lock: do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks."""
+    """Do what a write of `value` (uint64) to GICD_SGIR asks for. The caller updates and kicks.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     bits = np.int64(value)
-    sgi = bits & 0xF
-    targets = bits >> 16 & 0xFF
-    mode = bits >> 24 & 3
-    if mode == 0 and targets == 0:
+    sgi = bits & SGIR_INTID_MASK
+    targets = bits >> SGIR_TARGETS_SHIFT & SGIR_TARGETS_MASK
+    mode = bits >> SGIR_FILTER_SHIFT & SGIR_FILTER_MASK
+    if mode == SGIR_TO_LISTED and targets == 0:
         return
-    if mode == 1:
-        targets = (1 << vm.vcpus) - 1 & ~(1 << vcpu) & 0xFF
-    elif mode == 2:
+    if mode == SGIR_TO_OTHERS:
+        targets = (1 << vm.vcpus) - 1 & ~(1 << vcpu) & SGIR_TARGETS_MASK
+    elif mode == SGIR_TO_SELF:
         targets = 1 << vcpu
     for target in range(vm.vcpus):
         events.count(observer, events.VCPU_STEP, 1)
         if targets >> target & 1:
             set_bit(vm, PENDING, target, sgi, observer)
             events.count(observer, events.SGI_TARGET, 1)
-            cpu = vm.vcpu[target]
-            cpu.sgi_sources[sgi] = np.int64(cpu.sgi_sources[sgi]) | (1 << vcpu)
+            _add_source(vm.vcpu[target], sgi, vcpu)
 
 
 @jit
 def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
-    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one."""
+    """Set the SGI pending at every vCPU that ICC_SGI1R_EL1 names; return whether there was one.
+
+    The distributor lock is held.
+    """
+    assert_held(vm)
     bits = np.int64(value & U64((1 << 48) - 1))
     sgi = bits >> SGI1R_INTID_SHIFT & 0xF
     targets = bits & SGI1R_TARGETS_MASK
@@ -80,6 +106,7 @@ def _mark_targets(vm: Any, vcpu: Any, value: Any, observer: Any) -> Any:
 @jit
 def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """Do what the guest's write of `value` (uint64) to ICC_SGI1R_EL1 asks for."""
+    noinline()
     events.count(observer, events.CALL_SGI, 1)
     acquire(vm, DIST, 0, observer)
     found = _mark_targets(vm, vcpu, value, observer)

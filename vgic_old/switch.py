@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The VGIC part of the world switch that goes with the legacy design.
+"""The VGIC part of the world switch that goes with the legacy design: every list register moves.
 
-Models save_vgic_v2_state and restore_vgic_v2_state (arch/arm64/kvm/vgic-v2-switch.S) and their GICv3 twins
-(vgic-v3-switch.S), Linux 4.4.
+Models: save_vgic_v2_state and restore_vgic_v2_state (arch/arm64/kvm/vgic-v2-switch.S) and their GICv3 twins
+(vgic-v3-switch.S), Linux 4.4.177.
 
-Rules: every list register is moved each way, live or not. HCR is loaded but never saved, so EOICount is lost. MISR,
-EISR and ELRSR are read as they are at the guest's exit.
+Lock order: none taken and none needed; an image belongs to the thread that runs the vCPU.
+
+Rules:
+- Every list register is moved each way, live or not.
+- HCR is loaded but never saved, so that EOICount is lost.
+- MISR, EISR and ELRSR are read as they are at the guest's exit.
 """
 
 from typing import Any

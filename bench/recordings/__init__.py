@@ -9,5 +9,5 @@ From text to operations in three steps, each streaming so that memory stays flat
    and counts what was seen, inferred and dropped;
 3. whoever asked runs the operations on a design, or writes them out.
 
-`bench.recordings.convert` puts the steps together; `bench.recordings.source` opens files of any compression.
+`bench.recordings.convert` puts the steps together; `bench.recordings.readers.source` opens files of any compression.
 """

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, field
 
-from bench.recordings.survey import KNOWN
+from bench.recordings.machine.survey import KNOWN
 from kvmarm.errors import UsageError
 
 _LONGEST = 1e9
@@ -14,12 +14,14 @@ _LONGEST = 1e9
 class Options:
     """How to convert a recording. None: find out.
 
-    gic_base, redist_base: guest physical addresses. vmm: a key of survey.KNOWN. vm: PID of a vCPU thread (or thread
-    group) of the machine meant. vcpu_threads: PID -> vCPU. start, stop: seconds from the first event. first, count:
-    number of the first event (from 0) and how many.
+    gic_unless_told: the GIC's version where neither `gic` nor the recording tells it. gic_base, redist_base: guest
+    physical addresses. vmm: a key of survey.KNOWN. vm: PID of a vCPU thread (or thread group) of the machine meant.
+    vcpu_threads: PID -> vCPU. start, stop: seconds from the first event. first, count: number of the first event (from
+    0) and how many.
     """
 
     gic: int | None = None
+    gic_unless_told: int = 3
     irqs: int | None = None
     lrs: int | None = None
     gic_base: int | None = None

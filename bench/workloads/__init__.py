@@ -34,7 +34,7 @@ class Workload:
         """Return its kvmarm.trace.Trace."""
         import lzma
 
-        from kvmarm.trace import parse_trace
+        from kvmarm.trace_read import parse_trace
 
         data = resources.files(__package__).joinpath(f"{self.name}.trace.xz").read_bytes()
         return parse_trace(lzma.decompress(data), name=self.name, source=f"{self.name}.trace.xz")

@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 
 from kvmarm.el2 import program as p
-from kvmarm.el2.machine import HCR_UIE, MISR_EOI, MISR_U, V2_EOI, V2_HW, V2_STATE, V3_EOI, V3_HW, V3_STATE
 from kvmarm.el2.slots import slot
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.lr import eisr_of, elrsr_of, misr_of
 
 MOVE, SET, MERGE, FIELD, MARK, TEST_ZERO = p.MOVE, p.SET, p.MERGE, p.FIELD, p.MARK, p.TEST_ZERO
-EISR, MISR = p.EISR, p.MISR
+ELRSR, EISR = p.ELRSR, p.EISR
 BRANCH, BRANCH_IF, BRANCH_UNLESS, BRANCH_SAME = p.BRANCH, p.BRANCH_IF, p.BRANCH_UNLESS, p.BRANCH_SAME
-_STATE2, _HW2, _EOI2 = U64(V2_STATE), U64(V2_HW), U64(V2_EOI)
-_STATE3, _HW3, _EOI3 = U64(V3_STATE), U64(V3_HW), U64(V3_EOI)
 _GICH_HCR, _ICH_HCR = slot("gich_hcr"), slot("ich_hcr_el2")
-_UIE, _EOI_BIT, _U_BIT = U64(HCR_UIE), U64(MISR_EOI), U64(MISR_U)
 _ONE, _SHIFT_MASK, _EIGHT = U64(1), U64(63), U64(8)
 
 
@@ -77,24 +74,12 @@ def run_rounds(
 
 @jit
 def _status(kind: Any, state: Any, first: Any, count: Any, v3: Any) -> Any:
-    """What ELRSR, EISR or MISR reads as: computed from the list registers when it is read."""
-    mask = _STATE3 if v3 else _STATE2
-    hw = _HW3 if v3 else _HW2
-    eoi = _EOI3 if v3 else _EOI2
-    bits = U64_0
-    valid = 0
-    ended = False
-    for index in range(count):
-        value = state[first + index]
-        if value & mask != U64_0:
-            valid += 1
-            continue
-        wants_eoi = value & hw == U64_0 and value & eoi != U64_0
-        ended = ended or wants_eoi
-        if wants_eoi == (kind == EISR):
-            bits |= _ONE << U64(index)
-    if kind != MISR:
-        return bits
-    hcr = state[_ICH_HCR] if v3 else state[_GICH_HCR]
-    underflow = hcr & _UIE != U64_0 and valid < 2
-    return (_EOI_BIT if ended else U64_0) | (_U_BIT if underflow else U64_0)
+    """Return what ELRSR, EISR or MISR (the micro-operation `kind`) reads as, computed from the list registers."""
+    lrs = state[first : first + count]
+    gic = 3 if v3 else 2
+    if kind == ELRSR:
+        return elrsr_of(lrs, count, gic)
+    ended = eisr_of(lrs, count, gic)
+    if kind == EISR:
+        return ended
+    return misr_of(lrs, count, gic, state[_ICH_HCR] if v3 else state[_GICH_HCR], ended)

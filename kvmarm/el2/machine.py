@@ -2,41 +2,17 @@
 """The EL2 machine, plainly: executes a program instruction by instruction and reports what it executed.
 
 This is the readable twin of `kvmarm.el2.executor`; both give the same state and the same counts.
-List-register formats: GICv2 architecture (IHI 0048B) 5.3.9, GICv3 (IHI 0069) ICH_LR<n>_EL2.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from kvmarm import registers
 from kvmarm.el2 import program as p
 from kvmarm.el2.slots import SLOT_COUNT, slot
-
-V2_STATE, V2_HW, V2_EOI = 3 << 28, 1 << 31, 1 << 19
-V3_STATE, V3_HW, V3_EOI = 3 << 62, 1 << 61, 1 << 41
-MISR_EOI, MISR_U, HCR_UIE = 1, 2, 2
-
-
-def empty_list_registers(values: Sequence[int], v3: bool) -> int:
-    """Return ELRSR for list registers: a bit for each that holds nothing and owes no EOI maintenance interrupt."""
-    state, hw, eoi = (V3_STATE, V3_HW, V3_EOI) if v3 else (V2_STATE, V2_HW, V2_EOI)
-    return sum(
-        1 << index for index, value in enumerate(values) if not value & state and (value & hw or not value & eoi)
-    )
-
-
-def ended_list_registers(values: Sequence[int], v3: bool) -> int:
-    """Return EISR for list registers: a bit for each that is inactive, not tied to hardware, with EOI maintenance."""
-    state, hw, eoi = (V3_STATE, V3_HW, V3_EOI) if v3 else (V2_STATE, V2_HW, V2_EOI)
-    return sum(1 << index for index, value in enumerate(values) if not value & (state | hw) and value & eoi)
-
-
-def maintenance_status(values: Sequence[int], hcr: int, v3: bool) -> int:
-    """Return MISR: EOI when any EISR bit is set, U when UIE is enabled and at most one list register is valid."""
-    state = V3_STATE if v3 else V2_STATE
-    valid = sum(1 for value in values if value & state)
-    status = MISR_EOI if ended_list_registers(values, v3) else 0
-    return status | (MISR_U if hcr & HCR_UIE and valid < 2 else 0)
 
 
 @dataclass(frozen=True)
@@ -140,12 +116,14 @@ class Machine:
 
     def _read_status(self, operation: p.Op) -> None:
         kind, destination, first, count, form = operation
-        values = self.state[first : first + count]
+        lrs = np.array(self.state[first : first + count], np.uint64)
         v3 = bool(form & p.LR_FORMAT_V3)
+        gic = 3 if v3 else 2
         if kind == p.ELRSR:
-            value = empty_list_registers(values, v3)
+            value = registers.elrsr(lrs, count, gic)
         elif kind == p.EISR:
-            value = ended_list_registers(values, v3)
+            value = registers.eisr(lrs, count, gic)
         else:
-            value = maintenance_status(values, self["ich_hcr_el2" if v3 else "gich_hcr"], v3)
-        self.state[destination] = value
+            hcr = np.uint64(self["ich_hcr_el2" if v3 else "gich_hcr"])
+            value = registers.misr(lrs, count, gic, hcr, registers.eisr(lrs, count, gic))
+        self.state[destination] = int(value)

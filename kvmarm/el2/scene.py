@@ -7,19 +7,49 @@ found later tells whose it is: that is how a round trip is checked for what was 
 
 import zlib
 
-from kvmarm.el2 import machine as m
+from kvmarm.el2.architecture import (
+    CPACR_FPEN,
+    CPTR_DEFAULT,
+    EC_DABT_LOW,
+    EC_FP,
+    EC_HVC32,
+    EC_HVC64,
+    ESR_EC_SHIFT,
+    FSC_LEVEL1,
+    FSC_PERMISSION,
+    FSC_TRANSLATION,
+    HCR_E2H,
+    HCR_RW,
+    HCR_TGE,
+    HCR_VM,
+    MDSCR_MDE,
+    PSTATE_AARCH32_SVC,
+    PSTATE_EL1H,
+    PSTATE_EL2H,
+    VTR_PREBITS_SHIFT,
+    VTR_PRIBITS_SHIFT,
+)
 from kvmarm.el2.configuration import Configuration
 from kvmarm.el2.machine import Machine
 from kvmarm.el2.program import MASK64, SET, Op
 from kvmarm.el2.slots import AARCH32_REGISTERS, DEBUG_REGISTERS, EL1_REGISTERS, RETURN_STATE, SLOT_NAMES, slot
+from kvmarm.gic import (
+    FIRST_SPI,
+    HCR_EN,
+    V2_LR_EOI,
+    V2_LR_HW,
+    V2_LR_PENDING,
+    V2_LR_PHYSICAL_SHIFT,
+    V2_LR_STATE,
+    V3_LR_EOI,
+    V3_LR_HW,
+    V3_LR_PENDING,
+    V3_LR_PHYSICAL_SHIFT,
+    V3_LR_STATE,
+)
 
-HCR_RW, HCR_E2H, HCR_TGE, HCR_VM = 1 << 31, 1 << 34, 1 << 27, 1
-MDSCR_MDE = 1 << 15
 DEBUG_DIRTY = 1
-EC_HVC32, EC_HVC64, EC_DABT_LOW, EC_FP = 0x12, 0x16, 0x24, 0x07
-DFSC_TRANSLATION, DFSC_PERMISSION = 0x05, 0x0D
-PSTATE_EL1H, PSTATE_EL2H, PSTATE_AARCH32_SVC = 0x3C5, 0x3C9, 0x1D3
-V2_PENDING, V3_PENDING = 1 << 28, 1 << 62
+DFSC_TRANSLATION, DFSC_PERMISSION = FSC_TRANSLATION | FSC_LEVEL1, FSC_PERMISSION | FSC_LEVEL1
 
 _GUEST_MEMORY = ("guest", "guest_debug")
 
@@ -46,14 +76,16 @@ def set_up(machine: Machine, configuration: Configuration) -> None:
     machine.state[:] = _MARKS
     machine["pstate"] = PSTATE_EL2H if c.vhe else PSTATE_EL1H
     machine["hcr_el2"] = HCR_RW | (HCR_E2H | HCR_TGE if c.vhe else 0)
-    machine["cptr_el2"] = 3 << 20 if c.vhe else 0x33FF
+    machine["cptr_el2"] = CPACR_FPEN if c.vhe else CPTR_DEFAULT
     for name in ("vttbr_el2", "hstr_el2", "ich_hcr_el2", "gich_hcr", "fpcr", "event.irq", "vcpu.irq_lines"):
         machine[name] = 0
     machine["mdcr_el2"] = 6  # HPMN: the number of event counters, six on a Cortex-A57
     machine["id_aa64dfr0_el1"] = 0x10305106  # six breakpoints, four watchpoints
     machine["icc_sre_el2"] = 0xF
     machine["icc_sre_el1"] = 1
-    machine["ich_vtr_el2"] = (c.prio_bits - 1) << 29 | (c.prio_bits - 1) << 26 | (c.nr_lr - 1)
+    machine["ich_vtr_el2"] = (
+        (c.prio_bits - 1) << VTR_PRIBITS_SHIFT | (c.prio_bits - 1) << VTR_PREBITS_SHIFT | (c.nr_lr - 1)
+    )
     machine["x0"] = mark_of("host", "__kvm_vcpu_run")
     machine["x1"] = mark_of("host", "vcpu")
     machine["stack.0"] = machine["x30"]  # the C switch's hypercall stub has pushed it before the hvc
@@ -76,7 +108,7 @@ def _set_up_guest(machine: Machine, c: Configuration) -> None:
     machine["timer.enabled"] = int(c.timer)
     machine["timer.cntv_ctl"] = 1
     machine["timer.cntv_cval"] = mark_of("guest", "cntv_cval")
-    machine["vgic.hcr"] = 1
+    machine["vgic.hcr"] = HCR_EN
     machine["vgic.vmcr"] = mark_of("guest", "vmcr") >> 32
     machine["vgic.sre"] = int(c.vgic_sre)
     machine["vgic.nr_lr"] = c.nr_lr
@@ -96,11 +128,12 @@ def lr_value(configuration: Configuration, index: int) -> int:
     if index >= c.live_lrs:
         return 0
     v3 = c.gic == "v3"
-    value = (32 + index) | (V3_PENDING if v3 else V2_PENDING)
+    intid = FIRST_SPI + index
+    value = intid | (V3_LR_PENDING if v3 else V2_LR_PENDING)
     if "eoi_maint" in c.lr_kind:
-        value |= m.V3_EOI if v3 else m.V2_EOI
+        value |= V3_LR_EOI if v3 else V2_LR_EOI
     if c.lr_kind == "pending+hw":
-        value |= (m.V3_HW | (32 + index) << 32) if v3 else (m.V2_HW | (32 + index) << 10)
+        value |= (V3_LR_HW | intid << V3_LR_PHYSICAL_SHIFT) if v3 else (V2_LR_HW | intid << V2_LR_PHYSICAL_SHIFT)
     return value
 
 
@@ -117,13 +150,13 @@ def guest_work(configuration: Configuration) -> list[Op]:
     """Return what the guest does in between: complete interrupts in the list registers of the hardware."""
     v3 = configuration.gic == "v3"
     names = [f"ich_lr{index}_el2" if v3 else f"gich_lr{index}" for index in completed(configuration)]
-    keep = MASK64 & ~(m.V3_STATE if v3 else m.V2_STATE)
+    keep = MASK64 & ~(V3_LR_STATE if v3 else V2_LR_STATE)
     return [(SET, slot(name), slot(name), keep, 0) for name in names]
 
 
 def fp_trap_event() -> list[Op]:
     """Return what makes the guest's next exception the trap of its first FP instruction."""
-    return [_poke("event.irq", 0), _poke("event.esr", EC_FP << 26)]
+    return [_poke("event.irq", 0), _poke("event.esr", EC_FP << ESR_EC_SHIFT)]
 
 
 def exit_event(configuration: Configuration, reason: str) -> list[Op]:
@@ -131,12 +164,12 @@ def exit_event(configuration: Configuration, reason: str) -> list[Op]:
     if reason == "irq":
         return [_poke("event.irq", 1)]
     if reason == "hvc":
-        syndrome = (EC_HVC64 if configuration.guest == "aarch64" else EC_HVC32) << 26
+        syndrome = (EC_HVC64 if configuration.guest == "aarch64" else EC_HVC32) << ESR_EC_SHIFT
         return [_poke("event.irq", 0), _poke("event.esr", syndrome)]
     status = DFSC_PERMISSION if reason == "dabt_perm" else DFSC_TRANSLATION
     values = {
         "irq": 0,
-        "esr": EC_DABT_LOW << 26 | status,
+        "esr": EC_DABT_LOW << ESR_EC_SHIFT | status,
         "far": 0xFFFF_0000_0800_0100,
         "hpfar": 0x80000,
         "par": 0x0800_0000,  # what `at` finds for that address: HPFAR's page

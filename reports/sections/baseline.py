@@ -4,10 +4,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.compare import Comparison, Row, compare
-from bench.compare_table import varying
-from bench.results import Results
-from bench.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from bench.gate.compare import Comparison, Row, compare
+from bench.gate.compare_table import varying
+from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from bench.results.store import Results
 from reports.data import SCENARIO_WORDS
 from reports.html import breakable, join, tag
 from reports.numbers import is_number, number, plain, ratio_text, shown

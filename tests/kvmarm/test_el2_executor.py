@@ -8,7 +8,7 @@ from kvmarm.el2 import scene
 from kvmarm.el2.round_trip import encode
 from kvmarm.el2.slots import SLOT_NAMES, slot
 from kvmarm.el2.switch import WorldSwitch, model_of
-from tests.switch.recorded import configuration
+from tests.switch_models.recorded import configuration
 
 CASES = [
     {},

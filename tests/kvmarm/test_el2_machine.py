@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The EL2 machine's own rules: status of list registers, classes by address, names under VHE, configurations."""
 
+import numpy as np
 import pytest
 
-from kvmarm.el2 import machine as m
+from kvmarm import registers
 from kvmarm.el2.configuration import parse_configuration
 from kvmarm.el2.machine import Machine
 from kvmarm.el2.program import Assembler
 from kvmarm.el2.slots import el12, resolve, slot
 from kvmarm.errors import UsageError
+from kvmarm.gic import HCR_EN, HCR_UIE, MISR_EOI, MISR_U, V2_LR_EOI, V2_LR_HW, V3_LR_EOI
 
 PENDING, ACTIVE = 1 << 28, 1 << 29
 
@@ -20,22 +22,28 @@ PENDING, ACTIVE = 1 << 28, 1 << 29
         (PENDING | 34, 0, 0),
         (ACTIVE | 34, 0, 0),
         (34, 1, 0),
-        (m.V2_EOI | 34, 0, 1),
-        (m.V2_HW | 34 << 10 | 34, 1, 0),
-        (m.V2_HW | m.V2_EOI, 1, 0),
-        (PENDING | m.V2_EOI | 34, 0, 0),
+        (V2_LR_EOI | 34, 0, 1),
+        (V2_LR_HW | 34 << 10 | 34, 1, 0),
+        (V2_LR_HW | V2_LR_EOI, 1, 0),
+        (PENDING | V2_LR_EOI | 34, 0, 0),
     ],
 )
 def test_what_the_hardware_says_of_a_list_register(value: int, empty: int, ended: int) -> None:
-    assert m.empty_list_registers([value], v3=False) == empty
-    assert m.ended_list_registers([value], v3=False) == ended
+    lrs = np.array([value], np.uint64)
+    assert registers.elrsr(lrs, 1, 2) == empty
+    assert registers.eisr(lrs, 1, 2) == ended
+
+
+def misr(values: list[int], hcr: int) -> int:
+    lrs = np.array(values, np.uint64)
+    return int(registers.misr(lrs, len(values), 3, np.uint64(hcr), registers.eisr(lrs, len(values), 3)))
 
 
 def test_maintenance_status() -> None:
-    assert m.maintenance_status([m.V3_EOI], 1, v3=True) == m.MISR_EOI
-    assert m.maintenance_status([1 << 62], m.HCR_UIE, v3=True) == m.MISR_U
-    assert m.maintenance_status([1 << 62, 1 << 62], m.HCR_UIE, v3=True) == 0
-    assert m.maintenance_status([1 << 62], 0, v3=True) == 0
+    assert misr([V3_LR_EOI], HCR_EN) == MISR_EOI
+    assert misr([1 << 62], HCR_UIE) == MISR_U
+    assert misr([1 << 62, 1 << 62], HCR_UIE) == 0
+    assert misr([1 << 62], 0) == 0
 
 
 def test_class_follows_the_address() -> None:

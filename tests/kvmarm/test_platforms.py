@@ -11,7 +11,7 @@ from kvmarm.el2.switch import WorldSwitch, model_of
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, event_names
 from kvmarm.platforms import PRICES, TERMS, load_platform, platform_names
-from tests.switch.recorded import configuration
+from tests.switch_models.recorded import configuration
 
 SHIPPED = Path(__file__).parents[2] / "kvmarm" / "platforms"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kvmarm.errors import UsageError
-from kvmarm.trace import format_trace, parse_trace, read_trace
+from kvmarm.trace import format_trace
+from kvmarm.trace_read import parse_trace, read_trace
 
 V2 = "config gic=2 vcpus=2 irqs=96 lrs=4\n"
 V3 = "config gic=3 vcpus=17 irqs=96 lrs=4\n"

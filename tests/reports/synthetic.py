@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.results import Results, frame, new_meta
+from bench.results.meta import new_meta
+from bench.results.schema import frame
+from bench.results.store import Results
 
 DESIGNS = [
     {"name": "old", "title": "legacy VGIC (Linux 4.4)", "source": "virt/kvm/arm/vgic.c, Linux 4.4"},

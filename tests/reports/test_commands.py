@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import build_app
 from kvmarm.errors import UsageError
 from reports.figures import FIGURES
 from reports.plot import plot
 from tests.reports import synthetic
+from vgic_bench.main import build_app
 
 
 def _run(*arguments: Any) -> Any:
@@ -46,7 +46,7 @@ def test_report_as_json(run_folder: Path, tmp_path: Path) -> None:
 def test_a_report_loads_neither_the_compiler_nor_the_frame_library(run_folder: Path, tmp_path: Path) -> None:
     """They take longer to load than a page takes to make."""
     program = (
-        "import sys; from bench.cli import main; sys.argv = ['vgic-bench', *sys.argv[1:]]\n"
+        "import sys; from vgic_bench.main import main; sys.argv = ['vgic-bench', *sys.argv[1:]]\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "print(*sorted({'pandas', 'numba', 'scipy', 'matplotlib.pyplot'} & set(sys.modules)), file=sys.stderr)"

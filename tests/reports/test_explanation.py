@@ -11,18 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import workloads
-from bench.cli import build_app
-from bench.commands.explain import MOST
-from bench.explain import DesignStep, Step
-from bench.explain_target import resolve
-from bench.timeline import TimedOp, Timeline, timeline
+from bench.explain.steps import DesignStep, Step
+from bench.explain.target import resolve
+from bench.explain.timeline import TimedOp, Timeline, timeline
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT
-from kvmarm.trace import KIND_NAMES, parse_trace
+from kvmarm.trace import KIND_NAMES
+from kvmarm.trace_read import parse_trace
 from reports import explanation, perfetto
 from tests.reports.parse import Page
+from vgic_bench.commands.explain import MOST
+from vgic_bench.main import build_app
 
 CONFIG = VmConfig(2, 4, 256, 4)
 

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 import reports
-from bench.compare import Row
-from bench.results import Results, frame
+from bench.gate.compare import Row
+from bench.results.schema import frame
+from bench.results.store import Results
 from kvmarm.errors import UsageError
 from reports import claims
 from reports.data import SCENARIO, Report

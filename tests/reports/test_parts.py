@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.transitions import catalogue
+from bench.catalogue import catalogue
 from reports import matrix, numbers, scaling, svg, theme
 from reports.data import Report
 from reports.drawing import Panel, Sheet, Side, log_steps, round_steps

@@ -6,7 +6,6 @@ import numpy as np
 from kvmarm.config import VmConfig
 from tests.vgic_new.snippets import DESIGN, V2, V2_ON, V2_TOP, lock_lines
 from vgic_new.sort import sort_ap_list
-from vgic_new.state import VM
 
 
 def test_queueing_lets_the_irq_lock_go_to_take_both_in_order() -> None:
@@ -54,13 +53,13 @@ def test_sort_is_stable_and_by_urgency() -> None:
         vm.irq["active"] = rng.integers(0, 8, len(vm.irq)) == 0
         vm.irq["priority"] = rng.integers(0, 4, len(vm.irq)) << 6
         vm.irq["next"][slots] = [*slots[1:], 0]
-        vm.cpu[0].head, vm.cpu[0].tail = slots[0], slots[-1]
+        vm.vcpu[0].head, vm.vcpu[0].tail = slots[0], slots[-1]
         sort_ap_list(vm, 0, None)
-        forwards, slot = [], int(vm.cpu[0].head)
+        forwards, slot = [], int(vm.vcpu[0].head)
         while slot:
             forwards.append(slot)
             slot = int(vm.irq[slot]["next"])
-        backwards, slot = [], int(vm.cpu[0].tail)
+        backwards, slot = [], int(vm.vcpu[0].tail)
         while slot:
             backwards.append(slot)
             slot = int(vm.irq[slot]["prev"])
@@ -82,6 +81,5 @@ def test_no_lock_is_held_between_operations() -> None:
     functions["flush"](vm, 0, None)
     functions["sync"](vm, 0, None)
     functions["pending"](vm, 0, None)
-    assert vm.dtype == VM
     assert not vm.irq["lock"].any()
-    assert not vm.cpu["lock"].any()
+    assert not vm.vcpu["lock"].any()

@@ -6,8 +6,8 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from bench.fit import event_matrix, geometric_mean_error, increments, prior_of, read_costs, solve, with_errors
-from bench.weights import weights_of
+from bench.meters.fit import event_matrix, geometric_mean_error, increments, prior_of, read_costs, solve, with_errors
+from bench.meters.weights import weights_of
 from kvmarm.events import event_names
 from kvmarm.jit import JIT_ENABLED
 from tests.vgic_new.snippets import DESIGN

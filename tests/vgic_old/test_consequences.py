@@ -6,7 +6,7 @@ The outcomes are those of the Linux 4.4 code as its description has them, defect
 
 import pytest
 
-from bench.runner import results_of
+from bench.engine.runner import results_of
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from bench.runner import results_of
+from bench.engine.runner import results_of
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 

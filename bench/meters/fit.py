@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fit a design's event weights to instructions counted in the real code.
+
+Rows are points of the catalogue (bench.catalogue) with the instructions of the real code; a design's model yields the
+events of each point's operation. Weights are the non-negative least-squares solution of the *relative* error: each row
+is divided by its instructions, so that a cheap operation counts as much as a dear one.
+
+So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
+interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.
+
+Weights of LPIs and the ITS are fitted apart, to points of their own (bench.meters.lpi_points): those that the other
+points give are kept, and only the events that are new in these points are solved for.
+
+The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
+or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
+what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.meters import lpi_points
+from bench.meters.predict import count_grid, read_grid, read_table
+from bench.meters.weights import WEIGHTS_FILE, weight_vector
+from kvmarm.design import Design, get_design
+from kvmarm.errors import UsageError
+from kvmarm.events import event_names
+from kvmarm.files import atomic_write
+
+COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
+PRIOR_FILE = "prior.toml"
+AXES = ("irqs", "vcpus", "lrs", "pending")
+LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 0.001, 1e12
+"""Instructions of one point; rows are divided by them."""
+LEAST_INCREMENT = 0.05
+"""Increments below this fraction of a point say more about one instruction here or there than about a loop."""
+PRIOR_STRENGTH = 3e-3
+"""A weight that is off its prior by a factor of 2 counts as much as one point that is off by this fraction."""
+
+
+def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return the rows of a cost table (CSV with COLUMNS, `lrs` optional) for one design. Raises UsageError."""
+    table = read_grid(path)
+    if "instructions" not in table.columns:
+        raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
+    return _counted(table, path, design_name)
+
+
+def _counted(table: pd.DataFrame, path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return a design's rows with `instructions` as numbers."""
+    if "instructions" not in table.columns:
+        raise UsageError(f"{path}: line 1: column instructions is missing")
+    figures = pd.to_numeric(table["instructions"], errors="coerce")
+    for row in np.flatnonzero(~figures.between(LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS)):
+        text = table["instructions"].iloc[row]
+        expected = f"expected a number from {LEAST_INSTRUCTIONS} to {MOST_INSTRUCTIONS:.0e}"
+        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: {expected}")
+    rows = table.assign(instructions=figures)[table["design"] == design_name].reset_index(drop=True)
+    if rows.empty:
+        raise UsageError(f"{path}: no rows of design {design_name!r}")
+    return rows
+
+
+def event_matrix(design: Design, rows: pd.DataFrame) -> np.ndarray:
+    """Return events (int64[rows, EVENT_COUNT]) that a design counts at the points in `rows`, in their order."""
+    return count_grid(rows.assign(design=design.name).reset_index(drop=True), "costs")
+
+
+def prior_of(design: Design) -> np.ndarray | None:
+    """Return the prior weights (float64[EVENT_COUNT], 0 where it says nothing) of a design, None when it has none.
+
+    Raises UsageError for a file that names an unknown event or is no TOML.
+    """
+    if design.package is None:
+        return None
+    path = files(design.package) / PRIOR_FILE
+    if not path.is_file():
+        return None
+    try:
+        named = tomllib.loads(path.read_text("utf-8"))["instructions"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise UsageError(f"{path}: expected a TOML table [instructions]: {error}") from error
+    return weight_vector(named, str(path))
+
+
+def increments(rows: pd.DataFrame, events: np.ndarray) -> np.ndarray:
+    """Return the relative events (float64[n, EVENT_COUNT]) of the increments between neighbouring points of a grid.
+
+    Neighbours differ in one of AXES. Each row is the increment of the events over that of the instructions.
+    """
+    instructions = rows["instructions"].to_numpy(float)
+    found = []
+    for axis in AXES:
+        others = ["gic", "transition", *(name for name in AXES if name != axis)]
+        for _, line in rows.reset_index(drop=True).groupby(others, sort=False):
+            order = line.sort_values(axis).index.to_numpy()
+            for low, high in pairwise(order):
+                step = instructions[high] - instructions[low]
+                if abs(step) >= LEAST_INCREMENT * instructions[low]:
+                    found.append((events[high] - events[low]) / step)
+    return np.array(found).reshape(len(found), events.shape[1])
+
+
+def solve(
+    events: np.ndarray,
+    instructions: Sequence[float] | np.ndarray,
+    prior: np.ndarray | None = None,
+    slopes: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return non-negative weights (float64[EVENT_COUNT]) that minimise the relative error.
+
+    prior: float64[EVENT_COUNT] or None. Without one, events never seen get 0. slopes: rows of `increments`, or None.
+    """
+    from scipy.optimize import nnls
+
+    matrix = events / np.asarray(instructions, float)[:, None]
+    if slopes is not None:
+        matrix = np.vstack([matrix, slopes])
+    wanted = np.ones(len(matrix))
+    known = events.any(axis=0)
+    if prior is not None:
+        pull = np.diag(PRIOR_STRENGTH / np.maximum(prior, 1.0))
+        matrix, wanted = np.vstack([matrix, pull]), np.concatenate([wanted, pull @ prior])
+        known |= prior > 0
+    chosen = np.flatnonzero(known)
+    solution, _ = nnls(matrix[:, chosen], wanted, maxiter=200 * len(chosen))
+    weights = np.zeros(events.shape[1])
+    weights[chosen] = solution
+    return weights
+
+
+def with_errors(rows: pd.DataFrame, events: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
+    """Return the rows with `predicted` instructions and `error` (relative, signed)."""
+    table = rows.copy()
+    table["predicted"] = events @ weights
+    table["error"] = table["predicted"] / table["instructions"] - 1
+    return table
+
+
+def geometric_mean_error(table: pd.DataFrame) -> float:
+    """Return the geometric mean of max(predicted / counted, counted / predicted), minus 1."""
+    return float(np.expm1(np.abs(np.log(table["predicted"] / table["instructions"])).mean()))
+
+
+def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, float], pd.DataFrame]:
+    """Fit a design's weights to a cost table.
+
+    Returns (event name -> instructions, for every event the points contain or the prior names; the rows with
+    `predicted` and `error`).
+    Raises UsageError for a bad table.
+    """
+    design = get_design(design_name)
+    rows = read_costs(csv_path, design_name)
+    events = event_matrix(design, rows)
+    prior = prior_of(design)
+    weights = solve(events, rows["instructions"].to_numpy(), prior, increments(rows, events))
+    known = events.any(axis=0) | (weights > 0)
+    named = {name: round(float(weights[i]), 3) for i, name in enumerate(event_names()) if known[i]}
+    return named, with_errors(rows, events, weights)
+
+
+def is_lpi_costs(path: str | os.PathLike[str]) -> bool:
+    """Return whether a cost table has points of LPIs. Raises UsageError when it cannot be read."""
+    columns = read_table(path).columns
+    return lpi_points.is_lpi_table(columns) and "transition" not in columns
+
+
+def fit_lpis(
+    design_name: str, csv_path: str | os.PathLike[str], base: Mapping[str, float]
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Fit a design's weights of LPIs and the ITS to a table of counted points of LPIs.
+
+    base: weights of all other events, which stay. Returns (event name -> instructions, for the events that `base` does
+    not name; the rows with `predicted` and `error`). Raises UsageError for a bad table.
+    """
+    rows = _counted(lpi_points.checked(read_table(csv_path), csv_path), csv_path, design_name)
+    events = lpi_points.count_points(rows, str(csv_path))
+    known = weight_vector(base)
+    names = event_names()
+    free = [i for i, name in enumerate(names) if name not in base and events[:, i].any()]
+    instructions = rows["instructions"].to_numpy(float)
+    left = instructions - events @ known
+    from scipy.optimize import nnls
+
+    solution, _ = nnls(events[:, free] / instructions[:, None], left / instructions, maxiter=200 * max(len(free), 1))
+    named = {names[i]: round(float(weight), 3) for i, weight in zip(free, solution, strict=True)}
+    return named, with_errors(rows, events, known + weight_vector(named))
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    weights: dict[str, float],
+    table: pd.DataFrame,
+    source: str,
+    lpis: tuple[pd.DataFrame, str] | None = None,
+) -> None:
+    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit.
+
+    lpis: the rows that the weights of LPIs were fitted to, with errors, and their source.
+    """
+
+    def quality(rows: pd.DataFrame, name: str) -> dict[str, Any]:
+        return {
+            "source": name,
+            "rows": len(rows),
+            "geometric_mean_error": round(geometric_mean_error(rows), 4),
+            "worst_error": round(float(rows["error"].abs().max()), 4),
+        }
+
+    document: dict[str, Any] = {"unit": "instructions, x86-64, gcc -O2", **quality(table, source)}
+    if lpis is not None:
+        document["lpis"] = quality(*lpis)
+    document["weights"] = weights
+    with atomic_write(path, "w") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+
+
+__all__ = ["WEIGHTS_FILE", "event_matrix", "fit", "geometric_mean_error", "read_costs", "save_weights", "solve"]

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Compiling what a replay needs, once a machine, in processes of their own: this one stays small and can tell of it.
+
+`python -m bench.replay.compile PART` compiles one part: `readers`, or the name of a design; without PART, all of them.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.system.compile_pool import compile_parts
+from bench.system.processes import only_compile
+from bench.system.progress import SILENT, Progress
+from kvmarm.jit import JIT_ENABLED, module_cache
+
+READERS = "readers"
+
+
+def _stamp(part: str) -> Path:
+    import hashlib
+
+    from kvmarm.design import get_design
+
+    # A design's record type carries a hash of its sources.
+    text = "" if part == READERS else str(get_design(part).dtype.descr)
+    name = f"ready-{part}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return module_cache("bench.recordings.convert" if part == READERS else "bench.replay.stretch") / name
+
+
+def compile_part(part: str) -> None:
+    """Compile one part in this process and leave its stamp."""
+    if part == READERS:
+        from bench.recordings.convert import compile_readers
+
+        compile_readers()
+    else:
+        from bench.replay.stretch import compile_for
+
+        compile_for(part)
+    stamp = _stamp(part)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
+
+
+def ensure_compiled(designs: Iterable[str], progress: Progress = SILENT) -> None:
+    """Compile what is missing on all cores. Raises UsageError with status 5 when a process fails."""
+    if JIT_ENABLED:
+        parts = [part for part in (*designs, READERS) if not _stamp(part).exists()]
+        compile_parts("bench.replay.compile", {part: (part,) for part in parts}, progress)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        only_compile()
+        compile_part(sys.argv[1])
+    else:
+        from kvmarm.design import BUILT_IN
+
+        ensure_compiled(BUILT_IN)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The list of workloads as text: the table, what each is, and the costs with their break-even."""
+
+import textwrap
+from typing import Any
+
+from vgic_bench.console import PLAIN_WIDTH, print_table
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the list, then what each is."""
+    print_table(
+        ["workload", "kind", ">GIC", ">vCPUs", ">operations", ">MMIO", ">without SGIs"],
+        [
+            [
+                row["workload"],
+                row["category"],
+                f"v{row['gic']}",
+                row["vcpus"],
+                f"{row['operations']:,}",
+                f"{row['mmio_share']:.1%}",
+                f"{row['register_share']:.1%}",
+            ]
+            for row in rows
+        ],
+    )
+    print()
+    note = (
+        "MMIO: share of distributor and redistributor accesses among the VGIC's operations. On GICv2 an SGI is one; "
+        "most others are what the guest's driver writes as it starts."
+    )
+    print(textwrap.fill(note, PLAIN_WIDTH))
+    print()
+    if any("costs" in row for row in rows):
+        _show_costs(rows)
+    for row in rows:
+        print(f"{row['workload']}:")
+        for text in (row["what"], f"{row['recorded']}; {row['licence']}"):
+            print(textwrap.fill(text, PLAIN_WIDTH, initial_indent="    ", subsequent_indent="    "))
+
+
+def _show_costs(rows: list[dict[str, Any]]) -> None:
+    names = list(rows[0]["costs"]["designs"])
+    priced = all(side["instructions"] is not None for row in rows for side in row["costs"]["designs"].values())
+    unit = "instructions" if priced else "events"
+    table = []
+    for row in rows:
+        costs = [row["costs"]["designs"][name][unit] for name in names]
+        table.append(
+            [
+                row["workload"],
+                *(f"{cost:,.0f}" for cost in costs),
+                f"{costs[1] / costs[0]:.2f}" if costs[0] else "–",
+                f"{row['mmio_share']:.1%}",
+                _even(row["costs"]["break_even"], names),
+            ]
+        )
+    print_table(["workload", *(f">{name} {unit}" for name in names), ">ratio", ">MMIO", ">break-even"], table)
+    print(f"\nBreak-even: the share of MMIO above which {names[0]!r} would be the cheaper one.\n")
+
+
+def _even(even: dict[str, Any] | None, names: list[str]) -> str:
+    if even is None:
+        return "–"
+    if even["break_even"] is None:
+        return f"{names[0] if even['wins_always'] == 'first' else names[1]} at any"
+    return f"{even['break_even']:.1%}" if even["wins_above"] == "first" else f"below {even['break_even']:.1%}"
