@@ -39,7 +39,7 @@ class Design:
     bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the VM's record has
     no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
-    scratch: fields of the record ("cpu.waiting") that no operation reads before it writes them. reloads: an entry loads
+    scratch: fields of the record ("vcpu.waiting", "vcpu.cache.2") that no operation reads before it writes them. reloads: an entry loads
     every register of the interface, so that what they hold while the vCPU is out has no effect.
     weights: instructions per event, if they are not in a file. package: the name of the package that holds
     `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of

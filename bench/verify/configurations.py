@@ -7,7 +7,7 @@ on, and each vCPU opens its priority mask. That is part of every reported trace.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from bench.verify.access import (
 from bench.verify.drain import PMR_OPEN
 from kvmarm import trace
 from kvmarm.config import VmConfig
-from kvmarm.gic import CTLR_EOIMODE, FIRST_SPI, SGI_FRAME, SGIS, vcpu_affinity
+from kvmarm.gic import CTLR_EOIMODE, FIRST_SPI, SGI_FRAME, SGIS, affinity_of
 from kvmarm.interface import DISTRIBUTOR
 
 EVERYTHING = (
@@ -61,7 +61,6 @@ class Configuration:
     groups: tuple[str, ...]
     eoimode: int = 0
     hostile: bool = False
-    traits: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def fill_setup(world: Any, configuration: Configuration, reloads: bool) -> None:
     setup = world.setup
     vm = configuration.vm
     setup.gic, setup.vcpus, setup.irqs, setup.lrs = vm.gic, vm.vcpus, vm.irqs, vm.lrs
-    setup.hostile, setup.eoimode, setup.reloads = configuration.hostile, configuration.eoimode, reloads
+    setup.hostile, setup.reloads = configuration.hostile, reloads
     found = instances(configuration)
     setup.count = len(found)
     for x, instance in enumerate(found):
@@ -206,7 +205,7 @@ def set_up(configuration: Configuration) -> np.ndarray:
             if vm.gic == 2:
                 ops.append(_write(0, DISTRIBUTOR, ITARGETSR + irq.intid, 1, 1 << irq.target))
             else:
-                affinity = int(vcpu_affinity(irq.target))
+                affinity = int(affinity_of(irq.target))
                 ops.append(_write(0, DISTRIBUTOR, IROUTER + irq.intid * 8, 8, affinity))
     first = [_write(0, DISTRIBUTOR, ICFGR + word * 4, 4, value) for word, value in sorted(words.items())]
     ops.append(_write(0, DISTRIBUTOR, 0, 4, CTLR_ON_V2 if vm.gic == 2 else CTLR_ON_V3 | CTLR_ARE))
