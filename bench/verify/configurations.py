@@ -40,9 +40,15 @@ URGENT, NORMAL = 0x40, 0x80
 """The two priorities that the alphabet writes."""
 
 
+EVERY = -1
+
+
 @dataclass(frozen=True)
 class Irq:
-    """One interrupt of a configuration. `edge`: trigger of an SPI; `pintid`: forwarded from there; 0: not."""
+    """One interrupt of a configuration. `edge`: trigger of an SPI; `pintid`: forwarded from there; 0: not.
+
+    `target`: the vCPU that an SPI goes to at first, or that an SGI is sent to; EVERY for SGIs to each.
+    """
 
     intid: int
     edge: bool = False
@@ -80,7 +86,8 @@ def instances(configuration: Configuration) -> list[Instance]:
     for irq in configuration.irqs:
         if irq.intid < SGIS:
             senders = range(vm.vcpus) if vm.gic == 2 else [r.NOWHERE]
-            found += [Instance(irq, owner, sender, r.SGI) for owner in range(vm.vcpus) for sender in senders]
+            owners = range(vm.vcpus) if irq.target == EVERY else [irq.target]
+            found += [Instance(irq, owner, sender, r.SGI) for owner in owners for sender in senders]
             continue
         kind = r.FORWARDED if irq.pintid else r.SPI if irq.intid >= FIRST_SPI else r.PPI
         owners = [r.NOWHERE] if irq.intid >= FIRST_SPI else range(vm.vcpus)
@@ -246,7 +253,7 @@ def _one_vcpu(gic: int) -> Iterator[Configuration]:
 
 def _two_vcpus(gic: int) -> Iterator[Configuration]:
     vm = VmConfig(gic, 2, 64, 1)
-    edge, level, sgi = Irq(_SPI, edge=True), Irq(_SPI), Irq(_SGI, edge=True)
+    edge, level, sgi = Irq(_SPI, edge=True), Irq(_SPI), Irq(_SGI, edge=True, target=1)
     routes = ("line", "route", "enable", "block")
     yield Configuration("2 vCPUs, SPI edge", vm, (edge,), (*routes, "pend"))
     yield Configuration("2 vCPUs, SPI level", vm, (level,), routes)

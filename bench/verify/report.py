@@ -135,9 +135,7 @@ def _shown(code: int, log: np.ndarray) -> np.ndarray:
     return log[kept]
 
 
-def make_report(
-    design: Design, configuration: Configuration, code: int, depth: int, count: int, path: list[int]
-) -> Report:
+def make_report(design: Design, configuration: Configuration, found: Any, path: list[int]) -> Report:
     """Return the report of a signature (`found`: a record of FOUND), replayed in every way. Raises ReplayError."""
     code, depth, count = int(found["code"]), int(found["depth"]), int(found["count"])
     played = play(design, configuration, path, probe_of(code), code)

@@ -26,9 +26,7 @@ SENTENCES = {
 }
 """By class: what was seen."""
 
-_DELIVERY = (
-    "IHI 0048B 3.2.1 and 3.2.4; IHI 0069 4.1.2: a pending and enabled interrupt is signalled"
-)
+_DELIVERY = "IHI 0048B 3.2.1 and 3.2.4; IHI 0069 4.1.2: a pending and enabled interrupt is signalled"
 REQUIREMENTS = {
     c.HOST_KILLED: "No access of a guest may end the host (KVM's contract with its host).",
     c.HOST_HANGS: "No operation may leave a lock held or spin for ever (KVM's contract with its host).",
