@@ -120,9 +120,8 @@ class Container:
     def _chunk(self) -> bytes:
         compressed, plain = self._unpack("<II")
         if max(plain, compressed) > _MOST_CHUNK:
-            raise UsageError(
-                f"{self.name}: damaged trace.dat: a chunk of {max(plain, compressed)} bytes, expected {_MOST_CHUNK} at most"
-            )
+            size = max(plain, compressed)
+            raise UsageError(f"{self.name}: damaged trace.dat: a chunk of {size} bytes, expected {_MOST_CHUNK} at most")
         data = self._read(compressed)
         try:
             if self.compression == "zstd":
