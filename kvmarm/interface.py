@@ -19,10 +19,17 @@ function per operation, with these signatures:
     sync(vm, vcpu, observer)                                           kvm_vgic_sync_hwstate
     pending(vm, vcpu, observer) -> 0 or 1                              kvm_vgic_vcpu_pending_irq
     is_active(vm, vcpu, vintid, observer) -> 0 or 1                    kvm_vgic_map_is_active
+    signal_msi(vm, device_id, event, observer) -> rc                      kvm_send_userspace_msi (KVM_SIGNAL_MSI)
+
+A design without an ITS has no `Design.its_dtype` and leaves signal_msi out: an MSI then gets ENODEV, and its=1 is
+refused. One with an ITS has a record type apart for VMs that have one, takes their accesses of region ITS in mmio_read
+and mmio_write, and reads its tables by kvmarm.guest_memory.
 
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
 value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;
-observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None. rc is 0 or a negative errno.
+device_id, event: int64, 32 bits;
+observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None. rc is 0 or a negative errno; of
+signal_msi 1 when the LPI was made pending, 0 when nothing is mapped.
 Kicks are recorded in the caller's record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that
 the design names and returns; whoever runs the model stops there.
 """
@@ -33,12 +40,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kvmarm.design import implementation, implementation_for_type
+from kvmarm.errnos import EBUSY, EINVAL, ENODEV  # noqa: F401 - what operations return, for designs
 from kvmarm.jit import JIT_ENABLED
 
 DISTRIBUTOR = -1
 ITS = -2
-
-EINVAL = -22
 
 _operations: list[str] = []
 _STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
@@ -142,5 +148,12 @@ def is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Return 1 when the forwarded interrupt is active, as far as the software image shows."""
 
 
-OPERATIONS = tuple(_operations)
-"""Names of the operations above; each is a function of this module and a key of `Design.functions`."""
+@operation
+def signal_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
+    """A device writes `event` to GITS_TRANSLATER."""
+
+
+ITS_OPERATIONS = ("signal_msi",)
+"""Operations that only designs with an ITS have."""
+OPERATIONS = tuple(name for name in _operations if name not in ITS_OPERATIONS)
+"""Names of the other operations above; each is a function of this module and a key of `Design.functions`."""

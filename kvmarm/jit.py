@@ -22,6 +22,7 @@ Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import os
@@ -218,6 +219,9 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
+STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+"""Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
+
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
@@ -245,7 +249,11 @@ def _compiled(function: F, **options: bool) -> F:
 if JIT_ENABLED:
 
     def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
-        offset = ir.Constant(ir.IntType(64), record_type.offset("lock"))
+        return _field_pointer(builder, record_type, record, "lock")
+
+    def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
+        """Return a pointer to an int32 field of a record."""
+        offset = ir.Constant(ir.IntType(64), record_type.offset(name))
         base = builder.bitcast(record, ir.IntType(8).as_pointer())
         return builder.bitcast(builder.gep(base, [offset]), ir.IntType(32).as_pointer())
 
@@ -295,6 +303,42 @@ if JIT_ENABLED:
             return builder.ctpop(arguments[0])
 
         return types.uint64(types.uint64), codegen
+
+    @intrinsic
+    def _fetch_add_refcount(typing_context: Any, record: Any, number: Any) -> Any:
+        """Atomically add to the int32 field `refcount` of a record and return what it was."""
+        if not isinstance(record, types.Record):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _field_pointer(builder, signature.args[0], arguments[0], "refcount")
+            return builder.atomic_rmw("add", pointer, arguments[1], "monotonic")
+
+        return types.int32(record, types.int32), codegen
+
+    @intrinsic
+    def load_memory(typing_context: Any, address: Any) -> Any:
+        """Return the uint64 at an address (uint64, a multiple of 8) of this process."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+
+        return types.uint64(types.uint64), codegen
+
+    @intrinsic
+    def store_memory(typing_context: Any, address: Any, value: Any) -> Any:
+        """Store a uint64 at an address (uint64, a multiple of 8) of this process."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+            return context.get_dummy_value()
+
+        return types.void(types.uint64, types.uint64), codegen
+
+    @jit
+    def add_reference(record: Any, number: Any) -> Any:
+        """Add `number` to the int32 field `refcount` of a record atomically; return the new value (int64)."""
+        return np.int64(_fetch_add_refcount(record, np.int32(number))) + number
 
     @intrinsic
     def noinline(typing_context: Any) -> Any:
@@ -370,6 +414,19 @@ if JIT_ENABLED:
         return np.int64(_population_count(word))
 
 else:
+
+    def load_memory(address: Any) -> Any:
+        """Return the uint64 at an address of this process."""
+        return np.uint64(ctypes.c_uint64.from_address(int(address)).value)
+
+    def store_memory(address: Any, value: Any) -> None:
+        """Store a uint64 at an address of this process."""
+        ctypes.c_uint64.from_address(int(address)).value = int(value)
+
+    def add_reference(record: Any, number: Any) -> Any:
+        """Add `number` to the field `refcount` of a record; return the new value."""
+        record.refcount += number
+        return np.int64(record.refcount)
 
     def noinline() -> None:
         """Stand where compiled code keeps a function a call."""

@@ -20,10 +20,9 @@ import numpy as np
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.debug import checked
+from kvmarm.guest_memory import attach
 from kvmarm.jit import DEBUG, jit, package_hash
 from kvmarm.layout import aligned_record, laid_out
-
-_SOURCES = "sources_"
 
 IMAGE = laid_out(
     [
@@ -48,18 +47,33 @@ HEADER: list[tuple[Any, ...]] = [
     ("irqs", np.int64),
     ("lrs", np.int64),
     ("bug", np.int64),
+    ("its", np.int64),
+    ("ram", np.uint64),
 ]
 """First fields of every VM record, read by all and written by nobody while it lives. `bug`: 0, or the number of the
-BUG_ON that the model hit (the design names them)."""
+BUG_ON that the model hit, or of the model's limit (the design names both); `its`: 1 when the VM has an ITS; `ram`:
+where its guest memory is (kvmarm.guest_memory)."""
+
+_SOURCES = "sources_"
+_WITH_ITS = "with_its"
 
 
-def vm_dtype(marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] = ()) -> np.dtype[Any]:
+def its_by_type(vm_type: Any) -> bool:
+    """Return whether a VM record's type (numba's, or a NumPy dtype) is that of VMs with an ITS; for overloads."""
+    return _WITH_ITS in vm_type.fields
+
+
+def vm_dtype(
+    marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] = (), its: bool = False
+) -> np.dtype[Any]:
     """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, `fields`, the images.
 
-    apart: names of the fields that start at cache lines of their own; those before the first of them are beside HEADER,
-    so they should be written seldom. The field after the marker holds nothing: `with_sources` names it.
+    apart: names of the fields that start at cache lines of their own; those before the first of them lie with HEADER,
+    so they should be written seldom.
+    its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it is stored or compiled.
+    The field after the marker holds nothing: `with_sources` names it.
     """
-    markers = [(f"design_{marker}", np.int64), (_SOURCES, np.int64)]
+    markers = [(name, np.int64) for name in (f"design_{marker}", _SOURCES, *[_WITH_ITS] * its)]
     return laid_out([*markers, *HEADER, *fields, ("image", IMAGE, (MAX_VCPUS,))], (*apart, "image"))
 
 
@@ -85,7 +99,9 @@ def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
     vm = aligned_record(dtype)
     if DEBUG:
         vm = checked(vm)
-    vm.gic, vm.vcpus, vm.irqs, vm.lrs = config.gic, config.vcpus, config.irqs, config.lrs
+    vm.gic, vm.vcpus, vm.irqs, vm.lrs, vm.its = config.gic, config.vcpus, config.irqs, config.lrs, config.its
+    if config.its:
+        attach(vm)
     return vm
 
 

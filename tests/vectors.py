@@ -11,12 +11,13 @@ DESIGNS = ("old", "new")
 
 
 @functools.cache
-def _archive(name: str) -> dict[str, bytes]:
-    with tarfile.open(DATA / f"{name}.tar.xz") as archive:
+def archive(name: str) -> dict[str, bytes]:
+    """Return the files of an archive, by name without folders."""
+    with tarfile.open(DATA / f"{name}.tar.xz") as files:
         return {
             Path(member.name).name: file.read()
-            for member in archive.getmembers()
-            if (file := archive.extractfile(member)) is not None
+            for member in files.getmembers()
+            if (file := files.extractfile(member)) is not None
         }
 
 
@@ -24,26 +25,26 @@ def _archive(name: str) -> dict[str, bytes]:
 def vector_names() -> tuple[tuple[str, str], ...]:
     """Return (archive, trace name) of every vector."""
     return tuple(
-        (archive, name.removesuffix(".trace"))
-        for archive in ARCHIVES
-        for name in sorted(_archive(archive))
+        (group, name.removesuffix(".trace"))
+        for group in ARCHIVES
+        for name in sorted(archive(group))
         if name.endswith(".trace")
     )
 
 
-def trace_text(archive: str, name: str) -> bytes:
+def trace_text(group: str, name: str) -> bytes:
     """Return the text of a vector's trace."""
-    return _archive(archive)[f"{name}.trace"]
+    return archive(group)[f"{name}.trace"]
 
 
-def expected_result(archive: str, name: str, design: str) -> str:
+def expected_result(group: str, name: str, design: str) -> str:
     """Return the result that the real code of `design` gave."""
-    return _archive(archive)[f"{name}.{design}.result"].decode()
+    return archive(group)[f"{name}.{design}.result"].decode()
 
 
 def expected_locks(name: str, design: str) -> str | None:
     """Return the lock sequences that the real code of `design` took, None when none were recorded for this trace."""
-    text = _archive("locks").get(f"{name}.{design}.locks")
+    text = archive("locks").get(f"{name}.{design}.locks")
     return None if text is None else text.decode()
 
 

@@ -106,6 +106,11 @@ class Transition:
             self.watched(config)
 
     @property
+    def typed_group(self) -> str:
+        """The group's name as it is typed on a command line: `mmio_read`."""
+        return typed(self.group)
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """Set-up and operation."""
         return (*self.set_up, self.operation)
@@ -289,21 +294,39 @@ def cost_transitions() -> list[str]:
     return [entry.name for entry in _built_in() if entry.source == BUILT_IN[0]]
 
 
-def select(catalogue: Mapping[str, Transition], patterns: Iterable[str]) -> list[Transition]:
+def typed(group: str) -> str:
+    """Return a group's name without spaces, so that no shell takes it apart."""
+    return group.replace(" ", "_")
+
+
+def select(
+    catalogue: Mapping[str, Transition], patterns: Iterable[str], others: Iterable[str] = ()
+) -> list[Transition]:
     """Return the transitions that any of the patterns names: a name, a group, or a pattern with * and ?.
 
-    No pattern: all. Raises UsageError for one that names nothing, with the nearest name.
+    A group is `mmio_read` or `mmio read`. No pattern: all. Raises UsageError for one that names nothing, with the
+    nearest name; `others` are names that are known elsewhere, and may be what was meant.
     """
     wanted: dict[str, Transition] = {}
     chosen = [part for pattern in patterns for part in pattern.split(",") if part]
     if not chosen:
         return list(catalogue.values())
     for pattern in chosen:
-        hits = [t for t in catalogue.values() if fnmatch.fnmatchcase(t.name, pattern) or t.group == pattern]
+        hits = [
+            t for t in catalogue.values() if fnmatch.fnmatchcase(t.name, pattern) or t.typed_group == typed(pattern)
+        ]
         if not hits:
-            groups = {t.group for t in catalogue.values()}
-            near = difflib.get_close_matches(pattern, [*catalogue, *groups], 1, cutoff=0.4)
-            hint = f", did you mean {near[0]!r}?" if near else " (see `vgic-bench transitions`)"
-            raise UsageError(f"unknown transition {pattern!r}{hint}")
+            raise UsageError(f"unknown transition {pattern!r}{_hint(pattern, catalogue, others)}")
         wanted |= {t.name: t for t in hits}
     return list(wanted.values())
+
+
+def _hint(pattern: str, catalogue: Mapping[str, Transition], others: Iterable[str]) -> str:
+    """Return what was probably meant: the nearest group or name, or a pattern for all that begin like this."""
+    groups = dict.fromkeys(entry.typed_group for entry in catalogue.values())
+    wanted = typed(pattern)
+    near = difflib.get_close_matches(wanted, [*groups, *others], 1, cutoff=0.75)
+    if not near and len(wanted) > 2 and sum(name.startswith(wanted) for name in catalogue) > 1:
+        near = [f"{wanted}*"]
+    near = near or difflib.get_close_matches(wanted, [*catalogue, *groups, *others], 1, cutoff=0.4)
+    return f", did you mean {near[0]!r}?" if near else " (see `vgic-bench transitions`)"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.catalogue.catalogue import Transition, cost_transitions, load_catalogue, select
+from bench.catalogue.catalogue import Transition, cost_transitions, load_catalogue, select, typed
 from bench.engine.designs import check_designs
 from bench.switches.tables import chosen_platforms
 from bench.switches.transitions import GROUP, switch_transitions
@@ -116,7 +116,7 @@ def _transitions(options: Options) -> list[Transition]:
     if not patterns and options.quick:
         own = [name for name, entry in catalogue.items() if entry.source in {str(path) for path in options.catalogue}]
         patterns = [*cost_transitions(), *QUICK_GROUPS, *own]
-    return select(catalogue, patterns)
+    return select(catalogue, patterns, [typed(GROUP), *names])
 
 
 def _switch(options: Options) -> list[str]:
@@ -140,4 +140,4 @@ def check_patterns(patterns: Sequence[str]) -> None:
 
 
 def _named(pattern: str, switch_names: set[str]) -> bool:
-    return pattern == GROUP or bool(fnmatch.filter(switch_names, pattern))
+    return typed(pattern) == typed(GROUP) or bool(fnmatch.filter(switch_names, pattern))

@@ -15,7 +15,7 @@ import logging
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -47,8 +47,6 @@ from kvmarm.events import event_names
 from kvmarm.files import atomic_write
 
 BLOCK_PLACES = 8
-MOST_VALUES = 1024
-"""Of a range: no axis has more values that a VM can have."""
 MOST_COMBINATIONS = 1_000_000
 
 Place = tuple[str, int, int, int, int, int]
@@ -113,7 +111,7 @@ def check(plan: Plan) -> None:
     check_patterns(plan.transitions)
     axes = (plan.gics, plan.irqs, plan.vcpus, plan.lrs, plan.pending)
     if (combinations := math.prod(map(len, axes))) > MOST_COMBINATIONS:
-        raise UsageError(f"{combinations:,} combinations: expected no more than {MOST_COMBINATIONS:,}; use LOW..HIGH*2")
+        raise UsageError(f"{combinations:,} combinations: expected no more than {MOST_COMBINATIONS:,}; use LOW..HIGHx2")
     if min(plan.pending) < 0:
         raise UsageError(f"pending={min(plan.pending)}: expected 0 or more")
     known = sorted({transition.live for transition in switch_transitions()})
@@ -339,37 +337,3 @@ def sweep(
         "finished": utc_now(),
     }
     return results, folder, found
-
-
-def numbers(text: str, option: str) -> tuple[int, ...]:
-    """Return the whole numbers of a list such as `1,2,4` or `64..1024*2` (doubling). Raises UsageError."""
-    result: list[int] = []
-    for part in text.split(","):
-        try:
-            if ".." in part:
-                span, _, factor = part.partition("*")
-                low, high = (int(end) for end in span.split(".."))
-                result += _span(low, high, int(factor) if factor else 0)
-            else:
-                result.append(int(part))
-        except ValueError:
-            raise UsageError(
-                f"{option} {part!r}: expected a number, LOW..HIGH or LOW..HIGH*FACTOR, no more than {MOST_VALUES:,}"
-            ) from None
-    return tuple(dict.fromkeys(result))
-
-
-def _span(low: int, high: int, factor: int) -> Iterable[int]:
-    if high < low:
-        raise ValueError
-    if not factor:
-        if high - low >= MOST_VALUES:
-            raise ValueError
-        return range(low, high + 1)
-    if factor < 2 or low < 1:
-        raise ValueError
-    values = []
-    while low <= high:
-        values.append(low)
-        low *= factor
-    return values
