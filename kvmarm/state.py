@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
+from kvmarm.code_cache import package_hash
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.debug import checked
 from kvmarm.guest_memory import attach
-from kvmarm.jit import DEBUG, jit, package_hash
+from kvmarm.jit import DEBUG, jit
 from kvmarm.layout import aligned_record, laid_out
 
 IMAGE = laid_out(

@@ -123,7 +123,8 @@ def test_a_switch_goes_by_its_name(name: str) -> None:
 def test_a_vgics_file_has_the_head_that_all_have(path: Path) -> None:
     head = ast.get_docstring(ast.parse(path.read_text())) or ""
     parts = head.split("\n\n")
-    assert [part.split(":")[0] for part in parts[1:]] == ["Models", "Lock order", "Rules"], "in this order, no others"
+    assert [part.split(":")[0] for part in parts[1:4]] == ["Models", "Lock order", "Rules"], "in this order"
+    assert not parts[4:] or parts[4].startswith("Work:"), "after the rules: what work the model does, as its original"
     assert "\n" not in parts[0] and "Linux" in parts[1]
     assert all(line.startswith(("- ", "  ")) for line in parts[3].splitlines()[1:])
 

@@ -10,7 +10,7 @@ from tests.vgic_new.snippets import DESIGN, V2, V3
 
 
 def test_has_every_operation_and_each_runs() -> None:
-    assert set(DESIGN.functions) == set(interface.OPERATIONS)
+    assert set(DESIGN.functions) == {*interface.OPERATIONS, *interface.ITS_OPERATIONS}
     assert get_design("new") is DESIGN
     vm = DESIGN.create(V3)
     cpuif = new_hardware(V3.lrs).cpu[0]
