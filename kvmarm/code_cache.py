@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where compiled code is kept, and for which sources: folders named by hashes. Loads no numba.
+"""Where compiled code is kept: a folder for each module and state of its sources. Loads no numba.
 
 numba does not notice that a callee in another file changed. The folder of a module is therefore named by a hash of its
-source and of all it imports from this project. It is in a folder named by a hash of the versions and the CPU. A module
-reaches a design through the interface, without importing it: `Design` puts the hash of its package's sources into the
-record's type (kvmarm.state.with_sources). Folders that are unused for two weeks are removed.
+source and of all it imports (kvmarm.sources). It is in a folder named by a hash of the versions and the CPU. A module
+reaches a design through the interface, without importing it: `kvmarm.design.Design` puts the hash of the design's
+sources into the record's type. Folders that are unused for two weeks are removed.
 
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
 `~/.cache/vgic-bench`).
@@ -22,8 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
-_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "vgic_now", "switch_asm_model", "switch_c_model", "bench")
-_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
+from kvmarm.sources import module_hash
+
 _UNUSED_DAYS = 14
 _CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
 
@@ -48,69 +48,6 @@ def _environment_hash() -> str:
         except PackageNotFoundError:
             digest.update(f"{package} ?\n".encode())
     digest.update(f"{sys.version}\n{_cpu_name()}".encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _source_of(module: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a project module's source and the names it imports; (b"", ()) for what is no module of the project."""
-    if module.split(".")[0] not in _PACKAGES:
-        return b"", ()
-    base = Path(__file__).parent.parent.joinpath(*module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            source = path.read_bytes()
-            return source, tuple(_imported(source))
-    return b"", ()
-
-
-def _imported(source: bytes) -> list[str]:
-    """Return the names that a module's source imports from this project; some may be names in modules."""
-    names: list[str] = []
-    for parent, members, plain in _IMPORT.findall(source.decode()):
-        if parent.split(".")[0] in _PACKAGES:
-            names.append(parent)
-            names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
-        elif plain.split(".")[0] in _PACKAGES:
-            names.append(plain)
-    return names
-
-
-@functools.cache
-def module_hash(module: str) -> str:
-    """Return 16 hex digits that change with the source of a module or of any project module it imports, deeply."""
-    closure: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        source, imported = _source_of(name)
-        if name not in closure and source:
-            closure.add(name)
-            waiting += imported
-    digest = hashlib.sha256()
-    for name in sorted(closure):
-        digest.update(name.encode() + b"\n" + _source_of(name)[0])
-    return digest.hexdigest()[:16]
-
-
-def package_hash(package: str) -> str:
-    """Return 16 hex digits that change with any source of a package that uses this module, or with what those import.
-
-    package: the name of an imported package, or of a module that is one file. Only imports from this project count.
-    """
-    loaded = sys.modules[package]
-    file = Path(str(loaded.__file__))
-    paths = sorted(file.parent.glob("*.py")) if hasattr(loaded, "__path__") else [file]
-    digest = hashlib.sha256()
-    imported: set[str] = set()
-    for path in paths:
-        source = path.read_bytes()
-        if b"kvmarm.jit" in source:
-            digest.update(path.name.encode() + b"\n" + source)
-            imported.update(_imported(source))
-    for name in sorted(imported):
-        if name.split(".")[0] != package and _source_of(name)[0]:
-            digest.update(module_hash(name).encode())
     return digest.hexdigest()[:16]
 
 

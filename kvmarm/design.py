@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a VGIC design is to the rest of the project, and the table of designs.
 
-The two built-in designs are named here and loaded when first asked for. Another design comes by the entry point group
+The built-in designs are named here and loaded when first asked for. Another design comes by the entry point group
 `vgic_bench.designs`: an entry NAME = "package:DESIGN" whose object is a `Design`.
 """
 
 import difflib
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from kvmarm.built_in import DESIGNS as BUILT_IN
 from kvmarm.config import VmConfig
 from kvmarm.debug import traced
 from kvmarm.errnos import ENODEV
 from kvmarm.errors import UsageError
 from kvmarm.jit import DEBUG, jit
+from kvmarm.sources import sources_hash
 from kvmarm.state import its_by_type, new_vm, with_sources
 
 ENTRY_POINTS = "vgic_bench.designs"
-BUILT_IN = {"old": "vgic_old", "new": "vgic_new"}
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,15 @@ class Design:
 
     name: what the command line calls it ("old"). title: one line for users. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). its_dtype: that of VMs with an ITS, None for a design without LPIs.
+    To both a field is added that is named by a hash of all sources that the functions' modules import.
     initialise(vm): puts a zeroed, configured record into its reset state.
     functions: one jitted function for each name in kvmarm.interface.OPERATIONS, with LPIs of ITS_OPERATIONS too.
-    package: the package that the design comes from, with its jitted code and its weights.json; `package=__name__` in
-    the package's __init__.py. Without it, the package of `initialise`.
     bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the VM's record has
     no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
+    weights: instructions per event, if they are not in a file. package: the name of the package that holds
+    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of
+    designs fills in both for what came by entry point.
     """
 
     name: str
@@ -50,15 +55,17 @@ class Design:
     its_dtype: np.dtype[Any] | None = None
     snapshot: Callable[[Any], dict[str, str]] = lambda vm: {}
     world_switch: str = "c"
-    package: str = ""
+    weights: Mapping[str, float] | None = None
+    package: str | None = None
+    origin: str = ""
 
     def __post_init__(self) -> None:
-        if not self.package:
-            module = self.initialise.__module__
-            object.__setattr__(self, "package", module.rpartition(".")[0] or module)
-        object.__setattr__(self, "dtype", with_sources(self.dtype, self.package))
+        """Key the record by the sources of the functions."""
+        plain = [getattr(function, "py_func", function) for function in self.functions.values()]
+        sources = sources_hash(function.__module__ for function in (*plain, self.initialise))
+        object.__setattr__(self, "dtype", with_sources(self.dtype, sources))
         if self.its_dtype is not None:
-            object.__setattr__(self, "its_dtype", with_sources(self.its_dtype, self.package))
+            object.__setattr__(self, "its_dtype", with_sources(self.its_dtype, sources))
 
     @property
     def has_its(self) -> bool:
@@ -78,13 +85,14 @@ class Design:
         return vm
 
 
+_MARKER = "design_"
 _loaded: dict[str, Design] = {}
 _by_marker: dict[str, Design] = {}
 
 
 def _marker(names: Any) -> str:
     for name in names:
-        if name.startswith("design_"):
+        if name.startswith(_MARKER):
             return str(name)
     raise TypeError("not a VM record: its dtype has no design_… marker field")
 
@@ -105,6 +113,28 @@ def design_names() -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _loaded_from(entry: EntryPoint) -> Design:
+    """Load the design of an entry point. Raises UsageError for one that cannot be loaded or is none."""
+    where = f"design {entry.name!r}: entry point {entry.value}"
+    try:
+        design = entry.load()
+    except Exception as error:  # somebody else's module may raise anything
+        raise UsageError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(design, Design):
+        raise UsageError(f"{where} is not a kvmarm.design.Design")
+    if design.name != entry.name:
+        raise UsageError(f"{where} calls itself {design.name!r}, expected {entry.name!r}")
+    if _marker(design.dtype.names) != f"{_MARKER}{entry.name}":
+        raise UsageError(f"{where}: the VM record is not of vm_dtype({entry.name!r}, …), expected the design's name")
+    package = design.package
+    if package is None:
+        top = entry.module.split(".")[0]
+        spec = find_spec(top)
+        package = top if spec is not None and spec.submodule_search_locations is not None else None
+    origin = f"{entry.dist.name} {entry.dist.version}, {entry.value}" if entry.dist is not None else entry.value
+    return replace(design, package=package, origin=design.origin or origin)
+
+
 def get_design(name: str) -> Design:
     """Return the design called `name`. Raises UsageError with the nearest name when there is none."""
     if name in _loaded:
@@ -115,10 +145,7 @@ def get_design(name: str) -> Design:
 
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
-            design = entry.load()
-            if not isinstance(design, Design):
-                raise UsageError(f"design {name!r}: entry point {entry.value} is not a kvmarm.design.Design")
-            return register(design)
+            return register(_loaded_from(entry))
     near = difflib.get_close_matches(name, design_names(), 1)
     hint = f", did you mean {near[0]!r}?" if near else ""
     raise UsageError(f"unknown design {name!r}{hint} (known: {', '.join(design_names())})")
@@ -142,7 +169,7 @@ def _function(design: Design, operation: str, vm_type: Any) -> Callable[..., Any
 
 def _by_its_marker(marker: str) -> Design:
     if marker not in _by_marker:
-        get_design(marker.removeprefix("design_"))
+        get_design(marker.removeprefix(_MARKER))
     return _by_marker[marker]
 
 

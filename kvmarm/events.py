@@ -150,6 +150,10 @@ COLLECTION_SEARCH = _event("collection_search", "a search for a collection begun
 COLLECTION_STEP = _event("collection_step", "a collection of the ITS's list examined")
 COLLECTION_ADD = _event("collection_add", "a collection allocated and put at the end of the ITS's list")
 COLLECTION_FREE = _event("collection_free", "a collection unlinked and freed")
+CACHE_SEARCH = _event("cache_search", "a search of the ITS's translation cache begun")
+CACHE_STEP = _event("cache_step", "a step of a search of the translation cache")
+CACHE_STORE = _event("cache_store", "a translation put into the cache")
+CACHE_ERASE = _event("cache_erase", "a translation taken out of the cache")
 TABLE_CHECK = _event("table_check", "a device's or collection's place in its table checked")
 
 

@@ -99,3 +99,11 @@ def store(vm: Any, address: Any, value: Any) -> None:
     page = offset >> U64(_PAGE_SHIFT)
     place = U64(vm.ram) + _MAP_OFFSET + ((page >> U64(6)) << U64(3))
     store_memory(place, load_memory(place) | U64(1) << (page & U64(63)))
+
+
+@jit
+def store_byte(vm: Any, address: Any, value: Any) -> None:
+    """Store the byte `value` (int64) at `address` (uint64), which is in guest memory."""
+    word = address & ~U64(7)
+    shift = (address & U64(7)) << U64(3)
+    store(vm, word, (load(vm, word) & ~(U64(0xFF) << shift)) | U64(value) << shift)

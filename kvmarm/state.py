@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.code_cache import package_hash
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.debug import checked
 from kvmarm.guest_memory import attach
@@ -53,7 +52,8 @@ HEADER: list[tuple[Any, ...]] = [
 ]
 """First fields of every VM record, read by all and written by nobody while it lives. `bug`: 0, or the number of the
 BUG_ON that the model hit, or of the model's limit (the design names both); `its`: 1 when the VM has an ITS; `ram`:
-where its guest memory is (kvmarm.guest_memory)."""
+where its guest memory lies (kvmarm.guest_memory)."""
+
 
 _SOURCES = "sources_"
 _WITH_ITS = "with_its"
@@ -70,29 +70,28 @@ def vm_dtype(
     """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, `fields`, the images.
 
     apart: names of the fields that start at cache lines of their own; those before the first of them lie with HEADER,
-    so they should be written seldom.
-    its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it is stored or compiled.
-    The field after the marker holds nothing: `with_sources` names it.
+    so they should be written seldom. its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it
+    is stored or compiled.
     """
-    markers = [(name, np.int64) for name in (f"design_{marker}", _SOURCES, *[_WITH_ITS] * its)]
-    return laid_out([*markers, *HEADER, *fields, ("image", IMAGE, (MAX_VCPUS,))], (*apart, "image"))
+    markers = [f"design_{marker}", _SOURCES] + [_WITH_ITS] * its
+    named = [(name, np.int64) for name in markers]
+    return laid_out([*named, *HEADER, *fields, ("image", IMAGE, (MAX_VCPUS,))], (*apart, "image"))
 
 
-def with_sources(dtype: np.dtype[Any], package: str) -> np.dtype[Any]:
-    """Return a VM record's dtype with its field `sources_` named by a hash of the sources of `package`.
+def with_sources(dtype: np.dtype[Any], sources: str) -> np.dtype[Any]:
+    """Return the dtype of a VM record whose field `sources_…`, without content, is named by a hash of the sources.
 
-    So code compiled for an earlier version of a design is never taken for that of this one. A dtype without such a
-    field is returned as it is.
+    Code compiled for an earlier version of the design is so never taken for this one's.
     """
-    named = {_SOURCES: _SOURCES + package_hash(package)}
-    fields = dtype.fields or {}
-    described = {
-        "names": [named.get(name, name) for name in fields],
-        "formats": [fields[name][0] for name in fields],
-        "offsets": [fields[name][1] for name in fields],
+    assert dtype.fields is not None
+    entries = dtype.fields.items()
+    described: Any = {
+        "names": [_SOURCES + sources if name.startswith(_SOURCES) else name for name, _ in entries],
+        "formats": [entry[0] for _, entry in entries],
+        "offsets": [entry[1] for _, entry in entries],
         "itemsize": dtype.itemsize,
     }
-    return np.dtype(described, align=dtype.isalignedstruct)  # type: ignore[call-overload, no-any-return]
+    return np.dtype(described, align=dtype.isalignedstruct)
 
 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:

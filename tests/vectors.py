@@ -7,7 +7,11 @@ from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
 ARCHIVES = ("gicv2", "gicv3", "hostbug", "workloads")
-DESIGNS = ("old", "new")
+DESIGNS = ("old", "new", "now")
+SINCE = ("now/hand", "now/itsn", "now/its-hand2")
+"""Archives with traces and the results of `new` and `now`: what random ones do not reach, LPIs that both can map."""
+RESULTS = {"now": "now/"}
+"""Where the results of a design lie that are not beside the traces; its lock sequences lie there too."""
 
 
 @functools.cache
@@ -24,9 +28,19 @@ def archive(name: str) -> dict[str, bytes]:
 @functools.cache
 def vector_names() -> tuple[tuple[str, str], ...]:
     """Return (archive, trace name) of every vector."""
+    return _names(ARCHIVES)
+
+
+@functools.cache
+def names_since() -> tuple[tuple[str, str], ...]:
+    """Return (archive, trace name) of the vectors of `new` and `now` alone."""
+    return _names(SINCE)
+
+
+def _names(archives: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (group, name.removesuffix(".trace"))
-        for group in ARCHIVES
+        for group in archives
         for name in sorted(archive(group))
         if name.endswith(".trace")
     )
@@ -39,12 +53,20 @@ def trace_text(group: str, name: str) -> bytes:
 
 def expected_result(group: str, name: str, design: str) -> str:
     """Return the result that the real code of `design` gave."""
-    return archive(group)[f"{name}.{design}.result"].decode()
+    folder = "" if group in SINCE else RESULTS.get(design, "")
+    return archive(folder + group)[f"{name}.{design}.result"].decode()
 
 
 def expected_locks(name: str, design: str) -> str | None:
     """Return the lock sequences that the real code of `design` took, None when none were recorded for this trace."""
-    text = archive("locks").get(f"{name}.{design}.locks")
+    text = next(
+        (
+            text
+            for each in ("locks", "now/locks", "now/hand", "now/its-hand2")
+            if (text := archive(each).get(f"{name}.{design}.locks"))
+        ),
+        None,
+    )
     return None if text is None else text.decode()
 
 

@@ -44,6 +44,7 @@ DESIGN = Design(
     snapshot=view.snapshot,
     world_switch="c",
     package=__name__,
+    origin="built in",
 )
 
 __all__ = ["DESIGN"]

@@ -39,6 +39,7 @@ DESIGN = Design(
     snapshot=view.snapshot,
     world_switch="asm",
     package=__name__,
+    origin="built in",
 )
 
 __all__ = ["DESIGN"]

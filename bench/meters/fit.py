@@ -67,6 +67,8 @@ def prior_of(design: Design) -> np.ndarray | None:
 
     Raises UsageError for a file that names an unknown event or is no TOML.
     """
+    if design.package is None:
+        return None
     path = files(design.package) / PRIOR_FILE
     if not path.is_file():
         return None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Instructions of the real kernel code, predicted: a design's events times its fitted weights.
 
-A design's package holds `weights.json`: an object whose `weights` gives each event's instructions (x86-64, gcc -O2);
-the rest of it says what it was fitted on and how well it fits. A design without the file has no instruction figures.
+A design says its weights itself (`Design.weights`), or its package holds `weights.json`: an object whose `weights` gives
+each event's instructions (x86-64, gcc -O2); the rest of it says what it was fitted on and how well it fits. A design
+without either has no instruction figures.
 """
 
 import json
@@ -48,7 +49,9 @@ def weight_vector(weights: Mapping[str, float], source: str = WEIGHTS_FILE) -> n
 
 def weights_of(design: Design) -> np.ndarray | None:
     """Return the fitted instructions an event (float64[EVENT_COUNT]) of a design, None when it has none."""
-    document = _document(design.package)
+    if design.weights is not None:
+        return weight_vector(design.weights, f"design {design.name!r}: weights")
+    document = None if design.package is None else _document(design.package)
     return None if document is None else weight_vector(document["weights"], f"{design.package}/{WEIGHTS_FILE}")
 
 

@@ -13,6 +13,7 @@ from bench.meters.fit import fit as fit_design
 from bench.meters.fit import geometric_mean_error, save_weights
 from bench.meters.weights import WEIGHTS_FILE
 from kvmarm.design import Design, get_design
+from kvmarm.errors import UsageError
 from kvmarm.files import check_folder
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
@@ -58,6 +59,9 @@ def fit(
         check_folder(output)
     path = costs or Path(str(importlib.resources.files("bench") / "data" / "kernel-cost.csv"))
     chosen = [get_design(name) for name in designs_of(designs)]
+    for design in chosen:
+        if write and design.package is None:
+            raise UsageError(f"--write: design {design.name!r} has no package to write into, expected --output FOLDER")
     with ProgressBars() as progress:
         compiled.ensure_compiled([design.name for design in chosen], ["counting"], progress)
     documents: dict[str, Any] = {}
@@ -86,5 +90,5 @@ def _targets(design: Design, output: Path | None, write: bool) -> list[Path]:
     """Return the files that a design's weights are written to."""
     targets = [output / f"{design.name}.{WEIGHTS_FILE}"] if output else []
     if write:
-        targets.append(Path(str(importlib.resources.files(design.package) / WEIGHTS_FILE)))
+        targets.append(Path(str(importlib.resources.files(str(design.package)) / WEIGHTS_FILE)))
     return targets
