@@ -31,7 +31,7 @@ ENTRY_POINTS = "vgic_bench.designs"
 class Design:
     """One VGIC design.
 
-    name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
+    name: what the command line calls it ("old"). title: one line for users. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). its_dtype: that of VMs with an ITS, None for a design without LPIs.
     To both a field is added that is named by a hash of all sources that the functions' modules import.
     initialise(vm): puts a zeroed, configured record into its reset state.

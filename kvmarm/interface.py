@@ -45,7 +45,6 @@ from kvmarm.jit import JIT_ENABLED
 DISTRIBUTOR = -1
 ITS = -2
 
-
 _operations: list[str] = []
 _STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
 
@@ -154,6 +153,6 @@ def signal_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
 
 
 ITS_OPERATIONS = ("signal_msi",)
-"""Those that only designs with an ITS have."""
+"""Operations that only designs with an ITS have."""
 OPERATIONS = tuple(name for name in _operations if name not in ITS_OPERATIONS)
 """Names of the other operations above; each is a function of this module and a key of `Design.functions`."""
