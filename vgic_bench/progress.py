@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bench.system.streams import styled
-from kvmarm.jit import JIT_ENABLED, module_cache
+from kvmarm.code_cache import module_cache
+from kvmarm.jit import JIT_ENABLED
 
 
 class ProgressBars:
