@@ -22,7 +22,9 @@ _START = (
 def module_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this project as `python -m` would, wherever it is started."""
     root = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-P", "-c", _START, str(root), module, *arguments]
+    # What is to be said of the cache of compiled code, the parent says.
+    quiet = "ignore::UserWarning"
+    return [sys.executable, "-P", "-W", quiet, "-c", _START, str(root), module, *arguments]
 
 
 def cores() -> int:
