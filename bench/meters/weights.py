@@ -36,6 +36,13 @@ def _document(package: str) -> dict[str, Any] | None:
     return document
 
 
+def document_of(design: Design) -> dict[str, Any]:
+    """Return what a design's weights.json holds (its weights alone when it says them itself), {} when there is none."""
+    if design.weights is not None:
+        return {"weights": dict(design.weights)}
+    return (None if design.package is None else _document(design.package)) or {}
+
+
 def weight_vector(weights: Mapping[str, float], source: str = WEIGHTS_FILE) -> np.ndarray:
     """Return float64[EVENT_COUNT] of named weights; an event that is not named weighs nothing. Raises UsageError."""
     names = event_names()
