@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fit a design's weights of LPIs and the ITS to instructions counted in the real code.
 
-Rows are points of LPIs (bench.meters.lpi_points). What the other points give (bench.meters.fit) is kept: of an MSI, say,
-the queueing and the locks are known, and only the events that nothing but LPIs causes are solved for, by non-negative
-least squares of the relative error.
+Rows are points of LPIs (bench.meters.lpi_points). What the other points give (bench.meters.fit) is kept: of an MSI the
+queueing and the locks are known. Only the events that nothing but LPIs causes are solved for, by non-negative least
+squares of the relative error.
 """
 
 import os

@@ -85,7 +85,7 @@ def fit(
 
 
 def _fit(design: Design, costs: Path | None) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Return (what weights.json is to hold, kind of points -> rows with errors) of a fit to one table or the packaged."""
+    """Return what weights.json is to hold, and the rows with errors by kind of points, of a fit to one table or all."""
     data = Path(str(importlib.resources.files("bench") / "data"))
     if costs is not None and is_lpi_costs(costs):
         document = dict(document_of(design))
