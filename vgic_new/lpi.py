@@ -43,6 +43,7 @@ def unlock_lpi_list(vm: Any, observer: Any) -> None:
 @jit
 def _find(vm: Any, intid: Any, observer: Any) -> Any:
     """Return the slot (int64) of an LPI with a new reference, NO_SLOT when there is none; the list's lock is held."""
+    locks.assert_held(vm.lpi_list)
     slot = np.int64(vm.lpi_list.head)
     while slot != NO_SLOT:
         if vm.irq[slot].intid == intid:
@@ -89,6 +90,7 @@ def put_lpi(vm: Any, slot: Any, observer: Any) -> None:
 @jit
 def _allocate(vm: Any) -> Any:
     """Return a slot (int64) of the pool, NO_SLOT when there is none left; the list's lock is held."""
+    locks.assert_held(vm.lpi_list)
     chain = vm.lpi_list
     slot = np.int64(chain.free)
     if slot != NO_SLOT:
