@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The interface every VGIC design implements: KVM's entry points into its interrupt controller.
 
-Each operation below is a signature and a docstring; `@operation` makes the rest. Called from jitted code, an operation
-is replaced by the implementation of the design that the VM record's type belongs to. Called from Python it looks the
-design up by the record's dtype. A design registers a `Design` (kvmarm.design) that names its record dtype and one
-function per operation, with these signatures:
+Each operation below is a stub. Called from jitted code it is replaced by the implementation of the design that the VM
+record's type belongs to; called from Python it looks the design up by the record's dtype. A design registers a
+`Design` (kvmarm.design) that names its record dtype and one function an operation, with these signatures:
 
     inject(vm, vcpu, intid, level, observer) -> rc                     kvm_vgic_inject_irq
     map_phys(vm, vcpu, vintid, pintid, observer) -> rc                 kvm_vgic_map_phys_irq

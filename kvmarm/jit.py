@@ -74,7 +74,8 @@ STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wr
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
-    return _compiled(function)
+    # Said outright: numba would take it over from a caller that is being compiled, so depend on what comes first.
+    return _compiled(function, forceinline=False)
 
 
 def jit_inlined(function: F) -> F:

@@ -26,11 +26,10 @@ from kvmarm.jit import U64, jit, jit_inlined
 from kvmarm.lr import lr_has_eoi, lr_intid, lr_state
 from kvmarm.state import kick
 from vgic_now.aplist import append, remove
-from vgic_now.lpi import drop_reference, get_irq, put_irq, release_dropped
+from vgic_now.lpi import drop_irq, get_irq, put_irq, release_dropped
 from vgic_now.queue import target_oracle
 from vgic_now.state import (
     EDGE,
-    FIRST_LPI_SLOT,
     NO_SLOT,
     NOBODY,
     is_forwarded_level,
@@ -138,8 +137,8 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target == NOBODY:
             remove(vm, vcpu, slot, observer)
         unlock_irq(vm, slot, observer)
-        if target == NOBODY and slot >= FIRST_LPI_SLOT:
-            dropped = drop_reference(vm, slot, observer) or dropped
+        if target == NOBODY:
+            dropped = drop_irq(vm, slot, observer) or dropped
         if target != NOBODY and target != vcpu:
             unlock_ap_list(vm, vcpu, observer)
             _migrate(vm, vcpu, target, slot, observer)

@@ -8,6 +8,9 @@ is divided by its instructions, so that a cheap operation counts as much as a de
 So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
 interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.
 
+Weights of LPIs and the ITS are fitted apart, to points of their own (bench.meters.lpi_points): those that the other
+points give are kept, and only the events that are new in these points are solved for.
+
 The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
 or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
 what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
@@ -16,14 +19,16 @@ what its steps should cost, from how such code compiles. It pulls too weakly to 
 import json
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.meters.predict import count_grid, read_grid
+from bench.meters import lpi_points
+from bench.meters.predict import count_grid, read_grid, read_table
 from bench.meters.weights import WEIGHTS_FILE, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
@@ -46,6 +51,13 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     table = read_grid(path)
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
+    return _counted(table, path, design_name)
+
+
+def _counted(table: pd.DataFrame, path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return a design's rows with `instructions` as numbers."""
+    if "instructions" not in table.columns:
+        raise UsageError(f"{path}: line 1: column instructions is missing")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
     for row in np.flatnonzero(~figures.between(LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS)):
         text = table["instructions"].iloc[row]
@@ -155,16 +167,58 @@ def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, f
     return named, with_errors(rows, events, weights)
 
 
-def save_weights(path: str | os.PathLike[str], weights: dict[str, float], table: pd.DataFrame, source: str) -> None:
-    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit."""
-    document = {
-        "unit": "instructions, x86-64, gcc -O2",
-        "source": source,
-        "rows": len(table),
-        "geometric_mean_error": round(geometric_mean_error(table), 4),
-        "worst_error": round(float(table["error"].abs().max()), 4),
-        "weights": weights,
-    }
+def is_lpi_costs(path: str | os.PathLike[str]) -> bool:
+    """Return whether a cost table has points of LPIs. Raises UsageError when it cannot be read."""
+    columns = read_table(path).columns
+    return lpi_points.is_lpi_table(columns) and "transition" not in columns
+
+
+def fit_lpis(
+    design_name: str, csv_path: str | os.PathLike[str], base: Mapping[str, float]
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Fit a design's weights of LPIs and the ITS to a table of counted points of LPIs.
+
+    base: weights of all other events, which stay. Returns (event name -> instructions, for the events that `base` does
+    not name; the rows with `predicted` and `error`). Raises UsageError for a bad table.
+    """
+    rows = _counted(lpi_points.checked(read_table(csv_path), csv_path), csv_path, design_name)
+    events = lpi_points.count_points(rows, str(csv_path))
+    known = weight_vector(base)
+    names = event_names()
+    free = [i for i, name in enumerate(names) if name not in base and events[:, i].any()]
+    instructions = rows["instructions"].to_numpy(float)
+    left = instructions - events @ known
+    from scipy.optimize import nnls
+
+    solution, _ = nnls(events[:, free] / instructions[:, None], left / instructions, maxiter=200 * max(len(free), 1))
+    named = {names[i]: round(float(weight), 3) for i, weight in zip(free, solution, strict=True)}
+    return named, with_errors(rows, events, known + weight_vector(named))
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    weights: dict[str, float],
+    table: pd.DataFrame,
+    source: str,
+    lpis: tuple[pd.DataFrame, str] | None = None,
+) -> None:
+    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit.
+
+    lpis: the rows that the weights of LPIs were fitted to, with errors, and their source.
+    """
+
+    def quality(rows: pd.DataFrame, name: str) -> dict[str, Any]:
+        return {
+            "source": name,
+            "rows": len(rows),
+            "geometric_mean_error": round(geometric_mean_error(rows), 4),
+            "worst_error": round(float(rows["error"].abs().max()), 4),
+        }
+
+    document: dict[str, Any] = {"unit": "instructions, x86-64, gcc -O2", **quality(table, source)}
+    if lpis is not None:
+        document["lpis"] = quality(*lpis)
+    document["weights"] = weights
     with atomic_write(path, "w") as file:
         json.dump(document, file, indent=2)
         file.write("\n")

@@ -14,9 +14,10 @@ _LONGEST = 1e9
 class Options:
     """How to convert a recording. None: find out.
 
-    gic_unless_told: the GIC's version where neither `gic` nor the recording tells it. gic_base, redist_base: guest physical addresses. vmm: a key of survey.KNOWN. vm: PID of a vCPU thread (or thread
-    group) of the machine meant. vcpu_threads: PID -> vCPU. start, stop: seconds from the first event. first, count:
-    number of the first event (from 0) and how many.
+    gic_unless_told: the GIC's version where neither `gic` nor the recording tells it. gic_base, redist_base: guest
+    physical addresses. vmm: a key of survey.KNOWN. vm: PID of a vCPU thread (or thread group) of the machine meant.
+    vcpu_threads: PID -> vCPU. start, stop: seconds from the first event. first, count: number of the first event (from
+    0) and how many.
     """
 
     gic: int | None = None

@@ -32,8 +32,9 @@ def fit(
         Path | None,
         typer.Argument(
             metavar="COSTS.csv",
-            help="Counted instructions: design,gic,irqs,vcpus,pending,transition,instructions, and lrs if not 4. "
-            "Default: the packaged counts of the Linux 4.4 and 4.8 code.",
+            help="Counted instructions: design,gic,irqs,vcpus,pending,transition,instructions, and lrs if not 4; or "
+            "lpis,devices,position,op,instructions, and design if not new. Default: the packaged counts of the Linux "
+            "4.4 and 4.8 code, both tables.",
             show_default=False,
         ),
     ] = None,
