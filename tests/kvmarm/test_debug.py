@@ -59,7 +59,7 @@ NAMES = [f"{module}.{node.name}" for module, _, node in CHECKED]
 def test_a_function_asserts_the_locks_that_its_docstring_says_are_held() -> None:
     assert len(CHECKED) > 40
     for module, _, node in functions():
-        text = ast.get_docstring(node) or ""
+        text = " ".join((ast.get_docstring(node) or "").split())
         assert bool(SAYS_SO.search(text)) == bool(asserted(node)), f"{module}.{node.name}"
         calls = sum(isinstance(part, ast.Call) and "assert_held" in ast.unparse(part.func) for part in ast.walk(node))
         assert calls == len(asserted(node)), f"{module}.{node.name}: not at the top"
