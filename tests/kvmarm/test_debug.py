@@ -32,7 +32,7 @@ compiled = pytest.mark.skipif(not JIT_ENABLED, reason="looks at compiled code")
 
 
 def asserted(node: ast.FunctionDef) -> list[ast.stmt]:
-    """Return the calls of assert_held of a function: after its docstring, `noinline`, a count, the names of the records."""
+    """Return a function's calls of assert_held: after its docstring, `noinline`, a count, the names of the records."""
     start = [ast.unparse(statement) for statement in node.body]
     found = [number for number, text in enumerate(start) if text.removeprefix("locks.").startswith("assert_held(")]
     before = start[1 : max(found, default=0)]
