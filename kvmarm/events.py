@@ -159,6 +159,9 @@ CACHE_STORE = _event("cache_store", "a translation put into the cache")
 CACHE_ERASE = _event("cache_erase", "a translation taken out of the cache")
 TABLE_CHECK = _event("table_check", "a device's or collection's place in its table checked")
 
+LPI_EVENTS = frozenset(_names[CALL_MSI:])
+"""Names of the events that only LPIs and the ITS cause."""
+
 
 def event_names() -> tuple[str, ...]:
     """Return the names of all events, in the order of their numbers."""

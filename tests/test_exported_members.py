@@ -45,7 +45,6 @@ OWN_FUNCTIONS = {
         "sgi": {"write_sgir"},
         "state": {
             "find_irq",
-            "find_irqs",
             "is_reserved",
             "lock_ap_list",
             "lock_irq",
@@ -56,8 +55,19 @@ OWN_FUNCTIONS = {
         },
     },
 }
+HEAD = ["Models", "Lock order", "Rules"]
+SINCE_FILES = {"its_cache"}  # translations of MSIs that were looked up before
 # What ten years added to a common file, and what they took away: today's VGIC beside the redesign.
-SINCE = {
+SINCE: dict[str, tuple[set[str], set[str]]] = {
+    "its_tables": (
+        {"clear_entry", "place_of", "place_of_event", "remove_all_collections", "remove_all_devices"},
+        {"has_place"},
+    ),
+    "lpi": (
+        {"drop_reference", "lock_lpi_map", "next_lpi", "release_dropped", "unlock_lpi_map"},
+        {"lock_lpi_list", "unlock_lpi_list"},
+    ),
+    "lpi_tables": ({"invalidate", "invalidate_all", "take_pending_bit", "unlist_lpis"}, set()),
     "state": (
         {
             "find_vcpu",
@@ -106,9 +116,11 @@ def test_a_module_says_its_licence_and_what_it_is(path: Path) -> None:
 
 
 def test_the_operations_are_the_stubs_of_the_interface() -> None:
-    stubs = functions(ROOT / "kvmarm" / "interface.py")
+    body = ast.parse((ROOT / "kvmarm" / "interface.py").read_text()).body
+    stubs = [node for node in body if isinstance(node, ast.FunctionDef) and node.decorator_list]
     names = (*interface.OPERATIONS, *interface.ITS_OPERATIONS)
-    assert set(names) == stubs and len(names) == len(stubs)
+    assert tuple(node.name for node in stubs) == names
+    assert all(ast.unparse(node.decorator_list[0]) == "operation" and len(node.body) == 1 for node in stubs)
     head = inspect.getdoc(interface) or ""
     for name in names:
         parameters = ", ".join(inspect.signature(getattr(interface, name)).parameters)
@@ -137,7 +149,8 @@ def test_a_switch_goes_by_its_name(name: str) -> None:
 def test_a_vgics_file_has_the_head_that_all_have(path: Path) -> None:
     head = ast.get_docstring(ast.parse(path.read_text())) or ""
     parts = head.split("\n\n")
-    assert [part.split(":")[0] for part in parts[1:]] == ["Models", "Lock order", "Rules"], "in this order, no others"
+    names = [part.split(":")[0] for part in parts[1:]]
+    assert names in (HEAD, [*HEAD, "Work"]), "in this order, no others; Work where the original's cost needs a word"
     assert "\n" not in parts[0] and "Linux" in parts[1]
     assert all(line.startswith(("- ", "  ")) for line in parts[3].splitlines()[1:])
 
@@ -157,8 +170,8 @@ def test_the_two_vgics_do_the_same_job_in_the_same_place() -> None:
 
 def test_today_has_the_files_and_functions_of_the_redesign_but_for_what_is_known() -> None:
     new, now = modules("vgic_new"), modules("vgic_now")
-    assert set(now) == set(new)
-    changes = {file: (now[file] - new[file], new[file] - now[file]) for file in now}
+    assert set(now) - set(new) == SINCE_FILES and set(new) <= set(now)
+    changes = {file: (now[file] - new[file], new[file] - now[file]) for file in new}
     assert {file: change for file, change in changes.items() if any(change)} == SINCE
 
 

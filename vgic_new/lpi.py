@@ -42,8 +42,10 @@ def unlock_lpi_list(vm: Any, observer: Any) -> None:
 
 @jit
 def _find(vm: Any, intid: Any, observer: Any) -> Any:
-    """Return the slot (int64) of an LPI with a new reference, NO_SLOT when there is none; the list's lock is held."""
-    slot = np.int64(vm.lpi_list.head)
+    """Return the slot (int64) of an LPI with a new reference, NO_SLOT when there is none. The list lock is held."""
+    chain = vm.lpi_list
+    locks.assert_held(chain)
+    slot = np.int64(chain.head)
     while slot != NO_SLOT:
         if vm.irq[slot].intid == intid:
             add_reference(vm.lpi[slot - FIRST_LPI_SLOT], 1)
@@ -88,8 +90,9 @@ def put_lpi(vm: Any, slot: Any, observer: Any) -> None:
 
 @jit
 def _allocate(vm: Any) -> Any:
-    """Return a slot (int64) of the pool, NO_SLOT when there is none left; the list's lock is held."""
+    """Return a slot (int64) of the pool, NO_SLOT when there is none left. The list lock is held."""
     chain = vm.lpi_list
+    locks.assert_held(chain)
     slot = np.int64(chain.free)
     if slot != NO_SLOT:
         chain.free = vm.lpi[slot - FIRST_LPI_SLOT].next

@@ -165,9 +165,9 @@ def _fill_list_registers(vm: Any, vcpu: Any, several: Any, observer: Any) -> Any
     `several`: an entry waits for several senders; what is less urgent than such a one waits too. The ap_list lock is
     held.
     """
-    image = vm.image[vcpu]
     cpu = vm.vcpu[vcpu]
     assert_held(cpu)
+    image = vm.image[vcpu]
     used = 0
     cut = _LOWEST_PRIORITY
     slot = np.int64(cpu.head)

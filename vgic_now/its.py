@@ -51,6 +51,7 @@ def _make_pending(vm: Any, slot: Any, observer: Any) -> None:
 @jit
 def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
     """Make the LPI of a device's event pending: DELIVERED, UNMAPPED or EBUSY (int64); the ITS lock is held."""
+    locks.assert_held(vm.vgic_its)
     its = vm.vgic_its
     if not its.enabled:
         return EBUSY

@@ -92,6 +92,7 @@ def drop_reference(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def _erase(vm: Any, slot: Any, observer: Any) -> None:
     """Take an LPI without references off the map; its slot is free. The map's lock is held."""
+    locks.assert_held(vm.lpi_map)
     events.count(observer, events.LPI_FREE, 1)
     chart = vm.lpi_map
     intid = np.int64(vm.irq[slot].intid)
@@ -127,6 +128,7 @@ def _release_dropped(vm: Any, observer: Any) -> None:
 @jit
 def _allocate(vm: Any) -> Any:
     """Return a slot (int64) of the pool, NO_SLOT when there is none left; the map's lock is held."""
+    locks.assert_held(vm.lpi_map)
     chart = vm.lpi_map
     slot = np.int64(chart.free)
     if slot != NO_SLOT:

@@ -279,19 +279,6 @@ def initialise(vm: Any) -> None:
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
 
 
-def reset(vm: Any) -> None:
-    """Put a used VM record back into its reset state, keeping the configuration."""
-    for name in vm.dtype.names or ():
-        if name in ("gic", "vcpus", "irqs", "lrs", "its", "ram"):
-            continue
-        field = vm[name]
-        if isinstance(field, np.ndarray):
-            field[...] = np.zeros((), field.dtype)
-        else:
-            vm[name] = 0
-    initialise(vm)
-
-
 @jit
 def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return the slot (int64) of `intid` as `vcpu` sees it, NO_SLOT when this VM has no such interrupt.

@@ -104,9 +104,18 @@ class Recording:
     _options: Options = field(default_factory=Options)
     _roles: np.ndarray | None = None
     _verdicts: np.ndarray = field(default_factory=lambda: np.zeros(1, np.uint8))
-    _distributor: int = -1
-    _redistributors: int = -1
+    distributor: int = -1
+    redistributors: int = -1
     _needs_enable: bool = False
+
+    def events(self) -> Iterator[np.ndarray]:
+        """Yield the events of a KVM recording or an emulator's log (EVENT[:]) in the order of the file."""
+        if self._spool is not None:
+            yield from self._spool.read()
+
+    def vcpu_of(self, thread: int) -> int:
+        """Return the vCPU that a thread (row of the thread table) is in a KVM recording, -1 when it is none."""
+        return -1 if self._roles is None or thread < 0 else int(self._roles[thread, 0])
 
     def close(self) -> None:
         """Delete the temporary file."""
@@ -163,7 +172,7 @@ class Recording:
         survey = self._survey
         number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
         whole = f"{self.name} has {number:,} events in {seconds:.3f} seconds"
-        arrays = window(self._spool.read(), self._options, survey.first_time, self._distributor, whole)
+        arrays = window(self._spool.read(), self._options, survey.first_time, self.distributor, whole)
         for array, inside in arrays:
             if inside and set_up > int(g[placing.G_TOTAL]):
                 set_up = int(g[placing.G_TOTAL])
@@ -202,8 +211,8 @@ class Recording:
         g[placing.G_EMULATED] = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         g[placing.G_PROBED] = self.probed
         g[placing.G_SGI_SINCE] = self._survey.sgi_probed_since
-        g[placing.G_DIST_BASE] = self._distributor
-        g[placing.G_REDIST_BASE] = self._redistributors
+        g[placing.G_DIST_BASE] = self.distributor
+        g[placing.G_REDIST_BASE] = self.redistributors
         g[placing.G_LR_LAYOUT] = self.lr_layout
         vmcr = self._survey.vmcr
         if vmcr:
@@ -253,7 +262,7 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
 
 def _overwritten(head: bytes) -> int:
     """Return how many entries the kernel's ring buffer had overwritten, as the heading of its text says."""
-    found = re.search(rb"^# entries-in-buffer/entries-written: (\d+)/(\d+)", head, re.MULTILINE)
+    found = re.search(rb"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", head, re.MULTILINE)
     return int(found[2]) - int(found[1]) if found else 0
 
 
@@ -391,7 +400,7 @@ def _kvm(
     recording = Recording(name, kind, config, lines, facts, machines=len(machines), probed=probed, assumed_gic=not told)
     recording._spool, recording._survey, recording._options = spool, survey, options
     recording._roles, recording._verdicts = roles(threads, machine, machines), states.verdicts
-    recording._distributor, recording._redistributors = distributor, redistributors
+    recording.distributor, recording.redistributors = distributor, redistributors
     recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
     recording.exits = survey.exit_names()
     recording.its_accesses = survey.its_accesses(distributor, redistributors)

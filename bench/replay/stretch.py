@@ -17,15 +17,14 @@ import numpy as np
 from bench.engine.result_text import RESULT
 from bench.engine.runner import BUG, DONE, execute, run_ops
 from bench.recordings.convert import Chunk
-from bench.recordings.placement.common import TIMER
 from bench.recordings.placement.kvm import EXPECTED, recorded_key
-from bench.recordings.placement.tracking import sgi_targets
+from bench.recordings.placement.tracking import sgi_to
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, new_caller, new_observer
-from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.lr import lr_intid, lr_state
 from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, OP, SGI1R
@@ -103,14 +102,17 @@ TALLY = np.dtype(
         ("load_table", DIFFERENCE, (MOST_DIFFERENCES,)),
     ]
 )
-"""What one design's run counted. `next`: number of the next operation; `layout`: of recorded list registers, 2 or 3;
-`compare_loads`: whether the recording says what loads returned; `status`: of the runner, where it stopped.
-`operations`, `kicks`, `delivered`, `spurious`: of what was recorded; `cost`: the sum of `events` times `prices`, cost of
-an event; `counts`, `events`: by kind of operation; `apart_…`: the same of operations that are no part of the recording;
-`live`: entries by list registers in use. `waits`, `waited_…`, `longest_…`: interrupts from the rise to the acknowledge,
-in operations and in cost, `waits_log2` by log2 of operations; `raised_…`: for each private and shared interrupt when it
-was raised (0: it was not). `entries_…`, `lrs_…`: recorded list registers looked for in the design's, `reasons`: of
-those missing; `taken`: see `_compare_entry`; `loads…`: values returned; `…_differences`: rows of the tables in use."""
+"""What one design's run counted.
+
+`next`: number of the next operation; `layout`: of recorded list registers, 2 or 3; `compare_loads`: whether the
+recording says what loads returned; `status`: of the runner, where it stopped. `operations`, `kicks`, `delivered`,
+`spurious`: of what was recorded; `cost`: the sum of `events` times `prices`, cost of an event; `counts`, `events`: by
+kind of operation; `apart_…`: the same of operations that are no part of the recording; `live`: entries by list
+registers in use. `waits`, `waited_…`, `longest_…`: interrupts from the rise to the acknowledge, in operations and in
+cost, `waits_log2` by log2 of operations; `raised_…`: for each private and shared interrupt when it was raised (0: it
+was not). `entries_…`, `lrs_…`: recorded list registers looked for in the design's, `reasons`: of those missing;
+`taken`: see `_compare_entry`; `loads…`: values returned; `…_differences`: rows of the tables in use.
+"""
 
 
 @jit
@@ -280,7 +282,7 @@ def _note_raised(tally: Any, vm: Any, op: Any, number: Any, value: Any) -> None:
                 tally.raised_at[slot] = 0
     elif kind == SGI1R or (kind == MMIO_W and vm.gic == 2 and op.a < 0 and op.b == 0xF00):
         for target in range(vm.vcpus):
-            intid = sgi_targets(vm.gic, op.vcpu, value, target)
+            intid = sgi_to(vm.gic, op.vcpu, value, target)
             if intid >= 0:
                 _raise_line(tally, _slot(target, intid), number)
 

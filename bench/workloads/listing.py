@@ -73,7 +73,7 @@ def described(entry: Entry) -> dict[str, Any]:
 
 
 def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
-    """Run a workload on two designs; return their cost and the break-even share of MMIO (see bench.replay.break_even)."""
+    """Run a workload on two designs; return their cost and the break-even share of MMIO."""
     import numpy as np
 
     from bench.meters import weights

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from kvmarm.gic import TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import (
     ACK,
@@ -36,7 +37,6 @@ from kvmarm.trace import (
     SYNC,
 )  # fmt: skip
 
-TIMER = 27
 MAX_RECORDED_LRS = 16
 ACK_KEYS = 1 << 13
 """Acknowledged interrupts are told apart by INTID and, for GICv2 SGIs, the source vCPU in bits 12:10."""

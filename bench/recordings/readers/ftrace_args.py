@@ -300,8 +300,8 @@ def _exit_class(data: Any, position: Any, end: Any) -> Any:
     """Return the exception class that kvm_exit's arguments print (`HSR_EC: 0x0018`, `esr_ec=24`), see events.EXIT."""
     keyed = _keyed(data, position, end)
     if keyed:
-        kind, _ = _field(data, position, end, True)
-        if kind == U64(0):
+        kind, after = _field(data, position, end, True)
+        if after >= 0 and kind == U64(0):
             return ev.EXIT_INTERRUPT
     for at in range(position, end - 3):
         if not keyed and data[at] == 73 and data[at + 1] == 82 and data[at + 2] == 81 and data[at + 3] == COLON:
@@ -315,7 +315,7 @@ def _exit_class(data: Any, position: Any, end: Any) -> Any:
 
 @jit
 def _timer_state(data: Any, position: Any, end: Any, event: Any) -> Any:
-    """Read the arguments of kvm_timer_save_state or kvm_timer_restore_state into `event`; return as `arguments` does."""
+    """Read the arguments of kvm_timer_save_state or _restore_state into `event`; return as `arguments` does."""
     keyed = position < end and data[position] == 99
     event.a, at = _field(data, position, end, keyed)
     if at >= 0:
