@@ -98,7 +98,8 @@ def _compiled(function: F, **options: bool) -> F:
 
 if JIT_ENABLED:
 
-    def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+    def lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+        """Return a pointer to the int32 field `lock` of a record; for the generators of intrinsics."""
         return _field_pointer(builder, record_type, record, "lock")
 
     def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
@@ -114,7 +115,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             one = ir.Constant(ir.IntType(32), 1)
             return builder.atomic_rmw("xchg", pointer, one, "acquire")
 
@@ -127,7 +128,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             builder.store_atomic(ir.Constant(ir.IntType(32), 0), pointer, ordering="release", align=4)
             return context.get_dummy_value()
 

@@ -24,10 +24,9 @@ from kvmarm import events
 from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_INACTIVE, LR_PENDING, LR_SOURCE_MASK, V2_LR_CPUID_SHIFT
 from kvmarm.jit import U64, jit, jit_inlined
 from kvmarm.lr import lr_has_eoi, lr_intid, lr_state
-from kvmarm.state import kick
 from vgic_now.aplist import append, remove
 from vgic_now.lpi import drop_irq, get_irq, put_irq, release_dropped
-from vgic_now.queue import target_oracle
+from vgic_now.queue import request_and_kick, target_oracle
 from vgic_now.state import (
     EDGE,
     NO_SLOT,
@@ -116,7 +115,7 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
     unlock_ap_list(vm, high, observer)
     unlock_ap_list(vm, low, observer)
     if moves:
-        kick(vm, target, observer)
+        request_and_kick(vm, target, observer)
 
 
 @jit_inlined
