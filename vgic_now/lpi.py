@@ -113,8 +113,7 @@ def put_lpi(vm: Any, slot: Any, observer: Any) -> None:
 
 
 @jit
-def release_dropped(vm: Any, observer: Any) -> None:
-    """Erase all LPIs whose last reference was dropped."""
+def _release_dropped(vm: Any, observer: Any) -> None:
     lock_lpi_map(vm, observer)
     intid = next_lpi(vm, np.int64(FIRST_LPI))
     while intid != NO_LPI:
@@ -203,6 +202,20 @@ def put_irq(vm: Any, slot: Any, observer: Any) -> None:
         _put_any(vm, slot, observer)
 
 
+def drop_irq(vm: Any, slot: Any, observer: Any) -> Any:
+    """Drop the reference of the ap_list that an interrupt has left; return whether it was an LPI's last one.
+
+    Such an LPI is erased by `release_dropped`.
+    """
+    return slot >= FIRST_LPI_SLOT and drop_reference(vm, slot, observer) if vm.its else False
+
+
+def release_dropped(vm: Any, observer: Any) -> None:
+    """Erase all LPIs whose last reference was dropped."""
+    if vm.its:
+        _release_dropped(vm, observer)
+
+
 @jit
 def _take_reference(vm: Any, slot: Any, observer: Any) -> None:
     if slot >= FIRST_LPI_SLOT:
@@ -243,3 +256,15 @@ if JIT_ENABLED:
         if its_by_type(vm):
             return lambda vm, slot, observer: _put_any(vm, slot, observer)
         return lambda vm, slot, observer: None
+
+    @overload(drop_irq, strict=False, jit_options=STUB_OPTIONS)
+    def _drop_irq_by_type(vm: Any, slot: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, slot, observer: slot >= FIRST_LPI_SLOT and drop_reference(vm, slot, observer)
+        return lambda vm, slot, observer: False
+
+    @overload(release_dropped, strict=False, jit_options=STUB_OPTIONS)
+    def _release_dropped_by_type(vm: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, observer: _release_dropped(vm, observer)
+        return lambda vm, observer: None

@@ -90,6 +90,7 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     value = 0
     for i in range(_BITS):
         irq = vm.irq[slot + i]
+        events.count(observer, events.LEVEL_UPDATE, 1)
         lock_irq(vm, slot + i, observer)
         if physical_line(vm, irq) if is_forwarded_level(irq) else is_pending(irq):
             events.count(observer, events.VALUE_BIT, 1)
@@ -128,6 +129,7 @@ def _read_active(vm: Any, accessor: Any, vcpu: Any, first: Any, observer: Any) -
 def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     slot = find_irqs(vm, vcpu, first, size, observer)
+    events.count(observer, events.BYTE_ACCESS, size)
     value: Any = 0
     for i in range(size):
         value |= np.int64(vm.irq[slot + i].priority) << (8 * i)
@@ -274,6 +276,7 @@ def _change_active(vm: Any, accessor: Any, vcpu: Any, first: Any, value: Any, ac
 @jit
 def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     events.count(observer, events.FIELD_LOOP, 1)
+    events.count(observer, events.BYTE_ACCESS, size)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
@@ -289,8 +292,7 @@ def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> 
     for i in range(_CONFIG_FIELDS):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
-            # The bit is tested in the value, then the field is written.
-            events.count(observer, events.CONFIG_BIT, 2)
+            events.count(observer, events.CONFIG_BIT, 1)
             vm.irq[slot].config = EDGE if (value >> (2 * i + 1)) & 1 else LEVEL
             unlock_irq(vm, slot, observer)
 

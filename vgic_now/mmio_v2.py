@@ -18,12 +18,20 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
 from kvmarm.jit import U64, U64_0, find_first_bit, jit
-from kvmarm.state import kick
 from vgic_now.query import pending
-from vgic_now.queue import queue_and_unlock
+from vgic_now.queue import queue_and_unlock, request_and_kick
 from vgic_now.regions import CPENDSGIR, ITARGETSR, SGIR, SPENDSGIR, V2_DISTRIBUTOR
 from vgic_now.sgi import write_sgir
-from vgic_now.state import find_irq, find_irqs, lock_irq, lock_irq_to_write, unlock_irq
+from vgic_now.state import (
+    NOBODY,
+    find_irq,
+    find_irqs,
+    get_vcpu,
+    lock_irq,
+    lock_irq_to_write,
+    next_vcpu,
+    unlock_irq,
+)
 
 _CTLR = 0
 _TYPER = 4
@@ -47,15 +55,17 @@ def set_distributor_enable(vm: Any, enabled: Any, observer: Any) -> None:
     was_enabled = vm.enabled
     vm.enabled = enabled
     if enabled and not was_enabled:
-        for vcpu in range(vm.vcpus):
-            events.count(observer, events.VCPU_STEP, 1)
+        vcpu = next_vcpu(vm, np.int64(0), observer)
+        while vcpu != NOBODY:
             if pending(vm, vcpu, observer):
-                kick(vm, vcpu, observer)
+                request_and_kick(vm, vcpu, observer)
+            vcpu = next_vcpu(vm, vcpu + 1, observer)
 
 
 @jit
 def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    events.count(observer, events.BYTE_ACCESS, size)
     slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
@@ -66,6 +76,7 @@ def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> A
 @jit
 def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
+    events.count(observer, events.BYTE_ACCESS, size)
     slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
@@ -95,7 +106,7 @@ def _write_targets(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observ
         if lock_irq_to_write(vm, slot, observer):
             targets = (value >> (8 * i)) & ((1 << vm.vcpus) - 1)
             vm.irq[slot].targets = targets
-            vm.irq[slot].target_vcpu = find_first_bit(U64(targets)) if targets else 0
+            vm.irq[slot].target_vcpu = get_vcpu(vm, find_first_bit(U64(targets)) if targets else 0, observer)
             unlock_irq(vm, slot, observer)
 
 

@@ -35,7 +35,7 @@ from kvmarm.gic import (
 )
 from kvmarm.jit import U64, U64_0, find_first_bit, jit
 from vgic_now.queue import queue_and_unlock
-from vgic_now.state import NOBODY, find_irq, find_vcpu, lock_irq
+from vgic_now.state import NOBODY, find_irq, find_vcpu, lock_irq, next_vcpu
 
 
 @jit
@@ -64,10 +64,11 @@ def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         targets = 1 << vcpu
     else:
         return
-    for target in range(vm.vcpus):
-        events.count(observer, events.VCPU_STEP, 1)
+    target = next_vcpu(vm, np.int64(0), observer)
+    while target != NOBODY:
         if (targets >> target) & 1:
             _make_pending(vm, target, intid, 1 << vcpu, observer)
+        target = next_vcpu(vm, target + 1, observer)
 
 
 @jit
@@ -77,10 +78,11 @@ def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     events.count(observer, events.SGI_DECODE, 1)
     intid = np.int64((value >> U64(SGI1R_INTID_SHIFT)) & U64(0xF))
     if (value >> U64(SGI1R_IRM_SHIFT)) & U64(1):
-        for target in range(vm.vcpus):
-            events.count(observer, events.VCPU_STEP, 1)
+        target = next_vcpu(vm, np.int64(0), observer)
+        while target != NOBODY:
             if target != vcpu:
                 _make_pending(vm, target, intid, np.int64(0), observer)
+            target = next_vcpu(vm, target + 1, observer)
         return
     wanted = value & U64(SGI1R_TARGETS_MASK)
     aff1 = np.int64((value >> U64(SGI1R_AFF1_SHIFT)) & U64(0xFF))

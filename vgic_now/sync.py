@@ -24,13 +24,11 @@ from kvmarm import events
 from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_INACTIVE, LR_PENDING, LR_SOURCE_MASK, V2_LR_CPUID_SHIFT
 from kvmarm.jit import U64, jit, jit_inlined
 from kvmarm.lr import lr_has_eoi, lr_intid, lr_state
-from kvmarm.state import kick
 from vgic_now.aplist import append, remove
-from vgic_now.lpi import drop_reference, get_irq, put_irq, release_dropped
-from vgic_now.queue import target_oracle
+from vgic_now.lpi import drop_irq, get_irq, put_irq, release_dropped
+from vgic_now.queue import request_and_kick, target_oracle
 from vgic_now.state import (
     EDGE,
-    FIRST_LPI_SLOT,
     NO_SLOT,
     NOBODY,
     is_forwarded_level,
@@ -117,7 +115,7 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
     unlock_ap_list(vm, high, observer)
     unlock_ap_list(vm, low, observer)
     if moves:
-        kick(vm, target, observer)
+        request_and_kick(vm, target, observer)
 
 
 @jit_inlined
@@ -138,8 +136,8 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target == NOBODY:
             remove(vm, vcpu, slot, observer)
         unlock_irq(vm, slot, observer)
-        if target == NOBODY and slot >= FIRST_LPI_SLOT:
-            dropped = drop_reference(vm, slot, observer) or dropped
+        if target == NOBODY:
+            dropped = drop_irq(vm, slot, observer) or dropped
         if target != NOBODY and target != vcpu:
             unlock_ap_list(vm, vcpu, observer)
             _migrate(vm, vcpu, target, slot, observer)
