@@ -34,7 +34,7 @@ def _event(name: str, text: str) -> int:
     return len(_names) - 1
 
 
-# Entry points: one count a call.
+# Entry points: one count per call.
 CALL_INJECT = _event("call_inject", "a device line or edge handed to the VGIC")
 CALL_MAP = _event("call_map", "an interrupt forwarded, un-forwarded or asked for its active state")
 CALL_MMIO_READ = _event("call_mmio_read", "a trapped guest load dispatched")

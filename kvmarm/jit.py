@@ -8,7 +8,7 @@ Rules for jitted code in this project:
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
 - An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
-- A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
+- A model's time represents its original's, so compiled code does what the original's does (the models' heads say
   which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
   built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
@@ -49,7 +49,7 @@ JIT_ENABLED = not config.DISABLE_JIT
 def _load_numba_without_blas() -> None:
     """Load what numba loads before it runs compiled code, telling it that there is no BLAS.
 
-    It would load scipy.linalg for the matrix products that jitted code may hold, and nobody's here does: a quarter of a
+    It would load scipy.linalg for the matrix products that jitted code may hold, and none here does: a quarter of a
     second, in every process.
     """
     if "scipy.linalg" in sys.modules:
@@ -280,7 +280,7 @@ else:
         return np.int64(record.refcount)
 
     def noinline() -> None:
-        """Stand where compiled code keeps a function a call."""
+        """Do nothing; compiled code does not inline the function."""
 
     def atomic_or(words: Any, index: Any, bits: Any) -> None:
         """Set `bits` in `words[index]`."""
