@@ -18,6 +18,7 @@ import numpy as np
 from kvmarm.config import MAX_KICKS
 from kvmarm.jit import JIT_ENABLED
 from kvmarm.layout import aligned_record, laid_out
+from kvmarm.nested import PART_OPTIONS
 
 LOG_CAPACITY = 1 << 22
 """Lock operations an observer holds. One operation of a model logs far fewer: a sync of 1,024 interrupts that all
@@ -176,7 +177,7 @@ if JIT_ENABLED:
     from numba import types
     from numba.extending import overload
 
-    _OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    _OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True, **PART_OPTIONS}
 
     def counts_by_type(observer: Any) -> bool:
         """Return whether an observer of this numba type counts; for overloads of functions that take an observer."""

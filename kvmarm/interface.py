@@ -30,6 +30,7 @@ from typing import Any
 
 from kvmarm.design import implementation
 from kvmarm.jit import JIT_ENABLED
+from kvmarm.nested import PART_OPTIONS
 
 DISTRIBUTOR = -1
 ITS = -2
@@ -125,7 +126,7 @@ if JIT_ENABLED:
 
     from kvmarm.design import implementation_for_type
 
-    _STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    _STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True, **PART_OPTIONS}
 
     # numba matches the parameter names of the stub, so each overload is spelled out (strict=False: it would compare the
     # annotations too). `function` is a jitted function of the design, bound when numba types the call.

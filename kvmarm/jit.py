@@ -174,6 +174,8 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
+from kvmarm import nested  # noqa: E402
+
 if DEBUG:
     config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
@@ -223,7 +225,8 @@ def _compiled(function: F, **options: bool) -> F:
         config.CACHE_DIR = str(module_cache(function.__module__))
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
     always = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return numba.njit(**always, **options)(function)  # type: ignore[no-any-return]
+    compiled = numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function)
+    return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
 
 
 if JIT_ENABLED:
