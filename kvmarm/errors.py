@@ -4,6 +4,8 @@
 The command line prints the message after `vgic-bench: error: ` and exits with `exit_status`; no traceback.
 """
 
+from kvmarm.text import one_line
+
 
 class UsageError(Exception):
     """Bad input or bad arguments. The message is one line naming file, line, field and what was expected."""
@@ -11,6 +13,6 @@ class UsageError(Exception):
     exit_status = 2
 
     def __init__(self, message: str, exit_status: int | None = None) -> None:
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(one_line(message))
         if exit_status is not None:
             self.exit_status = exit_status

@@ -123,6 +123,43 @@ FOLD_SET_UP = _event("fold_set_up", "the loop over the list registers of an exit
 WIDE_STEP = _event("wide_step", "a step on GICv3's 64-bit interface image, dearer than on GICv2's")
 LR_CLEAR = _event("lr_clear", "an unused list register of the software image cleared")
 
+# LPIs and the ITS.
+CALL_MSI = _event("call_msi", "a message-signalled interrupt handed to the ITS")
+ITS_COMMAND = _event("its_command", "a command read from the ITS's queue and decoded")
+GUEST_READ = _event("guest_read", "a read of a table or a command in guest memory")
+LPI_LOOKUP = _event("lpi_lookup", "a look-up of an LPI in the VM's list of LPIs begun")
+LPI_STEP = _event("lpi_step", "an LPI of the VM's list passed in a look-up")
+LPI_PUT = _event("lpi_put", "a reference to an LPI dropped")
+LPI_REFERENCE = _event("lpi_reference", "a reference to an LPI taken without a look-up")
+LPI_ADD = _event("lpi_add", "an LPI allocated and put at the end of the VM's list")
+LPI_FREE = _event("lpi_free", "an LPI taken off the VM's list and freed")
+LPI_CONFIG = _event("lpi_config", "an LPI's priority and enable bit taken from guest memory")
+LPI_COPY = _event("lpi_copy", "the VM's list of LPIs copied for a walk, apart from its entries")
+LPI_COPY_STEP = _event("lpi_copy_step", "an LPI's INTID copied for a walk")
+LPI_PENDING = _event("lpi_pending", "an LPI's pending state taken from its bit of the pending table")
+LPI_TARGET = _event("lpi_target", "an LPI given a target vCPU")
+LPI_MOVE_STEP = _event("lpi_move_step", "an LPI of the VM's list compared with the vCPU that MOVALL empties")
+ITTE_SEARCH = _event("itte_search", "a search for the translation of a device's event begun")
+ITTE_STEP = _event("itte_step", "a translation of a device passed in a search")
+ITTE_ADD = _event("itte_add", "a translation allocated and put at the end of its device's list")
+ITTE_FREE = _event("itte_free", "a translation unlinked and freed")
+ITTE_WALK_STEP = _event("itte_walk_step", "a translation visited by a walk over all of them")
+DEVICE_STEP = _event("device_step", "a device of the ITS's list examined")
+DEVICE_ADD = _event("device_add", "a device allocated and put at the end of the ITS's list")
+DEVICE_FREE = _event("device_free", "a device unlinked and freed")
+COLLECTION_SEARCH = _event("collection_search", "a search for a collection begun")
+COLLECTION_STEP = _event("collection_step", "a collection of the ITS's list examined")
+COLLECTION_ADD = _event("collection_add", "a collection allocated and put at the end of the ITS's list")
+COLLECTION_FREE = _event("collection_free", "a collection unlinked and freed")
+CACHE_SEARCH = _event("cache_search", "a search of the ITS's translation cache begun")
+CACHE_STEP = _event("cache_step", "a step of a search of the translation cache")
+CACHE_STORE = _event("cache_store", "a translation put into the cache")
+CACHE_ERASE = _event("cache_erase", "a translation taken out of the cache")
+TABLE_CHECK = _event("table_check", "a device's or collection's place in its table checked")
+
+LPI_EVENTS = frozenset(_names[CALL_MSI:])
+"""Names of the events that only LPIs and the ITS cause."""
+
 
 def event_names() -> tuple[str, ...]:
     """Return the names of all events, in the order of their numbers."""

@@ -8,6 +8,8 @@ chapters 12.2 to 12.9 (ICC, ICH, GICD, GICR). Offsets are in bytes from the fram
 are written as shifts and masks on a uint64.
 """
 
+from typing import Any
+
 SGIS = 16
 PRIVATE_IRQS = 32
 FIRST_SPI = 32
@@ -171,3 +173,8 @@ def register_name(gic: int, redistributor: bool, offset: int) -> str:
                 return f"{name}[INTID {(offset - first) * 8 // bits}…]" if length > 4 or bits != 1 else name
             return name if offset == first else f"{name}+{offset - first:#x}"
     return f"{'GICR' if redistributor else 'GICD'}+{offset:#x}"
+
+
+def affinity_of(vcpu: Any) -> Any:
+    """Return MPIDR_EL1's Aff2.Aff1.Aff0 (one byte each, int64) of vCPU n: 16 vCPUs per cluster."""
+    return (vcpu & 15) | ((vcpu >> 4) & 0xFF) << 8 | ((vcpu >> 12) & 0xFF) << 16

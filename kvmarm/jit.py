@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one JIT decorator, its cache, and the atomic operations that numba lacks.
+"""The one JIT decorator, and the atomic operations that numba lacks. `kvmarm.code_cache` keeps what it compiles.
 
 Rules for jitted code in this project:
 
 - `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
-- numba does not notice that a callee in another file changed. The cache folder of a module is therefore named by a hash
-  of its source and of all it imports from this project, in a folder named by a hash of the versions and the CPU. What a
-  module does not import but reaches through the interface stubs, a design, is part of the record's type:
-  `kvmarm.state.vm_dtype` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
@@ -16,156 +12,26 @@ Rules for jitted code in this project:
   which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
   built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
-Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
-`~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
-`kvmarm.debug` on.
+Environment: `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of `kvmarm.debug`
+on.
 """
 
-import contextlib
-import functools
-import hashlib
+import ctypes
 import os
-import platform
-import re
-import shutil
 import sys
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-_PACKAGES = ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench")
-_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
-_UNUSED_DAYS = 14
-_CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
+from kvmarm.code_cache import cache_folder, module_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            lines = [line for line in file if line.startswith(("model name", "CPU part", "flags", "Features"))]
-        return "".join(sorted(set(lines)))
-    except OSError:
-        return platform.processor() or platform.machine()
-
-
-def _environment_hash() -> str:
-    """Return 16 hex digits that change with the interpreter, NumPy, numba, llvmlite or the CPU."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    digest = hashlib.sha256()
-    for package in ("numba", "llvmlite", "numpy"):
-        try:
-            digest.update(f"{package} {version(package)}\n".encode())
-        except PackageNotFoundError:
-            digest.update(f"{package} ?\n".encode())
-    digest.update(f"{sys.version}\n{_cpu_name()}".encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _source_of(module: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a project module's source and the names it imports; (b"", ()) for what is no module of the project."""
-    if module.split(".")[0] not in _PACKAGES:
-        return b"", ()
-    base = Path(__file__).parent.parent.joinpath(*module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            source = path.read_bytes()
-            names: list[str] = []
-            for parent, members, plain in _IMPORT.findall(source.decode()):
-                if parent.split(".")[0] in _PACKAGES:
-                    names.append(parent)
-                    names += [f"{parent}.{name}" for name in re.findall(r"[A-Za-z_]\w*", members)]
-                elif plain.split(".")[0] in _PACKAGES:
-                    names.append(plain)
-            return source, tuple(names)
-    return b"", ()
-
-
-@functools.cache
-def module_hash(module: str) -> str:
-    """Return 16 hex digits that change with the source of a module or of any project module it imports, deeply."""
-    closure: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        source, imported = _source_of(name)
-        if name not in closure and source:
-            closure.add(name)
-            waiting += imported
-    digest = hashlib.sha256()
-    for name in sorted(closure):
-        digest.update(name.encode() + b"\n" + _source_of(name)[0])
-    return digest.hexdigest()[:16]
-
-
-def folder_hash(folder: Path) -> str:
-    """Return 16 hex digits that change with any source in `folder` that uses this module."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        source = path.read_bytes()
-        if b"kvmarm.jit" in source:
-            digest.update(path.name.encode() + b"\n" + source)
-    return digest.hexdigest()[:16]
-
-
-def cache_root() -> Path:
-    """Return the folder that holds the compiled code of all versions of the sources."""
-    named = os.environ.get("VGIC_BENCH_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "vgic-bench"
-
-
-def _remove_unused(folder: Path) -> None:
-    """Remove what nothing used for two weeks, of compiled code only: the user may keep other things beside it."""
-    oldest = time.time() - _UNUSED_DAYS * 86400
-    for stale in [*folder.parent.iterdir(), *folder.iterdir()]:
-        if stale != folder and _CACHE_NAME.fullmatch(stale.name):
-            with contextlib.suppress(FileNotFoundError):  # another process may be removing the same
-                if stale.stat().st_mtime < oldest:
-                    shutil.rmtree(stale, ignore_errors=True)
-
-
-def _prepare_cache() -> Path:
-    folder = cache_root() / _environment_hash()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_unused(folder)
-        os.utime(folder)
-    except OSError:
-        # No writable home: compile anew in a folder of this user, and of nobody else, for code is run from it.
-        own = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}"
-        own.mkdir(mode=0o700, exist_ok=True)
-        if own.is_symlink() or own.stat().st_uid != os.getuid():
-            own = Path(tempfile.mkdtemp(prefix="vgic-bench-"))
-        folder = own / folder.name
-        folder.mkdir(exist_ok=True)
-    return folder
-
 
 DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
 """Whether debugging is on: plain Python, with lock assertions, bounds checks and a log of operations."""
 if DEBUG:
     os.environ["NUMBA_DISABLE_JIT"] = "1"
 
-cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
-
-
-@functools.cache
-def module_cache(module: str) -> Path:
-    """Return the folder of the compiled code of one module's functions, made when missing."""
-    folder = cache_folder / f"{module.rsplit('.', 1)[-1]}-{module_hash(module)}"
-    folder.mkdir(exist_ok=True)
-    os.utime(folder)
-    return folder
-
 
 import numba  # noqa: E402 - the cache folder must be named before numba reads its configuration
 import numpy as np  # noqa: E402
@@ -204,10 +70,14 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
+STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+"""Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
+
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
-    return _compiled(function)
+    # Said outright: numba would take it over from a caller that is being compiled, so depend on what comes first.
+    return _compiled(function, forceinline=False)
 
 
 def jit_inlined(function: F) -> F:
@@ -232,7 +102,11 @@ def _compiled(function: F, **options: bool) -> F:
 if JIT_ENABLED:
 
     def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
-        offset = ir.Constant(ir.IntType(64), record_type.offset("lock"))
+        return _field_pointer(builder, record_type, record, "lock")
+
+    def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
+        """Return a pointer to an int32 field of a record."""
+        offset = ir.Constant(ir.IntType(64), record_type.offset(name))
         base = builder.bitcast(record, ir.IntType(8).as_pointer())
         return builder.bitcast(builder.gep(base, [offset]), ir.IntType(32).as_pointer())
 
@@ -284,6 +158,42 @@ if JIT_ENABLED:
         return types.uint64(types.uint64), codegen
 
     @intrinsic
+    def _fetch_add_refcount(typing_context: Any, record: Any, number: Any) -> Any:
+        """Atomically add to the int32 field `refcount` of a record and return what it was."""
+        if not isinstance(record, types.Record):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _field_pointer(builder, signature.args[0], arguments[0], "refcount")
+            return builder.atomic_rmw("add", pointer, arguments[1], "monotonic")
+
+        return types.int32(record, types.int32), codegen
+
+    @intrinsic
+    def load_memory(typing_context: Any, address: Any) -> Any:
+        """Return the uint64 at an address (uint64, a multiple of 8) of this process."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+
+        return types.uint64(types.uint64), codegen
+
+    @intrinsic
+    def store_memory(typing_context: Any, address: Any, value: Any) -> Any:
+        """Store a uint64 at an address (uint64, a multiple of 8) of this process."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))
+            return context.get_dummy_value()
+
+        return types.void(types.uint64, types.uint64), codegen
+
+    @jit
+    def add_reference(record: Any, number: Any) -> Any:
+        """Add `number` to the int32 field `refcount` of a record atomically; return the new value (int64)."""
+        return np.int64(_fetch_add_refcount(record, np.int32(number))) + number
+
+    @intrinsic
     def noinline(typing_context: Any) -> Any:
         """Keep the function that this begins a call of its callers, and vector registers out of it.
 
@@ -291,6 +201,8 @@ if JIT_ENABLED:
         """
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # A callee of a function that is inlined got that attribute from it.
+            builder.function.attributes.discard("alwaysinline")
             builder.function.attributes.add("noinline")
             builder.function.attributes.add("noimplicitfloat")
             # A call whose result nobody uses would be left out, were it known to have no effect.
@@ -357,6 +269,19 @@ if JIT_ENABLED:
         return np.int64(_population_count(word))
 
 else:
+
+    def load_memory(address: Any) -> Any:
+        """Return the uint64 at an address of this process."""
+        return np.uint64(ctypes.c_uint64.from_address(int(address)).value)
+
+    def store_memory(address: Any, value: Any) -> None:
+        """Store a uint64 at an address of this process."""
+        ctypes.c_uint64.from_address(int(address)).value = int(value)
+
+    def add_reference(record: Any, number: Any) -> Any:
+        """Add `number` to the field `refcount` of a record; return the new value."""
+        record.refcount += number
+        return np.int64(record.refcount)
 
     def noinline() -> None:
         """Stand where compiled code keeps a function a call."""

@@ -3,7 +3,7 @@
 
 A lock's identity in an observer's log is an int32: kind << 20 | index << 1 | released. Kinds and their names follow
 the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:INTID`, `irqINTID`, `irqRSVD`, `lpi`
-(redesign), `itscmd`, `its`.
+(redesign), `itscmd`, `its`, `config`, `itscache` (today's).
 """
 
 from typing import Any
@@ -22,6 +22,8 @@ IRQ_RESERVED = 5
 LPI_LIST = 6
 ITS_COMMAND = 7
 ITS = 8
+CONFIG = 9
+ITS_CACHE = 10
 
 
 def log_lock(observer: Any, kind: Any, index: Any, released: Any) -> None:
@@ -86,7 +88,16 @@ else:
             raise AssertionError("the lock is not held")
 
 
-_PLAIN = {DIST: "dist", PHYSMAP: "physmap", IRQ_RESERVED: "irqRSVD", LPI_LIST: "lpi", ITS_COMMAND: "itscmd", ITS: "its"}
+_PLAIN = {
+    DIST: "dist",
+    PHYSMAP: "physmap",
+    IRQ_RESERVED: "irqRSVD",
+    LPI_LIST: "lpi",
+    ITS_COMMAND: "itscmd",
+    ITS: "its",
+    CONFIG: "config",
+    ITS_CACHE: "itscache",
+}
 
 
 def lock_name(entry: int) -> str:

@@ -13,8 +13,6 @@ Rules: what a single vCPU's thread writes shares no cache lines with anything el
 read and nobody writes. What the caller of an operation gets to know of it, its kicks, goes to the caller's own record.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,8 @@ import numpy as np
 from kvmarm import events
 from kvmarm.config import MAX_KICKS, MAX_LRS, MAX_VCPUS, VmConfig
 from kvmarm.debug import checked
-from kvmarm.jit import DEBUG, folder_hash, jit
+from kvmarm.guest_memory import attach
+from kvmarm.jit import DEBUG, jit
 from kvmarm.layout import aligned_record, laid_out
 
 IMAGE = laid_out(
@@ -48,22 +47,51 @@ HEADER: list[tuple[Any, ...]] = [
     ("irqs", np.int64),
     ("lrs", np.int64),
     ("bug", np.int64),
+    ("its", np.int64),
+    ("ram", np.uint64),
 ]
 """First fields of every VM record, read by all and written by nobody while it lives. `bug`: 0, or the number of the
-BUG_ON that the model hit (the design names them)."""
+BUG_ON that the model hit, or of the model's limit (the design names both); `its`: 1 when the VM has an ITS; `ram`:
+where its guest memory lies (kvmarm.guest_memory)."""
 
 
-def vm_dtype(marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] = ()) -> np.dtype[Any]:
+_SOURCES = "sources_"
+_WITH_ITS = "with_its"
+
+
+def its_by_type(vm_type: Any) -> bool:
+    """Return whether a VM record's type (numba's, or a NumPy dtype) is that of VMs with an ITS; for overloads."""
+    return _WITH_ITS in vm_type.fields
+
+
+def vm_dtype(
+    marker: str, fields: list[tuple[Any, ...]], apart: tuple[str, ...] = (), its: bool = False
+) -> np.dtype[Any]:
     """Return the dtype of a model's VM record: the marker field (selects the design), HEADER, `fields`, the images.
 
     apart: names of the fields that start at cache lines of their own; those before the first of them lie with HEADER,
-    so they should be written seldom.
-    Call it in the package that holds the design's jitted code: a field without content is named by a hash of that
-    folder's sources, so that code compiled for an earlier version of the design is never taken for this one's.
+    so they should be written seldom. its: the dtype is that of VMs with an ITS, a type apart: without one nothing of it
+    is stored or compiled.
     """
-    sources = folder_hash(Path(sys._getframe(1).f_code.co_filename).parent)
-    markers = [(f"design_{marker}", np.int64), (f"sources_{sources}", np.int64)]
-    return laid_out([*markers, *HEADER, *fields, ("image", IMAGE, (MAX_VCPUS,))], (*apart, "image"))
+    markers = [f"design_{marker}", _SOURCES] + [_WITH_ITS] * its
+    named = [(name, np.int64) for name in markers]
+    return laid_out([*named, *HEADER, *fields, ("image", IMAGE, (MAX_VCPUS,))], (*apart, "image"))
+
+
+def with_sources(dtype: np.dtype[Any], sources: str) -> np.dtype[Any]:
+    """Return the dtype of a VM record whose field `sources_…`, without content, is named by a hash of the sources.
+
+    Code compiled for an earlier version of the design is so never taken for this one's.
+    """
+    assert dtype.fields is not None
+    entries = dtype.fields.items()
+    described: Any = {
+        "names": [_SOURCES + sources if name.startswith(_SOURCES) else name for name, _ in entries],
+        "formats": [entry[0] for _, entry in entries],
+        "offsets": [entry[1] for _, entry in entries],
+        "itemsize": dtype.itemsize,
+    }
+    return np.dtype(described, align=dtype.isalignedstruct)
 
 
 def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
@@ -71,7 +99,9 @@ def new_vm(dtype: np.dtype[Any], config: VmConfig) -> Any:
     vm = aligned_record(dtype)
     if DEBUG:
         vm = checked(vm)
-    vm.gic, vm.vcpus, vm.irqs, vm.lrs = config.gic, config.vcpus, config.irqs, config.lrs
+    vm.gic, vm.vcpus, vm.irqs, vm.lrs, vm.its = config.gic, config.vcpus, config.irqs, config.lrs, config.its
+    if config.its:
+        attach(vm)
     return vm
 
 

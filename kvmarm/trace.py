@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import gic as arch
-from kvmarm.config import VmConfig
+from kvmarm.config import RAM_BASE, RAM_BYTES, VmConfig
 from kvmarm.errors import UsageError
 
 OP = np.dtype(
@@ -38,20 +38,27 @@ SIGNATURES; `value`: VALUE, uint64; `ref`: K of `@K`, 0 when VALUE is a number; 
 
 INJECT, MAP, UNMAP, INJECTM, PHYS, MMIO_W, MMIO_R, SGI1R, FLUSH = range(9)
 ACK, EOI, DIR, PMR, CTLR, BPR, SYNC, PENDING, ISACTIVE = range(9, 18)
+GMEM_W, GMEM_R, MSI = range(18, 21)
 
 KIND_NAMES = (
     "inject", "map", "unmap", "injectm", "phys", "mmio_w", "mmio_r", "sgi1r", "flush",
     "ack", "eoi", "dir", "pmr", "ctlr", "bpr", "sync", "pending", "isactive",
+    "gmem_w", "gmem_r", "msi",
 )  # fmt: skip
 
 # Arguments of each kind: v VCPU, i INTID, n VINTID, p PINTID, l LEVEL or ACTIVE, r REGION, o OFFSET, s SIZE,
-# V VALUE (may be @K), m a number written to an interface register.
+# V VALUE (may be @K), m a number written to an interface register, A ADDR in guest memory, D DEVID, E EVENTID.
 SIGNATURES = (
     "vil", "vnp", "vn", "vnl", "pl", "vrosV", "vros", "vV", "v", "v", "vV", "vV", "vm", "vm", "vm", "v", "v", "vn",
+    "AV", "A", "DE",
 )  # fmt: skip
 
 GUEST_KINDS = frozenset((ACK, EOI, DIR, PMR, CTLR, BPR))
 """Legal only while the vCPU is in the guest."""
+
+_MOST_DIGITS = 20
+MOST_LINES = 4_000_000
+"""Lines of a trace, which is held whole. A longer one is to be cut; `replay` reads a recording of any length."""
 
 _SEPARATORS = re.compile(r"[ \t\r\n]+")
 
@@ -66,6 +73,9 @@ _FIELD_NAMES = {
     "s": "SIZE",
     "V": "VALUE",
     "m": "V",
+    "A": "ADDR",
+    "D": "DEVID",
+    "E": "EVENTID",
 }
 
 
@@ -90,7 +100,8 @@ def parse_number(field: str, token: str) -> int:
     allowed = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
     if not digits or any(character not in allowed for character in digits):
         raise LineError(f"{field} {token!r}: expected a decimal or 0x-hex number")
-    number = int(digits, base)
+    # Python refuses to read decimal numbers of thousands of digits.
+    number = int(digits, base) if len(digits.lstrip("0")) <= _MOST_DIGITS else 1 << 64
     if number >= 1 << 64:
         raise LineError(f"{field} {token!r}: expected a number of at most 64 bits")
     return number
@@ -119,6 +130,15 @@ def _frame_size(config: VmConfig, region: int) -> int:
     return arch.REDISTRIBUTOR_SIZE if region >= 0 else arch.ITS_SIZE
 
 
+def _address(number: int) -> int:
+    if number % 8:
+        raise LineError(f"ADDR {number:#x}: expected a multiple of 8")
+    if not RAM_BASE <= number < RAM_BASE + RAM_BYTES:
+        last = RAM_BASE + RAM_BYTES - 8
+        raise LineError(f"ADDR {number:#x}: outside guest memory, expected {RAM_BASE:#x}..{last:#x}")
+    return number
+
+
 def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ...] | None:
     """Return the fields of OP but `line` for one line of text, None when it is blank or a comment.
 
@@ -137,6 +157,8 @@ def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ..
         raise LineError(f"{tokens[0]}: {len(tokens) - 1} arguments, expected {len(signature)} ({wanted})")
     if kind == SGI1R and config.gic != 3:
         raise LineError("sgi1r: expected a GICv3 configuration")
+    if kind in (GMEM_W, GMEM_R) and not config.its:
+        raise LineError(f"{tokens[0]}: the VM has no guest memory, expected a configuration with its=1")
     vcpu = 0
     numbers: list[int] = []
     value = ref = 0
@@ -165,6 +187,10 @@ def parse_line(text: str, config: VmConfig, earlier_kinds: Any) -> tuple[int, ..
             numbers.append(_in_range(field, number, 0, 1))
         elif letter == "m":
             numbers.append(number & 0xFFFFFFFF)
+        elif letter == "A":
+            numbers.append(_address(number))
+        elif letter in "DE":
+            numbers.append(_in_range(field, number, 0, 0xFFFFFFFF))
         elif letter == "s":
             if number not in (1, 2, 4, 8):
                 raise LineError(f"SIZE {number}: expected 1, 2, 4 or 8")
@@ -189,13 +215,10 @@ def parse_config(text: str) -> VmConfig:
     if not tokens or tokens[0] != "config":
         raise LineError("expected `config gic=2|3 vcpus=N irqs=M lrs=L` first")
     names = tuple(token.split("=", 1)[0] for token in tokens[1:])
-    if names[4:] == ("its",):
-        if tokens[5] != "its=0":
-            raise LineError("its: LPIs and the ITS are not modelled, expected its=0 or none")
-        tokens, names = tokens[:5], names[:4]
-    if names != fields or any("=" not in token for token in tokens[1:]):
-        raise LineError(f"config: fields {' '.join(names) or 'none'}, expected gic=, vcpus=, irqs=, lrs= in this order")
-    numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(fields, tokens[1:], strict=True)]
+    if names not in (fields, (*fields, "its")) or any("=" not in token for token in tokens[1:]):
+        found = " ".join(names) or "none"
+        raise LineError(f"config: fields {found}, expected gic=, vcpus=, irqs=, lrs= in this order (its= may follow)")
+    numbers = [parse_number(field, token.split("=", 1)[1]) for field, token in zip(names, tokens[1:], strict=True)]
     try:
         config = VmConfig(*numbers)
     except UsageError as error:
@@ -227,7 +250,7 @@ def format_op(op: Any) -> str:
             number = plain.pop(0)
             if letter == "r":
                 words.append("d" if number == -1 else "i" if number == -2 else f"r{number}")
-            elif letter == "o" or (letter == "m" and kind != BPR):
+            elif letter in "oA" or (letter == "m" and kind != BPR):
                 words.append(f"{number:#x}")
             else:
                 words.append(str(number))

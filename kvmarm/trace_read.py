@@ -6,8 +6,8 @@ say what is wrong with it. With JIT off, parse_line parses every line.
 """
 
 import io
-import lzma
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,28 @@ import numpy as np
 
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.inputs import MOST_READ, read_packed
 from kvmarm.jit import JIT_ENABLED
-from kvmarm.trace import OP, LineError, Trace, parse_config, parse_line, trace_name
+from kvmarm.trace import MOST_LINES, OP, LineError, Trace, parse_config, parse_line, trace_name
 from kvmarm.trace_scan import scan
 
 
 def read_text(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a trace file, decompressed when it ends in .xz. Raises UsageError."""
-    target = Path(path)
-    try:
-        data = target.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
-    if target.suffix == ".xz":
-        try:
-            return lzma.decompress(data)
-        except (lzma.LZMAError, EOFError) as error:
-            raise UsageError(f"{target}: not a complete xz file: {error}") from error
-    return data
+    """Return the bytes of a trace file, decompressed when it is packed. Raises UsageError, as for a huge one."""
+    return gather([read_packed(path)], os.fspath(path))
+
+
+def gather(chunks: Iterable[bytes], where: str) -> bytes:
+    """Return the whole text of a trace. Raises UsageError when it is more than a trace may have."""
+    parts: list[bytes] = []
+    size = lines = 0
+    for chunk in chunks:
+        size += len(chunk)
+        lines += chunk.count(b"\n")
+        if size > MOST_READ or lines > MOST_LINES:
+            raise UsageError(f"{where}: expected a trace of at most {MOST_LINES:,} lines and {MOST_READ >> 20} MiB")
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 def read_trace(path: str | os.PathLike[str]) -> Trace:

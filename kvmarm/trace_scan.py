@@ -11,6 +11,7 @@ import numpy as np
 
 from kvmarm.config import VmConfig
 from kvmarm.gic import FIRST_RESERVED
+from kvmarm.guest_memory import is_ram
 from kvmarm.jit import U64, jit
 from kvmarm.trace import (
     ACK,
@@ -19,12 +20,15 @@ from kvmarm.trace import (
     DIR,
     EOI,
     FLUSH,
+    GMEM_R,
+    GMEM_W,
     INJECT,
     INJECTM,
     ISACTIVE,
     MAP,
     MMIO_R,
     MMIO_W,
+    MSI,
     OP,
     PENDING,
     PHYS,
@@ -58,6 +62,9 @@ _BPR = np.uint64(_packed("bpr"))
 _SYNC = np.uint64(_packed("sync"))
 _PENDING = np.uint64(_packed("pending"))
 _ISACTIVE = np.uint64(_packed("isactive"))
+_GMEM_W = np.uint64(_packed("gmem_w"))
+_GMEM_R = np.uint64(_packed("gmem_r"))
+_MSI = np.uint64(_packed("msi"))
 
 _SPACE, _TAB, _RETURN, _NEWLINE, _HASH, _AT = 32, 9, 13, 10, 35, 64
 _MAX_TOKENS = 6
@@ -102,6 +109,12 @@ def _kind_of(name: Any) -> Any:
         return MAP
     if name == _UNMAP:
         return UNMAP
+    if name == _GMEM_W:
+        return GMEM_W
+    if name == _MSI:
+        return MSI
+    if name == _GMEM_R:
+        return GMEM_R
     return -1
 
 
@@ -161,6 +174,8 @@ def _fill(data: Any, starts: Any, ends: Any, tokens: Any, op: Any, ops: Any, don
     gic = limits[0]
     vcpus = limits[1]
     irqs = limits[2]
+    if kind == GMEM_W or kind == GMEM_R or kind == MSI:
+        return _fill_its(data, starts, ends, tokens, op, ops, done, limits)
     if kind == PHYS:
         first = 1
     else:
@@ -245,6 +260,24 @@ def _fill(data: Any, starts: Any, ends: Any, tokens: Any, op: Any, ops: Any, don
 
 
 @jit
+def _fill_its(data: Any, starts: Any, ends: Any, tokens: Any, op: Any, ops: Any, done: Any, limits: Any) -> Any:
+    """Fill `op` from the tokens of a gmem_w, gmem_r or msi, its kind being there already; as `_fill`."""
+    if tokens != (2 if op.kind == GMEM_R else 3):
+        return False
+    good, number = _number(data, starts[1], ends[1])
+    if good == 0:
+        return False
+    op.a = np.int64(number)
+    if op.kind == MSI:
+        good, event = _number(data, starts[2], ends[2])
+        op.b = np.int64(event)
+        return good == 1 and number <= U64(0xFFFFFFFF) and event <= U64(0xFFFFFFFF)
+    if limits[3] == 0 or (number & U64(7)) != U64(0) or not is_ram(number):
+        return False
+    return op.kind == GMEM_R or _value(data, starts[2], ends[2], op, ops, done)
+
+
+@jit
 def _value(data: Any, start: Any, end: Any, op: Any, ops: Any, done: Any) -> Any:
     if data[start] == _AT:
         good, number = _number(data, start + 1, end)
@@ -262,8 +295,8 @@ def _value(data: Any, start: Any, end: Any, op: Any, ops: Any, done: Any) -> Any
 def scan_into(data: Any, position: Any, line: Any, limits: Any, ops: Any) -> Any:
     """Scan lines of `data` (uint8[:]) from `position` into `ops` (OP[:]).
 
-    limits: int64[3], gic, vcpus, irqs. Returns (operations, bad_position, bad_line): bad_position is -1 when every line
-    is good, else where the first bad line starts; bad_line its number. `ops` must have room for every line.
+    limits: int64[4], gic, vcpus, irqs, its. Returns (operations, bad_position, bad_line): bad_position is -1 when every
+    line is good, else where the first bad line starts; bad_line its number. `ops` must have room for every line.
     """
     starts = np.zeros(_MAX_TOKENS + 1, np.int64)
     ends = np.zeros(_MAX_TOKENS + 1, np.int64)
@@ -310,6 +343,6 @@ def scan(data: bytes, position: int, line: int, config: VmConfig) -> tuple[np.nd
     buffer = np.frombuffer(data, np.uint8)
     rows = int(np.count_nonzero(buffer == _NEWLINE)) + 1
     ops = np.empty(rows, OP)
-    limits = np.array([config.gic, config.vcpus, config.irqs], np.int64)
+    limits = np.array([config.gic, config.vcpus, config.irqs, config.its], np.int64)
     done, bad_position, bad_line = scan_into(buffer, position, line, limits, ops)
     return ops[:done], int(bad_position), int(bad_line)

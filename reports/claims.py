@@ -11,6 +11,7 @@ from functools import lru_cache
 from statistics import median
 from typing import Any
 
+from bench.replay.break_even import crossing
 from reports import matrix
 from reports.data import Report, total
 from reports.html import Markup, join
@@ -123,8 +124,7 @@ def break_even(report: Report) -> float:
     if means is None:
         return float("nan")
     mmio_0, other_0, mmio_1, other_1 = means
-    slope = (mmio_1 - mmio_0) - (other_1 - other_0)
-    share = (other_0 - other_1) / slope if slope else float("nan")
+    share = crossing((mmio_0, other_0), (mmio_1, other_1))
     return share if 0 < share < 1 else float("nan")
 
 

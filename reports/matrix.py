@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bench.catalogue.catalogue import load_catalogue
+
 CATALOGUE = ("cost.toml", "edges.toml", "scenes.toml")
 STATES = {"inactive": "inactive", "pending": "pending", "active": "active", "active_pending": "active and pending"}
 
@@ -58,22 +60,8 @@ def place(transition: str) -> Place | None:
 
 @cache
 def after_states() -> dict[str, dict[str, str]]:
-    """Return the state after each transition of the catalogue: name -> design or "default" -> state.
-
-    Nothing else is read of it: transitions that can be run bring the compiler with them, which a page does not need.
-    """
-    found: dict[str, Any] = {}
-    for document in _documents():
-        for entry in document.get("transition", ()):
-            found[entry["name"]] = entry["after"]
-        for edge in document.get("edge", ()):
-            for kind in edge["kinds"]:
-                for state, after in edge["after"].items():
-                    for exception in edge.get("except", ()):
-                        if kind in exception.get("kinds", (kind,)) and state in exception.get("states", (state,)):
-                            after = exception.get("after", after)
-                    found[f"{edge['name']}_{kind}_{state.replace('+', '_')}"] = after
-    return {name: after if isinstance(after, dict) else {"default": after} for name, after in found.items()}
+    """Return the state after each transition of the catalogue: name -> design or "default" -> state."""
+    return {name: dict(entry.after) for name, entry in load_catalogue().items()}
 
 
 def right_state(transition: str) -> str:

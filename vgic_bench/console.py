@@ -4,6 +4,9 @@
 import sys
 from collections.abc import Iterable, Sequence
 
+from bench.system.streams import styled
+from kvmarm.text import safe
+
 PLAIN_WIDTH = 80
 LEAST_TEXT = 8
 """Columns that a column of text has at least, at a narrow terminal."""
@@ -22,13 +25,18 @@ def print_table(
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    texts = [[str(cell) for cell in row] for row in rows]
-    console = Console(highlight=False) if terminal else Console(highlight=False, width=PLAIN_WIDTH, no_color=True)
+    texts = [[safe(str(cell)) for cell in row] for row in rows]
+    out = styled(sys.stdout)
+    console = Console(file=out, highlight=False)
+    if not terminal:
+        console = Console(file=out, highlight=False, width=PLAIN_WIDTH, no_color=True)
     widths: list[int] | list[None] = [None] * len(columns)
     if console.width < PLAIN_WIDTH:
         widths = _narrow(columns, texts, console.width)
-        console = Console(highlight=False, width=max(console.width, _width(widths)))
-    table = Table(box=SIMPLE_HEAD if terminal else None, title=title or None, title_justify="left", pad_edge=False)
+        console = Console(file=out, highlight=False, width=max(console.width, _width(widths)))
+    table = Table(
+        box=SIMPLE_HEAD if terminal else None, title=safe(title) or None, title_justify="left", pad_edge=False
+    )
     for column, width in zip(columns, widths, strict=True):
         right = column.startswith(">")
         heading = Text(column.removeprefix(">"))

@@ -7,7 +7,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from kvmarm.jit import JIT_ENABLED, module_cache
+from bench.system.streams import styled
+from kvmarm.code_cache import module_cache
+from kvmarm.jit import JIT_ENABLED
 
 
 class ProgressBars:
@@ -26,11 +28,12 @@ class ProgressBars:
         return self
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` of `what` is done."""
         if total == 1 or not sys.stderr.isatty():
             return
         if self._progress is None:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._progress = Progress(*columns, console=Console(file=styled(sys.stderr), stderr=True), transient=True)
             self._progress.start()
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(f"{what} {self._suffix}".rstrip(), total=total or None)

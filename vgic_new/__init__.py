@@ -14,13 +14,14 @@ Rules:
 """
 
 from kvmarm.design import Design
-from vgic_new import flush, forward, inject, mmio, query, sgi, state, switch, sync, view
+from vgic_new import flush, forward, inject, its, mmio, query, sgi, state, switch, sync, view
 
 DESIGN = Design(
     name="new",
     title="redesigned VGIC (Linux 4.8)",
     source="virt/kvm/arm/vgic/*.c, virt/kvm/arm/hyp/vgic-v2-sr.c, arch/arm64/kvm/hyp/vgic-v3-sr.c, Linux 4.8",
     dtype=state.VM,
+    its_dtype=state.VM_WITH_ITS,
     initialise=state.initialise,
     functions={
         "inject": inject.inject,
@@ -36,10 +37,15 @@ DESIGN = Design(
         "sync": sync.sync,
         "pending": query.pending,
         "is_active": forward.is_active,
+        "signal_msi": its.signal_msi,
     },
     bugs=view.BUGS,
+    limits=view.LIMITS,
     snapshot=view.snapshot,
     world_switch="c",
+    package=__name__,
+    origin="built in",
+    scratch=("image.misr", "image.eisr", "image.elrsr", "vcpu.waiting"),
 )
 
 __all__ = ["DESIGN"]

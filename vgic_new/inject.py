@@ -18,16 +18,13 @@ import numpy as np
 from kvmarm import events
 from kvmarm.interface import EINVAL
 from kvmarm.jit import jit, noinline
+from vgic_new.lpi import get_irq, put_irq
 from vgic_new.queue import queue_and_unlock
-from vgic_new.state import LEVEL, NO_SLOT, find_irq, is_reserved, lock_irq, unlock_irq, update_level
+from vgic_new.state import LEVEL, NO_SLOT, is_reserved, lock_irq, unlock_irq, update_level
 
 
 @jit
-def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, observer: Any) -> Any:
-    events.count(observer, events.CALL_INJECT, 1)
-    slot = find_irq(vm, vcpu, intid, observer)
-    if slot == NO_SLOT or is_reserved(slot):
-        return EINVAL
+def _update_record(vm: Any, slot: Any, level: Any, mapped: Any, observer: Any) -> Any:
     irq = vm.irq[slot]
     if irq.hw != mapped:
         return EINVAL
@@ -45,6 +42,17 @@ def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, obs
         irq.pending = 1
     queue_and_unlock(vm, slot, observer)
     return 0
+
+
+@jit
+def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, observer: Any) -> Any:
+    events.count(observer, events.CALL_INJECT, 1)
+    slot = get_irq(vm, vcpu, intid, observer)
+    if slot == NO_SLOT or is_reserved(slot):
+        return EINVAL
+    rc = _update_record(vm, slot, level, mapped, observer)
+    put_irq(vm, slot, observer)
+    return rc
 
 
 @jit

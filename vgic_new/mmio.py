@@ -17,6 +17,7 @@ from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR, ITS
 from kvmarm.jit import U64, U64_0, jit, noinline
 from vgic_new import mmio_irq, mmio_v2, mmio_v3
+from vgic_new.mmio_its import read_its, write_its
 from vgic_new.regions import (
     LAST_COMMON,
     LAST_V2,
@@ -42,11 +43,11 @@ def _find(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
 
 @jit
 def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
-    """Emulate a guest load of `size` bytes: (handled, value). Unhandled only in the ITS frame, as there is no ITS."""
+    """Emulate a guest load of `size` bytes: (handled, value). Unhandled only in the ITS frame without an ITS."""
     noinline()
     events.count(observer, events.CALL_MMIO_READ, 1)
     if region == ITS:
-        return 0, U64_0
+        return read_its(vm, offset, size, observer)
     row, frame_offset = _find(vm, region, offset, size, observer)
     if row < 0:
         return 1, U64_0
@@ -65,12 +66,12 @@ def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: A
     """Emulate a guest store of the low `size` bytes of `value` (uint64): handled, 0 or 1."""
     noinline()
     events.count(observer, events.CALL_MMIO_WRITE, 1)
+    data = value & (~U64_0 >> U64(64 - 8 * size))
     if region == ITS:
-        return 0
+        return write_its(vm, offset, size, data, observer)
     row, frame_offset = _find(vm, region, offset, size, observer)
     if row < 0:
         return 1
-    data = value & (~U64_0 >> U64(64 - 8 * size))
     owner = vcpu if region == DISTRIBUTOR else region
     register = row_register(row)
     first = first_intid(row, frame_offset)

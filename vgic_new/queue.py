@@ -20,6 +20,7 @@ from kvmarm.jit import jit, noinline
 from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_new.aplist import append
+from vgic_new.lpi import take_reference
 from vgic_new.state import NOBODY, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
@@ -68,6 +69,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
         unlock_irq(vm, slot, observer)
         unlock_ap_list(vm, target, observer)
         lock_irq(vm, slot, observer)
+    take_reference(vm, slot, observer)
     append(vm, target, slot, observer)
     unlock_irq(vm, slot, observer)
     unlock_ap_list(vm, target, observer)

@@ -11,8 +11,8 @@ Rules:
   it, which access sizes it takes, and what it is (one of the numbers below, which represent the handler functions).
 - The GICv3 distributor has two rows for each block with one field per interrupt: the private part, which reads zero
   there, and the shared part.
-- On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor and two frames per vCPU,
-  in this order of addresses.
+- On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor, two frames per vCPU and
+  the ITS if there is one, in this order of addresses.
 """
 
 from typing import Any
@@ -28,7 +28,8 @@ from kvmarm.jit import jit, noinline
     RAZ_WI, IGROUPR, ISENABLER, ICENABLER, ISPENDR, ICPENDR, ISACTIVER, ICACTIVER, IPRIORITYR, ICFGR,
     V2_DISTRIBUTOR, ITARGETSR, SGIR, CPENDSGIR, SPENDSGIR,
     V3_DISTRIBUTOR, IROUTER, IDREGS, RD_CTLR, RD_IIDR, RD_TYPER, PROPBASER, PENDBASER,
-) = range(23)  # fmt: skip
+    GITS_CTLR, GITS_IIDR, GITS_TYPER, GITS_CBASER, GITS_CWRITER, GITS_CREADR, GITS_BASER, GITS_IDREGS,
+) = range(31)  # fmt: skip
 LAST_COMMON = ICFGR
 LAST_V2 = SPENDSGIR
 
@@ -109,8 +110,21 @@ def _sgi_frame() -> list[_Row]:
     return rows
 
 
-FRAME_V2, FRAME_V3, FRAME_RD, FRAME_SGI = range(4)
-_FRAMES = (_v2_distributor(), _v3_distributor(), _redistributor(), _sgi_frame())
+def _its_frame() -> list[_Row]:
+    return [
+        _row(0x0000, 4, GITS_CTLR),
+        _row(0x0004, 4, GITS_IIDR),
+        _row(0x0008, 8, GITS_TYPER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0080, 8, GITS_CBASER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0088, 8, GITS_CWRITER, sizes=_WORD_OR_DOUBLE),
+        _row(0x0090, 8, GITS_CREADR, sizes=_WORD_OR_DOUBLE),
+        _row(0x0100, 64, GITS_BASER, sizes=_WORD_OR_DOUBLE),
+        _row(0xFFD0, 0x30, GITS_IDREGS),
+    ]
+
+
+FRAME_V2, FRAME_V3, FRAME_RD, FRAME_SGI, FRAME_ITS = range(5)
+_FRAMES = (_v2_distributor(), _v3_distributor(), _redistributor(), _sgi_frame(), _its_frame())
 _ROWS = [row for frame in _FRAMES for row in frame]
 _FIRST_ROW = np.cumsum([0, *(len(frame) for frame in _FRAMES)])
 _OFFSET = np.array([row[0] for row in _ROWS])
@@ -156,10 +170,20 @@ def find_device(vm: Any, region: Any, offset: Any, observer: Any) -> Any:
 
     Device 1 + 2k is vCPU k's redistributor frame, 2 + 2k its SGI frame. `region` as in kvmarm.interface, not ITS.
     """
+    return _search_bus(vm, offset if region < 0 else _FRAME_BYTES + region * REDISTRIBUTOR_SIZE + offset, observer)
+
+
+@jit
+def find_its(vm: Any, observer: Any) -> None:
+    """Search the bus for the ITS, which a VM that has one finds there."""
+    _search_bus(vm, _FRAME_BYTES + vm.vcpus * REDISTRIBUTOR_SIZE, observer)
+
+
+@jit
+def _search_bus(vm: Any, address: Any, observer: Any) -> Any:
     noinline()
-    address = offset if region < 0 else _FRAME_BYTES + region * REDISTRIBUTOR_SIZE + offset
     low = 0
-    high = 1 if vm.gic == 2 else 1 + 2 * vm.vcpus
+    high = 1 if vm.gic == 2 else 1 + 2 * vm.vcpus + vm.its
     while low < high:
         middle = (low + high) >> 1
         order = _compare_device(address, middle, observer)

@@ -4,15 +4,16 @@
 Models: struct vgic_irq, struct vgic_cpu and struct vgic_dist (include/kvm/vgic/vgic.h), and the initial values of
 virt/kvm/arm/vgic/vgic-init.c, vgic-v2.c and vgic-v3.c, Linux 4.8.17.
 
-Lock order: ap_list lock, then irq lock. Of two ap_list locks the lower vCPU number is first; two irq locks are held
-only by the comparison of the sort.
+Lock order: ITS queue lock, ITS lock, ap_list lock, LPI list lock, irq lock. Of two ap_list locks the lower vCPU number
+is first; two irq locks are held only by the comparison of the sort.
 
 Rules:
 - The fields of an interrupt are written under its irq lock, except that register reads and the look-up take none. List
   links and `vcpu` change under both locks.
 - Every interrupt has a *slot* in one array, so that an ap_list is a chain of slot numbers and 0 can mean "none". SPIs
-  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. An LPI pool would come
-  after those.
+  are at their INTID (32..1023), private interrupts follow at FIRST_PRIVATE + 32 * vCPU + INTID. In a VM with an ITS
+  those of LPIs follow from FIRST_LPI_SLOT on; they come and go (vgic_new.lpi). Devices, translations and collections
+  of the ITS have pools of the same kind (vgic_new.its_tables).
 - Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events, locks
-from kvmarm.config import MAX_IRQS, MAX_VCPUS
+from kvmarm.config import MAX_IRQS, MAX_LPIS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
 from kvmarm.jit import jit, noinline
 from kvmarm.layout import laid_out
@@ -33,13 +34,25 @@ NOBODY = -1
 """No vCPU, in the fields `vcpu` and `target_vcpu`."""
 NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
-SLOTS = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
+FIRST_LPI_SLOT = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
+NOTHING = 0
+"""No device, translation or collection: an index into the ITS's pools, which are used from 1 on."""
+MAX_DEVICES = 256
+MAX_COLLECTIONS = 256
+MAX_ITTES = 4 * MAX_LPIS
+"""Translations of a VM: several may lead to one LPI."""
+
+NO_LPI_LEFT, NO_DEVICE_LEFT, NO_COLLECTION_LEFT, NO_ITTE_LEFT = range(101, 105)
+"""Limits of the model, in `vm.bug`."""
 
 MAX_RUNS = 20
 """Waiting runs of a sort, each twice as long as the one before: list_sort's MAX_LIST_LENGTH_BITS."""
 
 PENDBASER_RESET = 0x580
 """Inner read-allocate write-back, outer the same, inner shareable."""
+PROPBASER_RESET = PENDBASER_RESET
+BASER_RESET = (0x1907_0000_0000_0600, 0x1C07_0000_0000_0600)
+"""GITS_BASER0 and 1: devices and collections, entries of 8 bytes, pages of 64 KiB."""
 
 IRQ_BYTES = 88
 """Size of the kernel's struct vgic_irq: what a walk over many of them loads, and what neighbours share, depends on it.
@@ -80,28 +93,103 @@ VCPU = laid_out(
         ("tail", np.int32),
         ("used_lrs", np.int32),
         ("pendbaser", np.uint64),
+        ("lpis_enabled", np.int64),
         ("waiting", np.int32, (MAX_RUNS,)),
     ]
 )
 """One vCPU: its ap_list (slots of the first and last entry) with the list's lock, how many list registers the last
-flush filled, and PENDBASER. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would cost as much as
-the sort of a short list."""
+flush filled, PENDBASER and GICR_CTLR.EnableLPIs. `waiting`: the runs of a sort (vgic_new.sort); to allocate them would
+cost as much as the sort of a short list."""
 
-VM = vm_dtype(
-    "new",
+LPI = np.dtype([("refcount", np.int32), ("next", np.int32), ("prev", np.int32)], align=True)
+"""What an LPI's slot has in addition: references, and the slots of its neighbours on the VM's list of LPIs. The chain
+of free slots goes by `next` too."""
+
+LPI_LIST = np.dtype(
+    [(name, np.int32) for name in ("lock", "head", "tail", "count", "used", "free")],
+    align=True,
+)
+"""The VM's list of LPIs: slots of the first and last, number, how many slots of the pool were ever used, and the first
+of those that are free again."""
+
+DEVICE = np.dtype(
+    [("id", np.int64), ("next", np.int32), ("prev", np.int32), ("head", np.int32), ("tail", np.int32)], align=True
+)
+"""One device of the ITS: its neighbours on the list of devices, and the first and last of its translations."""
+
+ITTE = np.dtype(
     [
+        ("event", np.int64),
+        ("next", np.int32),
+        ("prev", np.int32),
+        ("owner", np.int32),
+        ("lpi", np.int32),
+        ("collection", np.int32),
+    ],
+    align=True,
+)
+"""One translation: the event, its neighbours on the device's list, the device, the LPI's slot, the collection or
+NOTHING."""
+
+COLLECTION = np.dtype([("id", np.int64), ("next", np.int32), ("prev", np.int32), ("target", np.int32)], align=True)
+"""One collection: its neighbours on the ITS's list, and its target vCPU or NOBODY."""
+
+POOL = np.dtype([(name, np.int32) for name in ("head", "tail", "used", "free")], align=True)
+"""A list of the ITS and the pool that its entries come from: first and last entry, entries of the pool that were ever
+used, and the first of those that are free again. The translations are on their devices' lists."""
+
+VGIC_ITS = np.dtype(
+    [
+        ("lock", np.int32),
+        ("enabled", np.int32),
+        ("baser", np.uint64, (2,)),
+        ("devices", POOL),
+        ("collections", POOL),
+        ("ittes", POOL),
+        ("device_pool", DEVICE, (1 + MAX_DEVICES,)),
+        ("collection_pool", COLLECTION, (1 + MAX_COLLECTIONS,)),
+        ("itte_pool", ITTE, (1 + MAX_ITTES,)),
+    ],
+    align=True,
+)
+"""The ITS: GITS_CTLR.Enabled, its table registers (BASER0: devices, BASER1: collections), its lists, and the pools that
+their entries come from."""
+
+ITS_QUEUE = np.dtype(
+    [("lock", np.int32), ("cbaser", np.uint64), ("creadr", np.uint64), ("cwriter", np.uint64)], align=True
+)
+"""The command queue of the ITS: its registers and their lock."""
+
+
+def _fields(slots: int) -> list[tuple[Any, ...]]:
+    return [
         ("enabled", np.int64),
         ("propbaser", np.uint64),
         ("vcpu", VCPU, (MAX_VCPUS,)),
-        ("irq", IRQ, (SLOTS,)),
-    ],
-    apart=("vcpu", "irq"),
-)
+        ("irq", IRQ, (slots,)),
+    ]
+
+
+_APART = ("vcpu", "irq")
+VM = vm_dtype("new", _fields(FIRST_LPI_SLOT), apart=_APART)
 """The state of one VM; `enabled`: the distributor's enable bit."""
+VM_WITH_ITS = vm_dtype(
+    "new",
+    [
+        *_fields(FIRST_LPI_SLOT + MAX_LPIS),
+        ("lpi_list", LPI_LIST),
+        ("lpi", LPI, (MAX_LPIS,)),
+        ("its_queue", ITS_QUEUE),
+        ("vgic_its", VGIC_ITS),
+    ],
+    apart=(*_APART, "lpi_list", "its_queue", "vgic_its"),
+    its=True,
+)
+"""The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""
 
 
 def initialise(vm: Any) -> None:
-    """Put a zeroed VM record (dtype VM, configuration filled in) into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
+    """Put a zeroed VM record, configuration filled in, into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
     vcpus = int(vm.vcpus)
     shared = vm.irq[FIRST_SPI:MAX_IRQS]
     shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
@@ -117,21 +205,11 @@ def initialise(vm: Any) -> None:
     private["enabled"][:, :SGIS] = 1
     private["config"][:, SGIS:] = LEVEL
     vm.vcpu["pendbaser"][:vcpus] = PENDBASER_RESET
+    if vm.its:
+        vm.propbaser = PROPBASER_RESET
+        vm.vgic_its.baser[:] = BASER_RESET
     vm.image["hcr"][:vcpus] = HCR_EN
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
-
-
-def reset(vm: Any) -> None:
-    """Put a used VM record back into its reset state, keeping the configuration."""
-    for name in VM.names or ():
-        if name in ("gic", "vcpus", "irqs", "lrs"):
-            continue
-        field = vm[name]
-        if isinstance(field, np.ndarray):
-            field[...] = np.zeros((), field.dtype)
-        else:
-            vm[name] = 0
-    initialise(vm)
 
 
 @jit
@@ -158,6 +236,8 @@ def is_reserved(slot: Any) -> Any:
 
 @jit
 def _lock_kind(slot: Any) -> Any:
+    if slot >= FIRST_LPI_SLOT:
+        return locks.IRQ_SHARED
     if slot >= FIRST_PRIVATE:
         return locks.IRQ_PRIVATE
     if slot >= FIRST_RESERVED:
@@ -166,7 +246,9 @@ def _lock_kind(slot: Any) -> Any:
 
 
 @jit
-def _lock_index(slot: Any) -> Any:
+def _lock_index(vm: Any, slot: Any) -> Any:
+    if slot >= FIRST_LPI_SLOT:
+        return np.int64(vm.irq[slot].intid)
     if slot >= FIRST_PRIVATE:
         return slot - FIRST_PRIVATE
     if slot >= FIRST_RESERVED:
@@ -177,13 +259,13 @@ def _lock_index(slot: Any) -> Any:
 @jit
 def lock_irq(vm: Any, slot: Any, observer: Any) -> None:
     """Take the irq lock of the interrupt in `slot`."""
-    locks.acquire(vm.irq[slot], _lock_kind(slot), _lock_index(slot), observer)
+    locks.acquire(vm.irq[slot], _lock_kind(slot), _lock_index(vm, slot), observer)
 
 
 @jit
 def unlock_irq(vm: Any, slot: Any, observer: Any) -> None:
     """Release the irq lock of the interrupt in `slot`."""
-    locks.release(vm.irq[slot], _lock_kind(slot), _lock_index(slot), observer)
+    locks.release(vm.irq[slot], _lock_kind(slot), _lock_index(vm, slot), observer)
 
 
 @jit

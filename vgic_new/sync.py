@@ -24,12 +24,12 @@ from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_PENDING, LR_SOURCE_MASK
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from kvmarm.lr import lr_intid, lr_state
 from vgic_new.aplist import append, remove
+from vgic_new.lpi import get_irq, put_irq
 from vgic_new.queue import target_oracle
 from vgic_new.state import (
     EDGE,
     NO_SLOT,
     NOBODY,
-    find_irq,
     is_reserved,
     lock_ap_list,
     lock_irq,
@@ -71,7 +71,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
         events.count(observer, events.LR_READ, 1)
         lr = image.lr[index]
         intid = lr_intid(vm.gic, lr)
-        slot = find_irq(vm, vcpu, intid, observer)
+        slot = get_irq(vm, vcpu, intid, observer)
         if slot == NO_SLOT or is_reserved(slot):
             continue
         irq = vm.irq[slot]
@@ -89,6 +89,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
                 irq.soft_pending = 0
             update_level(irq, observer)
         unlock_irq(vm, slot, observer)
+        put_irq(vm, slot, observer)
 
 
 @jit
@@ -127,6 +128,8 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target == NOBODY:
             remove(vm, vcpu, slot, observer)
         unlock_irq(vm, slot, observer)
+        if target == NOBODY:
+            put_irq(vm, slot, observer)
         if target != NOBODY and target != vcpu:
             unlock_ap_list(vm, vcpu, observer)
             _migrate(vm, vcpu, target, slot, observer)

@@ -38,6 +38,10 @@ DESIGN = Design(
     bugs=view.BUGS,
     snapshot=view.snapshot,
     world_switch="asm",
+    package=__name__,
+    origin="built in",
+    scratch=("image.misr", "image.eisr", "vcpu.candidate_private", "vcpu.candidate_shared"),
+    reloads=True,
 )
 
 __all__ = ["DESIGN"]

@@ -11,26 +11,31 @@ A line is either a line of the trace format or one of
     configure INTID edge|level    store the interrupt's ICFGR word, the others in it as the standard set-up has them
     route INTID VCPU              store the target: a byte of ITARGETSR, or the 64 bits of IROUTER
     sgi SENDER INTID TO           send an SGI (GICD_SGIR, ICC_SGI1R) to a vCPU, `all` (a list), `others` or `self`
+    its COMMAND ARGUMENT…         queue a command of the ITS and write GITS_CWRITER (bench.catalogue.lpis: arguments)
+    property LPI BYTE             store an LPI's priority and enable bit in guest memory
+    msis N                        an MSI for the watched LPI, then for N - 1 others in the order of their list
 
-each but `sgi` with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the architecture's name
-without GICD_/GICR_; TARGET stands for ITARGETSR or IROUTER. Private interrupts are those of the accessing vCPU, on
-GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces: {last} the
-last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs}, {enable} the
-value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the same with
-EOImode 1.
+each but `sgi` and the last three with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the
+architecture's name without GICD_/GICR_; TARGET is ITARGETSR or IROUTER. Private interrupts are those of the accessing
+vCPU, on GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces:
+{last} the last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs},
+{enable} the value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the
+same with EOImode 1. In a VM with an ITS: {lpi} the watched LPI, {device} and {event} what leads to it, {last_event} the
+last event of that device, {new_event} and {new_lpi} ones that are not mapped, {lpis} how many are.
 
 `translate` gives trace lines, `compile_lines` operations. Nothing here knows a design.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
+from bench.catalogue.lpis import DEFAULT_SCENE, LpiLines, LpiScene
 from kvmarm import gic as arch
-from kvmarm.config import VmConfig
+from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.mpidr import vcpu_affinity
 from kvmarm.trace import KIND_NAMES, OP, LineError, parse_line
 
 LEVEL_SPI = 33
@@ -81,11 +86,14 @@ def _place(config: VmConfig, name: str, intid: int, vcpu: int) -> tuple[str, int
     return "d", offset + intid * bits // 8, bits
 
 
-def _number(field: str, word: str) -> int:
+def _number(field: str, word: str, most: int = (1 << 64) - 1) -> int:
     try:
-        return int(word, 0)
+        number = int(word, 0)
     except ValueError:
         raise LineError(f"{field} {word!r}: expected a number") from None
+    if not 0 <= number <= most:
+        raise LineError(f"{field} {word!r}: expected a number from 0 to {most:,}")
+    return number
 
 
 def _configuration_word(intid: int, edge: bool) -> int:
@@ -100,14 +108,14 @@ def _configuration_word(intid: int, edge: bool) -> int:
 def _sgi(config: VmConfig, sender: int, intid: int, target: str) -> str:
     if config.gic == 2:
         modes = {"others": 1 << 24, "self": 2 << 24, "all": ((1 << config.vcpus) - 1) << 16}
-        value = modes[target] if target in modes else 1 << 16 + _number("TO", target)
+        value = modes[target] if target in modes else 1 << 16 + _number("TO", target, MAX_VCPUS - 1)
         return f"mmio_w {sender} d 0xf00 4 {value | intid:#x}"
     if target == "others":
         value = 1 << arch.SGI1R_IRM_SHIFT
     elif target == "all":
         value = (1 << min(config.vcpus, SGI_LIST_LIMIT)) - 1
     else:
-        vcpu = sender if target == "self" else _number("TO", target)
+        vcpu = sender if target == "self" else _number("TO", target, MAX_VCPUS - 1)
         value = 1 << (vcpu & 15) | (vcpu >> 4 & 0xFF) << arch.SGI1R_AFF1_SHIFT
     return f"sgi1r {sender} {value | intid << arch.SGI1R_INTID_SHIFT:#x}"
 
@@ -115,25 +123,48 @@ def _sgi(config: VmConfig, sender: int, intid: int, target: str) -> str:
 def _route(config: VmConfig, intid: int, target: int, vcpu: int) -> str:
     if config.gic == 2:
         return f"mmio_w {vcpu} d {0x800 + intid:#x} 1 {1 << target:#x}"
-    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(vcpu_affinity(target)):#x}"
+    return f"mmio_w {vcpu} d {0x6000 + 8 * intid:#x} 8 {int(arch.affinity_of(target)):#x}"
 
 
-def translate(line: str, config: VmConfig) -> str:
-    """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError."""
-    try:
-        text = line.format(
-            last=config.vcpus - 1,
-            last_bit=1 << (config.vcpus - 1 & 7),
-            top=usable_irqs(config) - 1,
-            eoimode1=group_enable(config.gic) | arch.CTLR_EOIMODE,
-            vcpus=config.vcpus,
-            lrs=config.lrs,
-            irqs=config.irqs,
-            enable=distributor_enable(config.gic),
-            group=group_enable(config.gic),
-        )
-    except (KeyError, IndexError, ValueError) as error:
-        raise LineError(f"unknown name in braces: {error}") from None
+_BRACES = re.compile(r"\{(\w+)\}|[{}]")
+
+
+def fill(line: str, names: Mapping[str, int]) -> str:
+    """Return a line with each {name} replaced by its number. Raises LineError for any other use of braces."""
+
+    def number(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in names:
+            brace = f"{{{name}}}" if name else found.group()
+            raise LineError(f"{brace!r}: unknown name in braces, expected {{{'}, {'.join(names)}}}")
+        return str(names[name])
+
+    return _BRACES.sub(number, line)
+
+
+@cache
+def _names(config: VmConfig, scene: LpiScene) -> Mapping[str, int]:
+    """Return what stands for a number in a configuration, by name."""
+    return {
+        **(scene.names() if config.its else {}),
+        "last": config.vcpus - 1,
+        "last_bit": 1 << (config.vcpus - 1 & 7),
+        "top": usable_irqs(config) - 1,
+        "eoimode1": group_enable(config.gic) | arch.CTLR_EOIMODE,
+        "vcpus": config.vcpus,
+        "lrs": config.lrs,
+        "irqs": config.irqs,
+        "enable": distributor_enable(config.gic),
+        "group": group_enable(config.gic),
+    }
+
+
+def translate(line: str, config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> str:
+    """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError.
+
+    scene: what the names of LPIs stand for. Lines that are several operations are not for here: see `trace_lines`.
+    """
+    text = fill(line, _names(config, scene))
     words = text.split()
     if not words:
         raise LineError("empty line")
@@ -141,7 +172,7 @@ def translate(line: str, config: VmConfig) -> str:
         return text
     vcpu = 0
     if len(words) > 2 and words[-2] == "by":
-        vcpu = _number("VCPU", words[-1])
+        vcpu = _number("VCPU", words[-1], MAX_VCPUS - 1)
         words = words[:-2]
     wanted = {"set": 3, "put": 4, "byte": 4, "get": 3, "configure": 3, "route": 3, "sgi": 4}
     if words[0] not in wanted:
@@ -151,7 +182,7 @@ def translate(line: str, config: VmConfig) -> str:
     if words[0] == "sgi":
         return _sgi(config, _number("SENDER", words[1]), _number("INTID", words[2]), words[3])
     if words[0] == "route":
-        return _route(config, _number("INTID", words[1]), _number("VCPU", words[2]), vcpu)
+        return _route(config, _number("INTID", words[1]), _number("VCPU", words[2], MAX_VCPUS - 1), vcpu)
     if words[0] == "configure":
         intid = _number("INTID", words[1])
         frame, offset, _ = _place(config, "ICFGR", intid, vcpu)
@@ -172,12 +203,23 @@ def translate(line: str, config: VmConfig) -> str:
     return f"mmio_w {vcpu} {frame} {offset & ~3:#x} 4 {value:#x}"
 
 
-def trace_lines(lines: Sequence[str], config: VmConfig) -> list[str]:
+_OF_LPIS = ("its", "property", "msis")
+
+
+def trace_lines(lines: Sequence[str], config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> list[str]:
     """Return the trace lines of a list of lines, `@ack` resolved to operation numbers counted from 1 in this list."""
-    result = []
+    result: list[str] = []
     last_ack = 0
-    for number, line in enumerate(lines, 1):
-        text = translate(line, config)
+    of_lpis = LpiLines(scene)
+    for line in lines:
+        words = line.split()
+        if words and words[0] in _OF_LPIS:
+            if not config.its:
+                raise LineError(f"{words[0]}: expected a configuration with its=1")
+            result += of_lpis.lines(fill(line, _names(config, scene)).split())
+            continue
+        number = len(result) + 1
+        text = translate(line, config, scene)
         if "@ack" in text:
             if not last_ack:
                 raise LineError("@ack: expected an ack before it")
@@ -193,12 +235,12 @@ def rows_to_ops(rows: Iterable[tuple[int, ...]]) -> np.ndarray:
     return np.array([(*row, 0) for row in rows], OP)
 
 
-def compile_lines(lines: Sequence[str], config: VmConfig, where: str) -> np.ndarray:
+def compile_lines(lines: Sequence[str], config: VmConfig, where: str, scene: LpiScene = DEFAULT_SCENE) -> np.ndarray:
     """Return the operations (array of kvmarm.trace.OP) of a list of lines. Raises UsageError, `where` first."""
     rows: list[tuple[int, ...]] = []
     line = ""
     try:
-        for line in trace_lines(lines, config):
+        for line in trace_lines(lines, config, scene):
             row = parse_line(line, config, [row[0] for row in rows])
             if row is None:
                 raise LineError("a comment is no operation")

@@ -11,7 +11,22 @@ import numpy as np
 
 from kvmarm.config import MAX_KICKS, MAX_LRS
 from kvmarm.jit import U64, U64_1, bit_length, jit
-from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, ISACTIVE, KIND_NAMES, MAP, MMIO_R, MMIO_W, PENDING, SYNC, UNMAP
+from kvmarm.trace import (
+    ACK,
+    FLUSH,
+    GMEM_R,
+    INJECT,
+    INJECTM,
+    ISACTIVE,
+    KIND_NAMES,
+    MAP,
+    MMIO_R,
+    MMIO_W,
+    MSI,
+    PENDING,
+    SYNC,
+    UNMAP,
+)
 
 RESULT = np.dtype(
     [
@@ -32,9 +47,9 @@ MAX_LINE = 256 + MAX_LRS * 20 + MAX_KICKS * 4
 """Bytes that the longest result line can take."""
 
 _FIRST_FIELD = {
-    **dict.fromkeys((INJECT, INJECTM, MAP, UNMAP), "rc"),
+    **dict.fromkeys((INJECT, INJECTM, MAP, UNMAP, MSI), "rc"),
     **dict.fromkeys((MMIO_W, MMIO_R), "handled"),
-    **dict.fromkeys((ACK, PENDING, ISACTIVE), "value"),
+    **dict.fromkeys((ACK, PENDING, ISACTIVE, GMEM_R), "value"),
     FLUSH: "hcr",
     SYNC: "misr",
 }
@@ -117,7 +132,7 @@ def format_result(number: Any, result: Any, lrs: Any, kicks: Any, kick_count: An
         text[used + index] = _HEADS[kind, index]
     used += _HEAD_LENGTHS[kind]
     has_fields = True
-    if kind == INJECT or kind == INJECTM or kind == MAP or kind == UNMAP:
+    if kind == INJECT or kind == INJECTM or kind == MAP or kind == UNMAP or kind == MSI:
         used = _put_decimal(text, used, result.rc)
     elif kind == MMIO_W:
         used = _put_decimal(text, used, result.handled)
@@ -125,7 +140,7 @@ def format_result(number: Any, result: Any, lrs: Any, kicks: Any, kick_count: An
         used = _put_decimal(text, used, result.handled)
         used = _put(text, used, _VALUE)
         used = _put_hex(text, used, result.value)
-    elif kind == ACK or kind == PENDING or kind == ISACTIVE:
+    elif kind == ACK or kind == PENDING or kind == ISACTIVE or kind == GMEM_R:
         used = _put_hex(text, used, result.value)
     elif kind == FLUSH:
         used = _put_hex(text, used, result.hcr)
@@ -154,11 +169,11 @@ def result_fields(result: Any, lrs: int) -> list[tuple[str, str]]:
     """Return the (name, text) pairs of an operation's result in the order of the result file, kicks left out."""
     kind = int(result.kind)
     fields: list[tuple[str, str]] = []
-    if kind in (INJECT, INJECTM, MAP, UNMAP):
+    if kind in (INJECT, INJECTM, MAP, UNMAP, MSI):
         fields.append(("rc", str(int(result.rc))))
     if kind in (MMIO_W, MMIO_R):
         fields.append(("handled", str(int(result.handled))))
-    if kind in (MMIO_R, ACK, PENDING, ISACTIVE):
+    if kind in (MMIO_R, ACK, PENDING, ISACTIVE, GMEM_R):
         fields.append(("value", f"{int(result.value):#x}"))
     if kind == FLUSH:
         fields.append(("hcr", f"{int(result.hcr):#x}"))

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.engine.result_text import MAX_LINE, RESULT, format_result, format_result_plain
 from kvmarm import cpuif as hardware_interface
-from kvmarm import interface
+from kvmarm import guest_memory, interface
 from kvmarm.config import VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design
@@ -30,6 +30,8 @@ from kvmarm.trace import (
     DIR,
     EOI,
     FLUSH,
+    GMEM_R,
+    GMEM_W,
     INJECT,
     INJECTM,
     ISACTIVE,
@@ -37,6 +39,7 @@ from kvmarm.trace import (
     MAP,
     MMIO_R,
     MMIO_W,
+    MSI,
     PENDING,
     PHYS,
     PMR,
@@ -147,6 +150,12 @@ def execute(vm: Any, hardware: Any, op: Any, value: Any, result: Any, observer: 
         if cpu.in_guest != 0:
             return IN_GUEST
         result.rc = interface.unmap_phys(vm, vcpu, op.a, observer)
+    elif kind == MSI:
+        result.rc = interface.signal_msi(vm, op.a, op.b, observer)
+    elif kind == GMEM_W:
+        guest_memory.store(vm, U64(op.a), value)
+    elif kind == GMEM_R:
+        result.value = guest_memory.load(vm, U64(op.a))
     if vm.bug != 0:
         return BUG
     return DONE
@@ -219,6 +228,10 @@ class TraceRun:
     def __init__(self, trace: Trace, design: Design, count: bool = False) -> None:
         self.trace = trace
         self.design = design
+        if trace.config.its and not design.has_its:
+            raise UsageError(
+                f"{trace.source or trace.name}: config: its=1: design {design.name!r} has no LPIs and no ITS"
+            )
         self.vm = design.create(trace.config)
         self.hardware = new_hardware(trace.config.lrs)
         self.result = np.zeros(1, RESULT).view(np.recarray)[0]
@@ -278,6 +291,8 @@ class TraceRun:
             if status == DONE:
                 return RunOutcome(len(self.ops), None)
             if status == BUG:
+                if int(self.vm.bug) in self.design.limits:
+                    raise UsageError(self._beyond())
                 bug = self.design.bugs[int(self.vm.bug)]
                 if write_result is not None:
                     write_result(self._bug_line(bug).encode())
@@ -329,6 +344,13 @@ class TraceRun:
             start = stop
             lines.append(f"{index + 1} op={KIND_NAMES[int(self.ops[index].kind)]} locks={','.join(entries)}\n")
         return "".join(lines).encode()
+
+    def _beyond(self) -> str:
+        op = self.ops[self.position]
+        return (
+            f"{self.trace.source or self.trace.name}:{int(op.line)}: {KIND_NAMES[int(op.kind)]}: "
+            f"{self.design.limits[int(self.vm.bug)]}, for which the model of design {self.design.name!r} has no room"
+        )
 
     def _illegal(self, status: int) -> str:
         op = self.ops[self.position]

@@ -24,7 +24,6 @@ they get removed.
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -33,6 +32,7 @@ from typing import Any
 
 from bench.results.statistics import Policy
 from kvmarm.errors import UsageError
+from kvmarm.inputs import read_toml
 
 NAMES = ("transition", "design", "family", "event")
 
@@ -83,12 +83,7 @@ def load_budget(path: str | os.PathLike[str] | None) -> Budget:
     if path is None:
         return Budget()
     file = Path(path)
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UsageError(f"{file}: not valid TOML: {error}") from error
+    data = read_toml(file)
     _known(data, {"time", "allow"}, f"{file}")
     time = data.get("time", {})
     if not isinstance(time, dict):

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 from bench.gate.compare import Row
 from bench.gate.compare_table import COLUMNS, cells, sorted_rows, summary_line, varying
-from bench.gate.judge import FAIL, MEASUREMENT_FAILED, NO_BASELINE, PASS, UNDECIDED, Judgement, describe
+from bench.gate.judge import Judgement, describe
 from bench.results.statistics import INCONCLUSIVE, NOT_COMPARABLE, UNCHANGED
+from bench.system.exit_status import FAIL, MEASUREMENT_FAILED, NO_BASELINE, PASS, UNDECIDED
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 

@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
-from bench.gate.judge import MEASUREMENT_FAILED
 from bench.results.meta import utc_now
 from bench.results.schema import KEY
 from bench.results.store import Results
 from bench.results.times import with_times
+from bench.system.exit_status import MEASUREMENT_FAILED
 from kvmarm.errors import UsageError
 
 Measure = Callable[[int, int], Results]

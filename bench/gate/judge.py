@@ -25,9 +25,9 @@ from bench.results.meta import unfinished
 from bench.results.schema import KEY
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED
 from bench.results.store import Results
+from bench.system.exit_status import FAIL, MEASUREMENT_FAILED, NO_BASELINE, PASS, UNDECIDED
 from kvmarm.errors import UsageError
 
-PASS, FAIL, USAGE, UNDECIDED, NO_BASELINE, MEASUREMENT_FAILED = 0, 1, 2, 3, 4, 5
 OUTCOMES = {
     PASS: "pass",
     FAIL: "regressed",

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.gate.judge import MEASUREMENT_FAILED
 from bench.results.store import Results
+from bench.system.exit_status import MEASUREMENT_FAILED
 from kvmarm.errors import UsageError
 
 

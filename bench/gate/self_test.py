@@ -26,7 +26,7 @@ import pandas as pd
 from bench.catalogue.catalogue import load_catalogue, select
 from bench.gate.budget import Budget
 from bench.gate.interleave import interleave
-from bench.gate.judge import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED, judge
+from bench.gate.judge import judge
 from bench.gate.self_test_worker import SHAPE
 from bench.meters import compile as warm
 from bench.meters.time_processes import CALLS, time_processes
@@ -34,6 +34,7 @@ from bench.results.meta import new_meta
 from bench.results.schema import frame
 from bench.results.store import Results
 from bench.studies.options import check_patterns
+from bench.system.exit_status import FAIL, MEASUREMENT_FAILED, PASS, UNDECIDED
 from bench.system.processes import module_command
 from bench.system.progress import SILENT, Progress, counted
 from kvmarm.config import VmConfig

@@ -8,6 +8,8 @@ is divided by its instructions, so that a cheap operation counts as much as a de
 So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
 interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.
 
+Weights of LPIs and the ITS are fitted apart, to other points: see bench.meters.fit_lpis.
+
 The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
 or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
 what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
@@ -16,15 +18,16 @@ what its steps should cost, from how such code compiles. It pulls too weakly to 
 import json
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench.meters.predict import count_grid, read_grid
-from bench.meters.weights import WEIGHTS_FILE, package_of, weight_vector
+from bench.meters.weights import WEIGHTS_FILE, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
@@ -33,6 +36,8 @@ from kvmarm.files import atomic_write
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
 PRIOR_FILE = "prior.toml"
 AXES = ("irqs", "vcpus", "lrs", "pending")
+LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 0.001, 1e12
+"""Instructions of one point; rows are divided by them."""
 LEAST_INCREMENT = 0.05
 """Increments below this fraction of a point say more about one instruction here or there than about a loop."""
 PRIOR_STRENGTH = 3e-3
@@ -44,10 +49,18 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     table = read_grid(path)
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
+    return counted_rows(table, path, design_name)
+
+
+def counted_rows(table: pd.DataFrame, path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return a design's rows of a table with `instructions` as numbers. Raises UsageError naming the line."""
+    if "instructions" not in table.columns:
+        raise UsageError(f"{path}: line 1: column instructions is missing")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
-    for row in np.flatnonzero(~figures.between(0, np.inf, inclusive="neither")):
+    for row in np.flatnonzero(~figures.between(LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS)):
         text = table["instructions"].iloc[row]
-        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: expected a number above 0")
+        expected = f"expected a number from {LEAST_INSTRUCTIONS} to {MOST_INSTRUCTIONS:.0e}"
+        raise UsageError(f"{path}: line {row + 2}: instructions {text!r}: {expected}")
     rows = table.assign(instructions=figures)[table["design"] == design_name].reset_index(drop=True)
     if rows.empty:
         raise UsageError(f"{path}: no rows of design {design_name!r}")
@@ -64,7 +77,9 @@ def prior_of(design: Design) -> np.ndarray | None:
 
     Raises UsageError for a file that names an unknown event or is no TOML.
     """
-    path = files(package_of(design)) / PRIOR_FILE
+    if design.package is None:
+        return None
+    path = files(design.package) / PRIOR_FILE
     if not path.is_file():
         return None
     try:
@@ -150,19 +165,30 @@ def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, f
     return named, with_errors(rows, events, weights)
 
 
-def save_weights(path: str | os.PathLike[str], weights: dict[str, float], table: pd.DataFrame, source: str) -> None:
-    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit."""
-    document = {
-        "unit": "instructions, x86-64, gcc -O2",
+def quality(table: pd.DataFrame, source: str) -> dict[str, Any]:
+    """Return what weights were fitted on and how well they fit (table: rows with `predicted` and `error`)."""
+    return {
         "source": source,
         "rows": len(table),
         "geometric_mean_error": round(geometric_mean_error(table), 4),
         "worst_error": round(float(table["error"].abs().max()), 4),
-        "weights": weights,
     }
+
+
+def save_weights(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+    """Write `weights.json`: `weights`, and what they were fitted on and how well they fit (`quality`)."""
     with atomic_write(path, "w") as file:
-        json.dump(document, file, indent=2)
+        json.dump({"unit": "instructions, x86-64, gcc -O2", **document}, file, indent=2)
         file.write("\n")
 
 
-__all__ = ["WEIGHTS_FILE", "event_matrix", "fit", "geometric_mean_error", "read_costs", "save_weights", "solve"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "event_matrix",
+    "fit",
+    "geometric_mean_error",
+    "quality",
+    "read_costs",
+    "save_weights",
+    "solve",
+]

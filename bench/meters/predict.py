@@ -2,14 +2,14 @@
 """Predicted instructions of the real code for a list of points: a CSV in, the same with figures out.
 
 The grid has columns design, gic, irqs, vcpus, pending, transition, and lrs where it is not 4; other columns are kept.
+A table of points of LPIs (bench.meters.lpi_points) is the other form.
 The output adds `instructions` and one column an event. Each point is a measurement of the event meter; those of one
 design and configuration share a VM.
 """
 
-import lzma
+import io
 import math
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,44 @@ import numpy as np
 import pandas as pd
 
 from bench.catalogue.catalogue import Transition, load_catalogue, select
-from bench.meters import weights
+from bench.meters import lpi_points, weights
 from bench.meters.events import Stage
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, event_names
 from kvmarm.files import atomic_write
+from kvmarm.inputs import SUFFIXES, packing, read_bytes, unpack
 
 COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition")
 DEFAULT_LRS = 4
 MOST_DIGITS = 9
+MOST_CSV = 16 << 20
+"""Bytes of a table, unpacked: 16 MiB."""
+MOST_COLUMNS = 1000
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return a CSV table as text. Its bytes are read and unpacked here: pandas would open any URL, and go by names."""
+    where = f"{os.fspath(path)}: not a CSV table"
+    data = read_bytes(path, MOST_CSV)
+    suffix = Path(path).suffix
+    if suffix in SUFFIXES and packing(data) != SUFFIXES[suffix]:
+        raise UsageError(f"{where}: no {SUFFIXES[suffix]} file as its name says")
+    data = unpack(data, where, MOST_CSV)
+    if data[:MOST_CSV].split(b"\n", 1)[0].count(b",") > MOST_COLUMNS:
+        raise UsageError(f"{where}: line 1: more than {MOST_COLUMNS} columns")
+    try:
+        return pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a grid. Raises UsageError naming file, line and column."""
-    try:
-        grid = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise UsageError(f"{path}: not a CSV table: {error}") from error
+    """Read a grid, or a table of points of LPIs. Raises UsageError naming file, line and column."""
+    grid = read_table(path)
+    if lpi_points.is_lpi_table(grid.columns) and "transition" not in grid.columns:
+        return lpi_points.checked(grid, path)
     missing = [name for name in COLUMNS if name not in grid.columns]
     if missing:
         raise UsageError(f"{path}: line 1: column {missing[0]} is missing, expected {','.join(COLUMNS)}")
@@ -50,6 +67,18 @@ def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
                 raise UsageError(f"{path}: line {row + 2}: {column} {text[:40]!r}: expected a whole number of a VM")
         grid[column] = grid[column].astype("int64")
     return grid
+
+
+def designs_of(grid: pd.DataFrame, source: str) -> list[str]:
+    """Return the names of the designs in a grid. Raises UsageError naming the line of one that there is not."""
+    first = grid["design"].drop_duplicates()
+    names = []
+    for row, name in first.items():
+        try:
+            names.append(get_design(str(name)).name)
+        except UsageError as error:
+            raise UsageError(f"{source}: line {int(str(row)) + 2}: design {name!r}: {error}") from None
+    return names
 
 
 def _transition(catalogue: Mapping[str, Transition], name: str, where: str) -> Transition:
@@ -66,6 +95,8 @@ def count_grid(
     grid: pd.DataFrame, source: str, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> np.ndarray:
     """Return the events (int64[rows, EVENT_COUNT]) of every point of a grid. Raises UsageError naming the line."""
+    if lpi_points.is_lpi_table(grid.columns) and "transition" not in grid.columns:
+        return lpi_points.count_points(grid, source, progress)
     catalogue = load_catalogue()
     counts = np.zeros((len(grid), EVENT_COUNT), np.int64)
     done = 0
@@ -98,6 +129,8 @@ def predict(grid: pd.DataFrame, counts: np.ndarray) -> pd.DataFrame:
         vector = weights.weights_of(get_design(name))
         if vector is None:
             raise UsageError(f"design {name!r} has no fitted weights (vgic-bench fit makes them)")
+        if lpi_points.is_lpi_table(grid.columns) and not weights.covers_lpis(get_design(name)):
+            raise UsageError(f"design {name!r} has no fitted weights of LPIs (vgic-bench fit makes them)")
         rows = (grid["design"] == name).to_numpy()
         figures[rows] = counts[rows] @ vector
     result["instructions"] = figures.round(1)

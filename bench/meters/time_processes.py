@@ -14,11 +14,11 @@ from typing import Any
 
 from bench.catalogue.catalogue import Transition
 from bench.meters.events import point_key
+from bench.system.exit_status import MEASUREMENT_FAILED
 from bench.system.processes import module_command
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 
-MEASUREMENT_FAILED = 5
 WORKER = "bench.meters.time_worker"
 QUICK_CALLS = 64
 CALLS = 256
@@ -66,7 +66,7 @@ def _one_process(
     return samples
 
 
-def time_processes(
+def time_processes(  # noqa: PLR0913 - what one run asks of the meter, all of it by keyword
     designs: Sequence[str],
     places: Sequence[tuple[VmConfig, int]],
     transitions: Sequence[Transition],

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.recordings import events as ev
+from bench.recordings.apart import Ranges, in_comments, within
 from bench.recordings.events import EVENT
 from bench.recordings.machine.survey import DIST_SIZE, TYPER, Survey
 from bench.recordings.machine.thread_table import (
     C_COMMENTS,
     C_EVENTS,
+    C_FOREIGN,
     C_LINES,
     C_LOST,
     C_LOST_MARKERS,
@@ -51,17 +53,24 @@ OPS = 1 << 16
 _QEMU_IRQS = 288
 """INTIDs of QEMU's virt machine (256 SPIs), when the guest did not read GICD_TYPER."""
 
+_ASSUMED = " (assumed: nothing in the recording tells its version)"
+
 Progress = Callable[[str, int, int], None]
 """Called with a phase ("reading", "placing"), how much is done and the total (0: not known)."""
 
 
 @dataclass
 class Chunk:
-    """Operations `ops` (OP[:]) numbered from `first`, and what the probes recorded at some of their entries."""
+    """Operations `ops` (OP[:]) numbered from `first`, and what the probes recorded at some of their entries.
+
+    apart: for each operation whether it is no part of what was recorded: set-up that no event shows, set-up before a
+    window, the epilogue. Such operations are run and not priced. None: no operation is.
+    """
 
     ops: np.ndarray
     first: int
     expected: np.ndarray
+    apart: np.ndarray | None = None
 
 
 @dataclass
@@ -69,7 +78,9 @@ class Recording:
     """A recording that has been read.
 
     kind: see detect. config: the VM it is converted for. lines: counts of what was read. not_converted: accesses of an
-    emulator's log by kind. placed: the counters of placing.COUNTERS after `chunks()` ran to its end.
+    emulator's log by kind. placed: the counters of placing.COUNTERS after `chunks()` ran to its end; apart: then also
+    the operations, first and last number, that are no part of what was recorded (see Chunk). exits: how many, by what
+    ended the stay; its_accesses: of an ITS's registers. assumed_gic: nothing told the GIC's version.
     """
 
     name: str
@@ -80,6 +91,10 @@ class Recording:
     not_converted: Counter[str] = field(default_factory=Counter)
     placed: dict[str, int] = field(default_factory=dict)
     epilogue: int = 0
+    apart: Ranges = ()
+    exits: dict[str, int] = field(default_factory=dict)
+    its_accesses: int = 0
+    assumed_gic: bool = False
     trace: Trace | None = None
     machines: int = 1
     probed: bool = False
@@ -89,9 +104,18 @@ class Recording:
     _options: Options = field(default_factory=Options)
     _roles: np.ndarray | None = None
     _verdicts: np.ndarray = field(default_factory=lambda: np.zeros(1, np.uint8))
-    _distributor: int = -1
-    _redistributors: int = -1
+    distributor: int = -1
+    redistributors: int = -1
     _needs_enable: bool = False
+
+    def events(self) -> Iterator[np.ndarray]:
+        """Yield the events of a KVM recording or an emulator's log (EVENT[:]) in the order of the file."""
+        if self._spool is not None:
+            yield from self._spool.read()
+
+    def vcpu_of(self, thread: int) -> int:
+        """Return the vCPU that a thread (row of the thread table) is in a KVM recording, -1 when it is none."""
+        return -1 if self._roles is None or thread < 0 else int(self._roles[thread, 0])
 
     def close(self) -> None:
         """Delete the temporary file."""
@@ -109,7 +133,8 @@ class Recording:
         nothing = np.zeros(0, EXPECTED)
         if self.trace is not None:
             for start in range(0, len(self.trace.ops), OPS):
-                yield Chunk(self.trace.ops[start : start + OPS], start + 1, nothing)
+                ops = self.trace.ops[start : start + OPS]
+                yield Chunk(ops, start + 1, nothing, within(self.apart, start + 1, len(ops)))
             return
         assert self._spool is not None and self._survey is not None
         cpus, spis, g, refs = placing.new_state(self.config.gic, self.config.vcpus, self.config.irqs, self.config.lrs)
@@ -118,9 +143,18 @@ class Recording:
         expected = np.zeros(OPS // 4, EXPECTED).view(np.recarray)
         found = np.zeros(1, np.int64)
 
+        set_up = 1 << 62
+
+        def apart() -> Ranges:
+            starts = cpus[["set_up_from", "set_up_to"]].tolist()
+            own = [(first, last) for first, last in starts if first > set_up]
+            end = [(self.epilogue, 1 << 62)] if self.epilogue else []
+            return ((1, set_up), *sorted(own), *end)
+
         def flushed() -> Chunk:
             count = int(g[placing.G_COUNT])
-            chunk = Chunk(ops[:count], int(g[placing.G_TOTAL]) - count + 1, expected[: int(found[0])])
+            first = int(g[placing.G_TOTAL]) - count + 1
+            chunk = Chunk(ops[:count], first, expected[: int(found[0])], within(apart(), first, count))
             g[placing.G_COUNT] = 0
             found[0] = 0
             return chunk
@@ -130,6 +164,7 @@ class Recording:
             yield flushed()
         if self._needs_enable:
             enable_everything(ops, g, cpus, spis)
+        self.epilogue = 0
         qemu = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         rest = np.zeros(0, EVENT)
         told = self._roles, expected, found, self._verdicts
@@ -137,8 +172,11 @@ class Recording:
         survey = self._survey
         number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
         whole = f"{self.name} has {number:,} events in {seconds:.3f} seconds"
-        arrays = window(self._spool.read(), self._options, survey.first_time, self._distributor, whole)
-        for array in arrays:
+        arrays = window(self._spool.read(), self._options, survey.first_time, self.distributor, whole)
+        for array, inside in arrays:
+            if inside and set_up > int(g[placing.G_TOTAL]):
+                set_up = int(g[placing.G_TOTAL])
+                placing.window_opens(g)
             events = (np.concatenate([rest, array]) if len(rest) else array).view(np.recarray)
             position = 0
             while position < len(events):
@@ -158,10 +196,13 @@ class Recording:
         if int(g[placing.G_COUNT]):
             yield flushed()
         self.epilogue = int(g[placing.G_TOTAL]) + 1
+        set_up = min(set_up, self.epilogue - 1)
         vcpu = -1
         while (vcpu := int(placing.epilogue(ops, g, cpus, vcpu))) < self.config.vcpus:
             yield flushed()
         yield flushed()
+        last = int(g[placing.G_TOTAL])
+        self.apart = tuple((low, min(high, last)) for low, high in apart() if low <= min(high, last))
         names = [name for _, name, _ in placing.COUNTERS]
         self.placed = dict(zip(names, g[placing.G_FIRST_COUNTER :].tolist(), strict=True))
 
@@ -170,8 +211,8 @@ class Recording:
         g[placing.G_EMULATED] = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         g[placing.G_PROBED] = self.probed
         g[placing.G_SGI_SINCE] = self._survey.sgi_probed_since
-        g[placing.G_DIST_BASE] = self._distributor
-        g[placing.G_REDIST_BASE] = self._redistributors
+        g[placing.G_DIST_BASE] = self.distributor
+        g[placing.G_REDIST_BASE] = self.redistributors
         g[placing.G_LR_LAYOUT] = self.lr_layout
         vmcr = self._survey.vmcr
         if vmcr:
@@ -209,7 +250,7 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
         try:
             if kind in (detect.QEMU_CSV, detect.QEMU_LOG):
                 return _emulator(everything, source.name, kind, options, spool)
-            recording = _kvm(everything, path, source.name, kind, options, spool)
+            recording = _kvm(everything, first[: 1 << 16], path, source.name, kind, options, spool)
             recording.lines["overwritten"] = _overwritten(first[: 1 << 16])
             return recording
         except BaseException:
@@ -221,14 +262,15 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
 
 def _overwritten(head: bytes) -> int:
     """Return how many entries the kernel's ring buffer had overwritten, as the heading of its text says."""
-    found = re.search(rb"^# entries-in-buffer/entries-written: (\d+)/(\d+)", head, re.MULTILINE)
+    found = re.search(rb"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", head, re.MULTILINE)
     return int(found[2]) - int(found[1]) if found else 0
 
 
 def _trace(chunks: Iterator[bytes], name: str) -> Recording:
-    trace = parse_trace(b"".join(chunks), name=name, source=name)
+    text = b"".join(chunks)
+    trace = parse_trace(text, name=name, source=name)
     lines = {"lines": len(trace.ops) + 1, "events": len(trace.ops)}
-    return Recording(name, detect.TRACE, trace.config, lines, {}, trace=trace)
+    return Recording(name, detect.TRACE, trace.config, lines, {}, apart=in_comments(text), trace=trace)
 
 
 def _emulator(chunks: Iterator[bytes], name: str, kind: str, options: Options, spool: Spool) -> Recording:
@@ -241,17 +283,19 @@ def _emulator(chunks: Iterator[bytes], name: str, kind: str, options: Options, s
         spool.append(events)
     if not spool.rows:
         raise UsageError(f"{name}: {kind} without a single GIC event of a guest")
-    gic = options.gic or survey.gic_version(-1, 0)
+    told = options.gic or survey.gic_version(-1, 0)
+    # The default of QEMU's virt machine.
+    gic = told or 2
     typer = survey.frame_typer
     vcpus = max(survey.highest_vcpu, survey.highest_region) + 1
     if typer >= 0 and gic == 2:
         vcpus = max(vcpus, (typer >> 5 & 7) + 1)
     # QEMU's GICv3 counts SPIs only in ITLinesNumber.
-    told = _QEMU_IRQS if typer < 0 else ((typer & 31) + (1 if gic == 2 else 2)) * 32
-    irqs = options.irqs or max(64, min(1024, told), (survey.highest_intid // 32 + 1) * 32)
+    lines = _QEMU_IRQS if typer < 0 else ((typer & 31) + (1 if gic == 2 else 2)) * 32
+    irqs = options.irqs or max(64, min(1024, lines), (survey.highest_intid // 32 + 1) * 32)
     config = _config(name, gic, vcpus, irqs, options.lrs or DEFAULT_LRS)
-    facts = {"vCPUs": str(vcpus), "GIC": f"GICv{gic}"}
-    recording = Recording(name, kind, config, dict(counts), facts, not_converted)
+    facts = {"vCPUs": str(vcpus), "GIC": f"GICv{gic}" + _ASSUMED * (not told)}
+    recording = Recording(name, kind, config, dict(counts), facts, not_converted, assumed_gic=not told)
     recording._spool, recording._survey, recording._options = spool, survey, options
     return recording
 
@@ -283,11 +327,32 @@ def _kvm_events(
             raise UsageError(f"{name}: a line of more than a megabyte, expected ftrace text")
 
 
-def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Options, spool: Spool) -> Recording:
+def _check_architecture(survey: Survey, counters: np.ndarray, head: bytes, name: str) -> None:
+    """Raise UsageError for a recording of another architecture's KVM.
+
+    That is: entries or exits with other arguments than KVM/Arm's, and no event that only KVM/Arm has. A recording
+    without entries is looked at by the names of its first events.
+    """
+    foreign = int(counters[C_FOREIGN])
+    entered = bool(survey.kinds[ev.ENTRY] or survey.kinds[ev.LR_ENTRY])
+    other = detect.other_architecture(head) if foreign or not entered else ""
+    if not other and not foreign:
+        return
+    if survey.kinds[list(ev.ONLY_ARM)].any() or survey.exits[: ev.EXIT_UNKNOWN].any():
+        return
+    raise UsageError(
+        f"{name}: KVM events of {other or 'another architecture'}: kvm_entry and kvm_exit do not have the arguments of "
+        "KVM/Arm's, expected a recording made on an Arm host"
+    )
+
+
+def _kvm(
+    everything: Iterator[bytes], head: bytes, path: str, name: str, kind: str, options: Options, spool: Spool
+) -> Recording:
     threads = new_threads()
     counters = np.zeros(SCAN_COUNTERS, np.int64)
     survey, states = Survey(), States(len(threads))
-    for events in _kvm_events(chunks, path, name, kind, threads, counters):
+    for events in _kvm_events(everything, path, name, kind, threads, counters):
         states.add(events)
         survey.add(events)
         spool.append(events)
@@ -302,21 +367,22 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
         "lost_events": int(counters[C_LOST]),
         "out_of_order": survey.backwards,
     }
+    _check_architecture(survey, counters, head, name)
     if not survey.kinds[ev.ENTRY] and not survey.kinds[ev.LR_ENTRY]:
         raise UsageError(
             f"{name}: {lines['lines']} lines, but no kvm_entry event: record the kvm events (vgic-bench record)"
         )
     machines = find_machines(threads, name, options.vcpu_threads)
     machine = choose(machines, options.vm, name)
-    if len(machines) > 1:
+    if len(machines) > 1 or len(np.unique(threads["file"][threads["pid"] >= 0])) > 1:
         survey = _survey_of(spool, roles(threads, machine, machines))
     vcpus = _vcpus(machine, machines, survey, threads)
     qemu = machine.qemu
     distributor = survey.distributor(options.vmm, qemu) if options.gic_base is None else options.gic_base
     unused = " (never accessed)" * (not survey.hits(distributor, DIST_SIZE))
     redistributors = survey.redistributors(distributor, vcpus) if options.redist_base is None else options.redist_base
-    told = options.gic is not None or distributor >= 0 or survey.tells_version
-    gic = options.gic or (survey.gic_version(distributor, vcpus) if told else 3)
+    told = options.gic or survey.gic_version(distributor, vcpus)
+    gic = told or options.gic_unless_told
     vcpus = max(vcpus, survey.created(distributor, redistributors, gic))
     irqs = options.irqs or survey.interrupts(distributor)
     # One of the two alone does not tell what happened between them.
@@ -326,18 +392,20 @@ def _kvm(chunks: Iterator[bytes], path: str, name: str, kind: str, options: Opti
     facts = {
         "vCPUs": machine.describe(),
         "GIC": f"GICv{gic}"
-        + " (assumed: nothing tells its version)" * (not told)
+        + _ASSUMED * (not told)
         + (f", distributor at {distributor:#x}{unused}" if distributor >= 0 else ", its frames not accessed")
         + (f", redistributors at {redistributors:#x}" if gic == 3 and redistributors >= 0 else ""),
         "probes": ", ".join(["list registers"] * probed + ["SGI values"] * bool(survey.kinds[ev.SGI_VALUE])) or "none",
     }
-    recording = Recording(name, kind, config, lines, facts, machines=len(machines), probed=probed)
+    recording = Recording(name, kind, config, lines, facts, machines=len(machines), probed=probed, assumed_gic=not told)
     recording._spool, recording._survey, recording._options = spool, survey, options
     recording._roles, recording._verdicts = roles(threads, machine, machines), states.verdicts
-    recording._distributor, recording._redistributors = distributor, redistributors
+    recording.distributor, recording.redistributors = distributor, redistributors
     recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
+    recording.exits = survey.exit_names()
+    recording.its_accesses = survey.its_accesses(distributor, redistributors)
     identified = distributor >= 0 and distributor + TYPER in survey.typer
-    recording._needs_enable = not identified and distributor not in survey.enabling
+    recording._needs_enable = not identified and distributor not in survey.controls
     return recording
 
 

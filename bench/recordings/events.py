@@ -24,9 +24,9 @@ itself names (-1: it names none, the thread says); `n`, `a`..`d`: see the kinds 
 
 # KVM's trace events and the four probes.
 ENTRY = 1
-"""kvm_entry."""
+"""kvm_entry: b whether its thread has returned to user space since its latest exit."""
 EXIT = 2
-"""kvm_exit."""
+"""kvm_exit: a exception class of the trap (ESR_EL2.EC), EXIT_INTERRUPT or EXIT_UNKNOWN."""
 LINE = 3
 """vgic_update_irq_pending: a INTID, b level."""
 GPA_READ = 4
@@ -85,6 +85,16 @@ TIMER_MAP = 15
 """kvm_get_timer_map: a vCPU. For readers only: it tells which vCPU a thread is, and goes no further."""
 
 TIMER_STATE = 16
-"""kvm_timer_save_state of the virtual timer: a CTL, b CVAL, d number of the event among its kind (see timer_states)."""
+"""kvm_timer_save_state or kvm_timer_restore_state of the virtual timer: a CTL, b CVAL, d number of the event among its
+kind (see timer_states)."""
+
+USER_EXIT = 17
+"""kvm_userspace_exit. For readers only: the next ENTRY says so."""
+
+EXIT_INTERRUPT, EXIT_UNKNOWN = 64, 65
+"""Exits that are no trap, beside the 64 exception classes: by an interrupt; for a reason that was not printed."""
+
+ONLY_ARM = (LINE, SGI_TRAP, WFI, LR_ENTRY, LR_EXIT, SGI_VALUE, MSI, OTHER_SGI, TIMER_STATE)
+"""Kinds of KVM events that no other architecture has."""
 
 NO_REGION = -1

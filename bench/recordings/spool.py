@@ -75,14 +75,17 @@ _SGIR = 0xF00
 
 def window(
     arrays: Iterator[np.ndarray], options: Options, first_time: int, distributor: int, whole: str
-) -> Iterator[np.ndarray]:
-    """Yield what a window keeps: its own events and, of those before it, what set the interrupt controller up.
+) -> Iterator[tuple[np.ndarray, bool]]:
+    """Yield what a window keeps, each array with whether it is of the window itself.
+
+    Of the events before it, what set the interrupt controller up is kept, and yielded first.
 
     That is register writes (SGIs excepted) and the last level of each line that was high when the window opens. Raises
     UsageError when no event is in the window, `whole` saying what the recording has.
     """
     if not options.windowed:
-        yield from arrays
+        for events in arrays:
+            yield events, True
         return
     start = -1 if options.start is None else first_time + round(options.start * 1e9)
     stop = (1 << 62) if options.stop is None else first_time + round(options.stop * 1e9)
@@ -104,15 +107,15 @@ def window(
         writes = early[np.isin(early["kind"], _SET_UP_KINDS)]
         sgi = (writes["kind"] == ev.GPA_WRITE) & (writes["a"] == np.uint64(max(distributor, 0) + _SGIR))
         sgi |= (writes["kind"] == ev.FRAME_WRITE) & (writes["n"] == ev.NO_REGION) & (writes["a"] == _SGIR)
-        kept = [writes[~sgi]]
+        # Where the events are not in the order of time, some of before the window come after its start.
+        yield writes[~sgi], opened
         inside = events[~before & ~after]
         if len(inside) and not opened:
             opened = True
             high = [row for row in levels.values() if row["b"]]
             if high:
-                kept.append(np.array(high, EVENT))
-        kept.append(inside)
-        yield np.concatenate(kept)
+                yield np.array(high, EVENT), False
+        yield inside, opened
         if len(events) and bool(after[-1]):
             break
     if not opened:

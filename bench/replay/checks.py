@@ -8,19 +8,7 @@ that probes recorded at entries. A difference that no rule here explains is said
 from collections import Counter
 from typing import Any
 
-from bench.replay.stretch import (
-    REASONS,
-    S_ENTRIES_CHECKED,
-    S_ENTRIES_EQUAL,
-    S_EXTRA,
-    S_LRS_CHECKED,
-    S_LRS_EQUAL,
-    S_READS,
-    S_READS_EQUAL,
-    S_READS_UNLISTED,
-    S_REASONS,
-    Run,
-)  # fmt: skip
+from bench.replay.stretch import REASONS, Run
 from kvmarm.gic import register_name
 
 IMPLEMENTATION = "implementation-defined"
@@ -67,7 +55,7 @@ def explain_load(gic: int, region: int, offset: int, design: str, recorded: int,
 def loads(run: Run) -> dict[str, Any]:
     """Return the check of loads: how many, how many equal, and the different ones by register with their reason."""
     groups: Counter[tuple[str, str, str, int, int]] = Counter()
-    for difference in run.read_differences:
+    for difference in run.load_differences:
         recorded, model = int(difference.recorded), int(difference.model)
         told = explain_load(
             run.config.gic, int(difference.region), int(difference.offset), run.design.name, recorded, model
@@ -84,11 +72,11 @@ def loads(run: Run) -> dict[str, Any]:
         }
         for (register, category, reason, recorded, model), count in groups.items()
     ]
-    unlisted = int(run.s[S_READS_UNLISTED])
+    unlisted = int(run.tally.loads_unlisted)
     unexplained = sum(row["count"] for row in rows if row["category"] == UNEXPLAINED) + unlisted
     return {
-        "loads": int(run.s[S_READS]),
-        "equal": int(run.s[S_READS_EQUAL]),
+        "loads": int(run.tally.loads),
+        "equal": int(run.tally.loads_equal),
         "unexplained": unexplained,
         "unlisted": unlisted,
         "differences": rows,
@@ -101,10 +89,10 @@ def entries(run: Run) -> dict[str, Any] | None:
     An entry counts when an SGI or the timer was in a recorded list register; it is equal when each of them is in one of
     the design's at the same entry.
     """
-    checked = int(run.s[S_ENTRIES_CHECKED])
+    checked = int(run.tally.entries_checked)
     if not checked:
         return None
-    reasons = {text: int(run.s[S_REASONS + index]) for index, text in enumerate(REASONS) if run.s[S_REASONS + index]}
+    reasons = {text: int(count) for text, count in zip(REASONS, run.tally.reasons, strict=True) if count}
     first = [
         {
             "operation": int(difference.op),
@@ -117,11 +105,11 @@ def entries(run: Run) -> dict[str, Any] | None:
     ]
     return {
         "entries": checked,
-        "equal": int(run.s[S_ENTRIES_EQUAL]),
-        "mismatch_rate": 1 - int(run.s[S_ENTRIES_EQUAL]) / checked,
-        "list_registers": int(run.s[S_LRS_CHECKED]),
-        "list_registers_equal": int(run.s[S_LRS_EQUAL]),
-        "only_in_design": int(run.s[S_EXTRA]),
+        "equal": int(run.tally.entries_equal),
+        "mismatch_rate": 1 - int(run.tally.entries_equal) / checked,
+        "list_registers": int(run.tally.lrs_checked),
+        "list_registers_equal": int(run.tally.lrs_equal),
+        "only_in_design": int(run.tally.lrs_extra),
         "differences": sum(reasons.values()),
         "reasons": reasons,
         "first": first,

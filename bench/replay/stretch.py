@@ -2,7 +2,11 @@
 """One design under a stream of operations: what happened, what it cost, how long interrupts waited.
 
 The stream comes in chunks (bench.recordings.convert) and no chunk is kept. Where a recording says what the real machine
-did, the design is compared with it: list registers at entry, values that the guest's loads returned.
+did, the design is compared with it: list registers at entry, values that the guest's loads returned. Operations that
+are no part of the recording (see bench.recordings.apart) are run, and counted apart.
+
+Everything that a run counts is in one record (`TALLY`). A new kind of operation needs nothing here unless it raises an
+interrupt (`_note_raised`) or returns a value that `@K` may name (`_run_one`).
 """
 
 from time import perf_counter
@@ -14,32 +18,24 @@ from bench.engine.result_text import RESULT
 from bench.engine.runner import BUG, DONE, execute, run_ops
 from bench.recordings.convert import Chunk
 from bench.recordings.placement.kvm import EXPECTED, recorded_key
+from bench.recordings.placement.tracking import sgi_to
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, new_caller, new_observer
-from kvmarm.gic import FIRST_RESERVED, FIRST_SPI
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.lr import lr_intid, lr_state
-from kvmarm.mpidr import vcpu_affinity
 from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, OP, SGI1R
 
 KINDS = len(KIND_NAMES)
 RING = 1 << 18
 """Values that acknowledges and loads returned, kept for `@K`; an older one is taken from the recording."""
-TIMER = 27
 MOST_DIFFERENCES = 256
 LATENCY_BINS = 40
-
-# Scalars of a run, in `Run.s`.
-(
-    S_DONE, S_KICKS, S_DELIVERED, S_SPURIOUS, S_STATUS, S_ENTRIES_CHECKED, S_ENTRIES_EQUAL, S_LRS_CHECKED, S_LRS_EQUAL,
-    S_READS, S_READS_EQUAL, S_LATENCIES, S_LATENCY_OPS, S_LATENCY_MOST, S_DIFFERENCES, S_READ_DIFFERENCES, S_EXTRA,
-    S_READS_UNLISTED, S_REASONS,
-) = range(19)  # fmt: skip
-"""S_DIFFERENCES, S_READ_DIFFERENCES: rows of the tables in use; from S_REASONS on: differences at entries by reason."""
-SCALARS = 21
+_SLOTS = MAX_VCPUS * 32 + 1024
+_MOST_LRS = 64
 
 DIFFERENCE = np.dtype(
     [
@@ -65,11 +61,65 @@ REASONS = (
 """Why an interrupt that was in a list register at a recorded entry is in none here."""
 
 
+TALLY = np.dtype(
+    [
+        ("next", np.int64),
+        ("layout", np.int64),
+        ("compare_loads", np.int64),
+        ("status", np.int64),
+        ("operations", np.int64),
+        ("kicks", np.int64),
+        ("delivered", np.int64),
+        ("spurious", np.int64),
+        ("cost", np.float64),
+        ("counts", np.int64, (KINDS,)),
+        ("events", np.int64, (KINDS, EVENT_COUNT)),
+        ("apart_counts", np.int64, (KINDS,)),
+        ("apart_events", np.int64, (KINDS, EVENT_COUNT)),
+        ("prices", np.float64, (EVENT_COUNT,)),
+        ("live", np.int64, (_MOST_LRS + 1,)),
+        ("waits", np.int64),
+        ("waited_operations", np.int64),
+        ("longest_operations", np.int64),
+        ("waited_cost", np.float64),
+        ("longest_cost", np.float64),
+        ("waits_log2", np.int64, (LATENCY_BINS,)),
+        ("raised_at", np.int64, (_SLOTS,)),
+        ("raised_cost", np.float64, (_SLOTS,)),
+        ("entries_checked", np.int64),
+        ("entries_equal", np.int64),
+        ("lrs_checked", np.int64),
+        ("lrs_equal", np.int64),
+        ("lrs_extra", np.int64),
+        ("reasons", np.int64, (len(REASONS),)),
+        ("taken", np.int64, (MAX_VCPUS,)),
+        ("entry_differences", np.int64),
+        ("entry_table", DIFFERENCE, (MOST_DIFFERENCES,)),
+        ("loads", np.int64),
+        ("loads_equal", np.int64),
+        ("loads_unlisted", np.int64),
+        ("load_differences", np.int64),
+        ("load_table", DIFFERENCE, (MOST_DIFFERENCES,)),
+    ]
+)
+"""What one design's run counted.
+
+`next`: number of the next operation; `layout`: of recorded list registers, 2 or 3; `compare_loads`: whether the
+recording says what loads returned; `status`: of the runner, where it stopped. `operations`, `kicks`, `delivered`,
+`spurious`: of what was recorded; `cost`: the sum of `events` times `prices`, cost of an event; `counts`, `events`: by
+kind of operation; `apart_…`: the same of operations that are no part of the recording; `live`: entries by list
+registers in use. `waits`, `waited_…`, `longest_…`: interrupts from the rise to the acknowledge, in operations and in
+cost, `waits_log2` by log2 of operations; `raised_…`: for each private and shared interrupt when it was raised (0: it
+was not). `entries_…`, `lrs_…`: recorded list registers looked for in the design's, `reasons`: of those missing;
+`taken`: see `_compare_entry`; `loads…`: values returned; `…_differences`: rows of the tables in use.
+"""
+
+
 @jit
-def _raise_line(since: Any, clocks: Any, slot: Any, number: Any, clock: Any) -> None:
-    if since[slot] == 0:
-        since[slot] = number
-        clocks[slot] = clock
+def _raise_line(tally: Any, slot: Any, number: Any) -> None:
+    if tally.raised_at[slot] == 0:
+        tally.raised_at[slot] = number
+        tally.raised_cost[slot] = tally.cost
 
 
 @jit
@@ -78,94 +128,87 @@ def _slot(vcpu: Any, intid: Any) -> Any:
 
 
 @jit
-def _sgi_sent(gic: Any, vcpus: Any, vcpu: Any, value: Any, since: Any, clocks: Any, number: Any, clock: Any) -> None:
-    bits = np.int64(value & U64(0xFFFFFFFFFFFFFF))
-    for target in range(vcpus):
-        if gic == 2:
-            mode = (bits >> 24) & 3
-            listed = mode == 0 and (bits >> (16 + target)) & 1 != 0
-            named = listed or (mode == 1 and target != vcpu) or (mode == 2 and target == vcpu)
-            intid = bits & 15
-        else:
-            affinity = vcpu_affinity(target)
-            cluster = (bits >> 16 & 0xFF) << 8 | (bits >> 32 & 0xFF) << 16
-            in_list = affinity & 0xFFFF00 == cluster and affinity & 0xFF < 16 and (bits >> (affinity & 15)) & 1 != 0
-            named = target != vcpu if (bits >> 40) & 1 != 0 else in_list
-            intid = (bits >> 24) & 15
-        if named:
-            _raise_line(since, clocks, _slot(target, intid), number, clock)
+def _find_recorded(vm: Any, result: Any, record: Any, tally: Any, lr: Any) -> Any:
+    """Look for one recorded list register among those the design loaded; return the mark for the next entry."""
+    layout = tally.layout
+    state = np.int64((lr >> (U64(28) if layout == 2 else U64(62))) & U64(3))
+    intid = recorded_key(layout, vm.gic, lr) & 0x3FF
+    for other in range(vm.lrs):
+        if lr_state(vm.gic, result.lr[other]) != 0 and (lr_intid(vm.gic, result.lr[other]) & 0x3FF) == intid:
+            tally.lrs_equal += 1
+            return np.int64(0)
+    taken = tally.taken[record.vcpu]
+    mark = np.int64(0)
+    reason = R_UNKNOWN
+    if state == 1 and (taken >> intid) & 1 != 0:
+        reason = R_TAKEN
+    elif state >= 2 and ((taken >> (32 + intid)) & 1 != 0 or taken & 0xFFFFFFFF != 0):
+        # It stays so at every entry until the guest completes what it holds there.
+        reason = R_SWAPPED
+        mark = np.int64(1) << (32 + intid)
+    tally.reasons[reason] += 1
+    if tally.entry_differences < MOST_DIFFERENCES:
+        difference = tally.entry_table[tally.entry_differences]
+        difference.op = record.op
+        difference.vcpu = record.vcpu
+        difference.region = reason
+        difference.offset = intid
+        difference.recorded = lr
+        difference.count = 1
+        tally.entry_differences += 1
+    return mark
 
 
 @jit
-def _compare_entry(
-    gic: Any, lrs: Any, result: Any, record: Any, layout: Any, s: Any, differences: Any, taken: Any
-) -> Any:
-    """Compare the SGIs and the timer in the recorded list registers with those the design loaded.
-
-    taken: bit mask of the private interrupts acknowledged here since the entry before; in its upper half, those that
-    were swapped at the entry before. Returns the upper half for the next entry.
-    """
-    marks = np.int64(0)
-    checked = 0
-    equal = 0
-    for index in range(record.n):
-        lr = record.lr[index]
-        state = np.int64((lr >> (U64(28) if layout == 2 else U64(62))) & U64(3))
-        intid = recorded_key(layout, gic, lr) & 0x3FF
-        if state == 0 or recorded_key(layout, gic, lr) >= 0x2000 or not (intid < 16 or intid == TIMER):
-            continue
-        checked += 1
-        swapped = (taken >> (32 + intid)) & 1 != 0
-        found = False
-        for other in range(lrs):
-            if lr_state(gic, result.lr[other]) != 0 and (lr_intid(gic, result.lr[other]) & 0x3FF) == intid:
-                found = True
-        if found:
-            equal += 1
-            continue
-        reason = R_UNKNOWN
-        if state == 1 and (taken >> intid) & 1 != 0:
-            reason = R_TAKEN
-        elif state >= 2 and (swapped or taken & 0xFFFFFFFF != 0):
-            # It stays so at every entry until the guest completes what it holds there.
-            reason = R_SWAPPED
-            marks |= 1 << (32 + intid)
-        s[S_REASONS + reason] += 1
-        if s[S_DIFFERENCES] < differences.shape[0]:
-            difference = differences[s[S_DIFFERENCES]]
-            difference.op = record.op
-            difference.vcpu = record.vcpu
-            difference.region = reason
-            difference.offset = intid
-            difference.recorded = lr
-            difference.count = 1
-            s[S_DIFFERENCES] += 1
-    for other in range(lrs):
-        intid = lr_intid(gic, result.lr[other]) & 0x3FF
-        if lr_state(gic, result.lr[other]) == 0 or not (intid < 16 or intid == TIMER):
+def _count_extra(vm: Any, result: Any, record: Any, tally: Any) -> None:
+    """Count the SGIs and timers that the design loaded and that no recorded list register holds."""
+    layout = tally.layout
+    for other in range(vm.lrs):
+        intid = lr_intid(vm.gic, result.lr[other]) & 0x3FF
+        if lr_state(vm.gic, result.lr[other]) == 0 or not (intid < 16 or intid == TIMER):
             continue
         found = False
         for index in range(record.n):
             lr = record.lr[index]
             state = np.int64((lr >> (U64(28) if layout == 2 else U64(62))) & U64(3))
-            if state != 0 and (recorded_key(layout, gic, lr) & 0x3FF) == intid:
+            if state != 0 and (recorded_key(layout, vm.gic, lr) & 0x3FF) == intid:
                 found = True
         if not found:
-            s[S_EXTRA] += 1
-    s[S_LRS_CHECKED] += checked
-    s[S_LRS_EQUAL] += equal
+            tally.lrs_extra += 1
+
+
+@jit
+def _compare_entry(vm: Any, result: Any, record: Any, tally: Any) -> Any:
+    """Compare the SGIs and the timer in the recorded list registers with those the design loaded.
+
+    tally.taken: for each vCPU a bit mask of the private interrupts acknowledged since the entry before; in its upper
+    half, those that were swapped at the entry before. Returns the upper half for the next entry.
+    """
+    marks = np.int64(0)
+    checked = 0
+    equal = tally.lrs_equal
+    for index in range(record.n):
+        lr = record.lr[index]
+        state = np.int64((lr >> (U64(28) if tally.layout == 2 else U64(62))) & U64(3))
+        key = recorded_key(tally.layout, vm.gic, lr)
+        intid = key & 0x3FF
+        if state != 0 and key < 0x2000 and (intid < 16 or intid == TIMER):
+            checked += 1
+            marks |= _find_recorded(vm, result, record, tally, lr)
+    _count_extra(vm, result, record, tally)
+    tally.lrs_checked += checked
     if checked > 0:
-        s[S_ENTRIES_CHECKED] += 1
-        if checked == equal:
-            s[S_ENTRIES_EQUAL] += 1
+        tally.entries_checked += 1
+        if checked == tally.lrs_equal - equal:
+            tally.entries_equal += 1
     return marks
 
 
 @jit
-def _note_load(op: Any, number: Any, model: Any, s: Any, differences: Any) -> None:
+def _note_load(tally: Any, op: Any, number: Any, model: Any) -> None:
     """Note that the load `op` returned `model` and not what was recorded, once for each pair of values."""
-    for index in range(s[S_READ_DIFFERENCES]):
-        known = differences[index]
+    for index in range(tally.load_differences):
+        known = tally.load_table[index]
         if (
             known.offset == op.b
             and known.recorded == op.value
@@ -175,10 +218,10 @@ def _note_load(op: Any, number: Any, model: Any, s: Any, differences: Any) -> No
         ):
             known.count += 1
             return
-    if s[S_READ_DIFFERENCES] == differences.shape[0]:
-        s[S_READS_UNLISTED] += 1
+    if tally.load_differences == MOST_DIFFERENCES:
+        tally.loads_unlisted += 1
         return
-    difference = differences[s[S_READ_DIFFERENCES]]
+    difference = tally.load_table[tally.load_differences]
     difference.op = number
     difference.vcpu = op.vcpu
     difference.region = op.a
@@ -187,130 +230,142 @@ def _note_load(op: Any, number: Any, model: Any, s: Any, differences: Any) -> No
     difference.recorded = op.value
     difference.model = model
     difference.count = 1
-    s[S_READ_DIFFERENCES] += 1
+    tally.load_differences += 1
+
+
+@jit
+def _note_acknowledged(tally: Any, vm: Any, op: Any, number: Any, value: Any) -> None:
+    intid = np.int64(value & U64(0x3FF if vm.gic == 2 else 0xFFFFFF))
+    if intid >= FIRST_RESERVED:
+        tally.spurious += 1
+        return
+    tally.delivered += 1
+    if intid & 0x3FF < 32:
+        tally.taken[op.vcpu] |= 1 << (intid & 0x3FF)
+    slot = _slot(op.vcpu, intid)
+    if tally.raised_at[slot] == 0:
+        return
+    waited = number - tally.raised_at[slot]
+    cost = tally.cost - tally.raised_cost[slot]
+    tally.waits += 1
+    tally.waited_operations += waited
+    tally.longest_operations = max(tally.longest_operations, waited)
+    tally.waited_cost += cost
+    tally.longest_cost = max(tally.longest_cost, cost)
+    bin_index = 0
+    while waited > 1 and bin_index < LATENCY_BINS - 1:
+        waited >>= 1
+        bin_index += 1
+    tally.waits_log2[bin_index] += 1
+    tally.raised_at[slot] = 0
+
+
+@jit
+def _note_entered(tally: Any, vm: Any, result: Any) -> None:
+    used = 0
+    for register in range(vm.lrs):
+        if lr_state(vm.gic, result.lr[register]) != 0:
+            used += 1
+    tally.live[used] += 1
+
+
+@jit
+def _note_raised(tally: Any, vm: Any, op: Any, number: Any, value: Any) -> None:
+    """Note when the interrupts that the operation made pending were raised, or that a line has fallen."""
+    kind = op.kind
+    if kind == INJECT or kind == INJECTM:
+        if op.a < FIRST_RESERVED:
+            slot = _slot(op.vcpu, op.a)
+            if op.b != 0:
+                _raise_line(tally, slot, number)
+            elif op.a >= FIRST_SPI or kind == INJECTM:
+                tally.raised_at[slot] = 0
+    elif kind == SGI1R or (kind == MMIO_W and vm.gic == 2 and op.a < 0 and op.b == 0xF00):
+        for target in range(vm.vcpus):
+            intid = sgi_to(vm.gic, op.vcpu, value, target)
+            if intid >= 0:
+                _raise_line(tally, _slot(target, intid), number)
+
+
+@jit
+def _count_events(tally: Any, observer: Any, kind: Any, apart: Any) -> None:
+    if apart:
+        tally.apart_counts[kind] += 1
+    else:
+        tally.counts[kind] += 1
+    for event in range(EVENT_COUNT):
+        seen = observer.counts[event]
+        if seen != 0:
+            if apart:
+                tally.apart_events[kind, event] += seen
+            else:
+                tally.events[kind, event] += seen
+                tally.cost += tally.prices[event] * seen
+            observer.counts[event] = 0
+    observer.log_length = 0
 
 
 @jit
 def run_stretch(
-    vm: Any,
-    hardware: Any,
-    ops: Any,
-    first: Any,
-    values: Any,
-    result: Any,
-    observer: Any,
-    prices: Any,
-    s: Any,
-    counts: Any,
-    events: Any,
-    cycles: Any,
-    since: Any,
-    clocks: Any,
-    latencies: Any,
-    expected: Any,
-    layout: Any,
-    entry_differences: Any,
-    read_differences: Any,
-    compare_reads: Any,
-    taken: Any,
-    live: Any,
+    vm: Any, hardware: Any, ops: Any, apart: Any, expected: Any, values: Any, tally: Any, scratch: Any
 ) -> Any:
-    """Run `ops` (OP[:]), numbered from `first`; return the index of the operation that stopped it, len(ops) when none.
+    """Run `ops` (OP[:]), numbered from tally.next; return the index of the one that stopped it, len(ops) when none.
 
-    values: uint64[RING]. prices: float64[EVENT_COUNT], cost of an event. s: int64[SCALARS]. counts: int64[KINDS];
-    events: int64[KINDS, EVENT_COUNT]; cycles: float64[3], the cost so far, the sum and the largest of latencies.
-    since, clocks: for each private and shared interrupt, when it was raised (operation number, cost). latencies:
-    int64[LATENCY_BINS], by log2 of operations. expected: EXPECTED[:], in order. taken: int64[vcpus], masks of private
-    interrupts acknowledged since the latest entry (see _compare_entry). live: int64[lrs + 1], entries by list registers
-    in use.
+    apart: bool[:], for each operation whether it is no part of the recording. expected: EXPECTED[:], in order. values:
+    uint64[RING]. tally: a record of TALLY. scratch: (a record of RESULT, an observer).
     """
+    result, observer = scratch
     entry = 0
+    first = tally.next
     for index in range(ops.shape[0]):
         op = ops[index]
         number = first + index
+        tally.next = number + 1
         value = op.value
         if op.ref > 0 and number - op.ref < RING:
             value = values[op.ref & (RING - 1)]
         status = execute(vm, hardware, op, value, result, observer)
         kind = op.kind
-        counts[kind] += 1
-        s[S_DONE] += 1
-        s[S_KICKS] += observer.kick_count
-        for event in range(EVENT_COUNT):
-            seen = observer.counts[event]
-            if seen != 0:
-                events[kind, event] += seen
-                cycles[0] += prices[event] * seen
-                observer.counts[event] = 0
-        observer.log_length = 0
+        recorded = not apart[index]
+        _count_events(tally, observer, kind, not recorded)
+        if recorded:
+            tally.operations += 1
+            tally.kicks += observer.kick_count
         if status != DONE:
-            s[S_STATUS] = status
+            tally.status = status
             return index
-        if kind == ACK:
+        if kind == ACK or kind == MMIO_R:
             values[number & (RING - 1)] = result.value
-            intid = np.int64(result.value & U64(0x3FF if vm.gic == 2 else 0xFFFFFF))
-            if intid >= FIRST_RESERVED:
-                s[S_SPURIOUS] += 1
-            else:
-                s[S_DELIVERED] += 1
-                if intid & 0x3FF < 32:
-                    taken[op.vcpu] |= 1 << (intid & 0x3FF)
-                slot = _slot(op.vcpu, intid)
-                if since[slot] != 0:
-                    waited = number - since[slot]
-                    s[S_LATENCIES] += 1
-                    s[S_LATENCY_OPS] += waited
-                    s[S_LATENCY_MOST] = max(s[S_LATENCY_MOST], waited)
-                    cost = cycles[0] - clocks[slot]
-                    cycles[1] += cost
-                    cycles[2] = max(cycles[2], cost)
-                    bin_index = 0
-                    while waited > 1 and bin_index < LATENCY_BINS - 1:
-                        waited >>= 1
-                        bin_index += 1
-                    latencies[bin_index] += 1
-                    since[slot] = 0
-        elif kind == FLUSH:
-            used = 0
-            for register in range(vm.lrs):
-                if lr_state(vm.gic, result.lr[register]) != 0:
-                    used += 1
-            live[used] += 1
+        if kind == FLUSH:
             marks = np.int64(0)
             while entry < expected.shape[0] and expected[entry].op < number:
                 entry += 1
             if entry < expected.shape[0] and expected[entry].op == number:
-                marks = _compare_entry(
-                    vm.gic, vm.lrs, result, expected[entry], layout, s, entry_differences, taken[op.vcpu]
-                )
-            taken[op.vcpu] = marks
+                marks = _compare_entry(vm, result, expected[entry], tally)
+            tally.taken[op.vcpu] = marks
+        if not recorded:
+            continue
+        if kind == ACK:
+            _note_acknowledged(tally, vm, op, number, result.value)
+        elif kind == FLUSH:
+            _note_entered(tally, vm, result)
         elif kind == MMIO_R:
-            values[number & (RING - 1)] = result.value
-            if compare_reads:
-                s[S_READS] += 1
+            if tally.compare_loads != 0:
+                tally.loads += 1
                 if result.value == op.value:
-                    s[S_READS_EQUAL] += 1
+                    tally.loads_equal += 1
                 else:
-                    _note_load(op, number, result.value, s, read_differences)
-        elif (kind == INJECT or kind == INJECTM) and result.rc == 0:
-            if op.a < FIRST_RESERVED:
-                slot = _slot(op.vcpu, op.a)
-                if op.b != 0:
-                    _raise_line(since, clocks, slot, number, cycles[0])
-                elif op.a >= FIRST_SPI or kind == INJECTM:
-                    since[slot] = 0
-        elif kind == SGI1R or (kind == MMIO_W and vm.gic == 2 and op.a < 0 and op.b == 0xF00):
-            _sgi_sent(vm.gic, vm.vcpus, op.vcpu, value, since, clocks, number, cycles[0])
+                    _note_load(tally, op, number, result.value)
+        elif (kind != INJECT and kind != INJECTM) or result.rc == 0:
+            _note_raised(tally, vm, op, number, value)
     return ops.shape[0]
 
 
 class Run:
     """One design's run over a stream. `feed` takes chunks; the attributes below hold the outcome so far.
 
-    counts: int64[KINDS]; events: int64[KINDS, EVENT_COUNT]; s: int64[SCALARS] (see S_…); cycles: float64[3], total cost
-    in the unit of `prices`, sum and largest of the latencies; latencies: int64[LATENCY_BINS] by log2 of operations;
-    live: int64[lrs + 1], entries by list registers in use; bug: the BUG_ON that ended the run, None while it lives;
-    seconds, timed_operations: host time of the first chunk, run once more and uncounted.
+    tally: a record of TALLY; bug: the BUG_ON that ended the run, None while it lives; seconds, timed_operations: host
+    time of the first chunk, run once more and uncounted.
     """
 
     def __init__(
@@ -318,8 +373,6 @@ class Run:
     ) -> None:
         self.design = design
         self.config = config
-        self.layout = layout
-        self.prices = np.ones(EVENT_COUNT) if prices is None else np.asarray(prices, np.float64)
         self._vm = design.create(config)
         self._hardware = new_hardware(config.lrs)
         self._result = np.zeros(1, RESULT).view(np.recarray)[0]
@@ -327,22 +380,13 @@ class Run:
         self._observer = new_observer()
         self._timed = timed
         self.timed_operations = 0
-        self.s = np.zeros(SCALARS, np.int64)
-        self.counts = np.zeros(KINDS, np.int64)
-        self.events = np.zeros((KINDS, EVENT_COUNT), np.int64)
-        self.cycles = np.zeros(3)
-        self.latencies = np.zeros(LATENCY_BINS, np.int64)
-        slots = MAX_VCPUS * 32 + 1024
-        self._since = np.zeros(slots, np.int64)
-        self._clocks = np.zeros(slots)
-        self._entry_differences = np.zeros(MOST_DIFFERENCES, DIFFERENCE).view(np.recarray)
-        self._read_differences = np.zeros(MOST_DIFFERENCES, DIFFERENCE).view(np.recarray)
-        self._taken = np.zeros(MAX_VCPUS, np.int64)
-        self.live = np.zeros(config.lrs + 1, np.int64)
+        self.tally: Any = np.zeros(1, TALLY).view(np.recarray)[0]
+        self.tally.layout = layout
+        self.tally.prices[:] = 1.0 if prices is None else prices
         self.bug: str | None = None
         self.seconds = 0.0
 
-    def feed(self, chunk: Chunk, compare_reads: bool = True) -> None:
+    def feed(self, chunk: Chunk, compare_loads: bool = True) -> None:
         """Run a chunk's operations; nothing after a BUG_ON. Raises UsageError for an illegal operation."""
         if self.bug is not None:
             return
@@ -350,13 +394,13 @@ class Run:
         expected = np.ascontiguousarray(chunk.expected).view(np.recarray)
         if not len(expected):
             expected = np.zeros(0, EXPECTED).view(np.recarray)
-        stopped = run_stretch(
-            self._vm, self._hardware, ops, chunk.first, self._values, self._result, self._observer, self.prices,
-            self.s, self.counts, self.events, self.cycles, self._since, self._clocks, self.latencies, expected,
-            self.layout, self._entry_differences, self._read_differences, compare_reads, self._taken, self.live,
-        )  # fmt: skip
+        apart = np.zeros(len(ops), np.bool_) if chunk.apart is None else chunk.apart
+        self.tally.next = chunk.first
+        self.tally.compare_loads = compare_loads
+        scratch = self._result, self._observer
+        stopped = run_stretch(self._vm, self._hardware, ops, apart, expected, self._values, self.tally, scratch)
         if stopped < len(ops):
-            if self.s[S_STATUS] == BUG:
+            if self.tally.status == BUG:
                 self.bug = self.design.bugs[int(self._vm.bug)]
             else:
                 name = KIND_NAMES[int(ops[stopped].kind)]
@@ -377,14 +421,19 @@ class Run:
         self.timed_operations = int(done)
 
     @property
-    def entry_differences(self) -> np.ndarray:
-        """The first differences at entries (DIFFERENCE[:])."""
-        return self._entry_differences[: int(self.s[S_DIFFERENCES])]
+    def live(self) -> np.ndarray:
+        """Entries by list registers in use (int64[lrs + 1])."""
+        return np.asarray(self.tally.live[: self.config.lrs + 1])
 
     @property
-    def read_differences(self) -> np.ndarray:
+    def entry_differences(self) -> np.ndarray:
+        """The first differences at entries (DIFFERENCE[:])."""
+        return self.tally.entry_table[: int(self.tally.entry_differences)].view(np.recarray)
+
+    @property
+    def load_differences(self) -> np.ndarray:
         """What loads returned that was not recorded (DIFFERENCE[:]), each pair of values once."""
-        return self._read_differences[: int(self.s[S_READ_DIFFERENCES])]
+        return self.tally.load_table[: int(self.tally.load_differences)].view(np.recarray)
 
 
 def compile_for(name: str) -> None:

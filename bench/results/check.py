@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kvmarm.errors import UsageError
+from kvmarm.text import shown
 
 _FIELDS: dict[str, tuple[type, str]] = {
     "kind": (str, "text"),
@@ -36,7 +37,25 @@ def check_meta(meta: Mapping[str, Any], file: object) -> None:
             continue
         texts = value if expected == "an array of text" and isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
-            raise UsageError(f"{file}: field {name}: expected {expected}, found {str(value)[:40]!r}")
+            raise UsageError(f"{file}: field {name}: expected {expected}, found {shown(value)}")
+
+
+def check_names(columns: Iterable[str], where: object) -> None:
+    """Raise UsageError when a table has two columns of one name, or one without."""
+    seen: set[str] = set()
+    for name in columns:
+        if name in seen or not name:
+            raise UsageError(f"{where}: column {name!r}: expected columns of different names")
+        seen.add(name)
+
+
+def is_plain(kind: Any) -> bool:
+    """Return whether a type of pyarrow's is one that results have: text, numbers, truth values."""
+    from pyarrow import types
+
+    value = kind.value_type if types.is_dictionary(kind) else kind
+    text = types.is_string(value) or types.is_large_string(value)
+    return bool(text or types.is_integer(value) or types.is_floating(value) or types.is_boolean(value))
 
 
 def check_types(schema: Any, columns: Mapping[str, str], where: object) -> None:

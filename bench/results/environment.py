@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.system.processes import cores
+from kvmarm.built_in import MODELS
 
 _VERSIONED = ("numpy", "numba", "llvmlite", "pandas", "pyarrow", "scipy")
 
@@ -76,7 +77,7 @@ def _source_hash() -> str:
     """Return 16 hex digits that change with any source file of the models, the interface or the harness."""
     root = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
-    for package in ("kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model", "bench"):
+    for package in ("kvmarm", *MODELS, "bench"):
         for path in sorted((root / package).rglob("*")):
             if path.suffix in (".py", ".toml", ".json"):
                 digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from bench.results.check import check_meta
 from bench.results.schema import SCHEMA, UPGRADES
 from kvmarm.errors import UsageError
+from kvmarm.inputs import read_json
 
 
 def printable(name: str) -> str:
@@ -29,14 +29,9 @@ def load_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_dir():
         missing = "is a file" if path.exists() else "does not exist"
         raise UsageError(f"{path}: {missing}; expected a results folder (with meta.json)")
-    try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: not a results folder: it has no meta.json") from None
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{file}: not valid JSON ({error}); the results are damaged") from error
+    if not file.exists():
+        raise UsageError(f"{path}: not a results folder: it has no meta.json")
+    meta = read_json(file, "the metadata of results")
     if not isinstance(meta, dict):
         raise UsageError(f"{file}: expected a JSON object, found {type(meta).__name__}")
     schema = meta.get("schema")

@@ -21,6 +21,7 @@ from bench.meters.events import Stage
 from bench.meters.weights import weights_of
 from bench.switches.listing import run as run_switch
 from bench.switches.listing import variants
+from bench.switches.names import VHE_SUFFIX, name_of
 from kvmarm.config import VmConfig
 from kvmarm.cycles import cost_of, priced_counts, vgic_cost
 from kvmarm.design import Design, get_design
@@ -32,7 +33,6 @@ from kvmarm.lr import lr_has_eoi, lr_is_hw, lr_state
 from kvmarm.platforms import Platform, load_platform, platform_names
 
 PHASES = ("inject", "flush", "enter", "guest", "exit", "sync", "host")
-VHE_SUFFIX = "-vhe"
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _pairings(
             instructions, cycles, events = _phase(phase, design, scenario, played, ran, platform)
             yield {
                 "design": design.name,
-                "switch": title.replace("+VHE", VHE_SUFFIX),
+                "switch": name_of(title),
                 "gic": config.gic,
                 "scenario": scenario.name,
                 "platform": platform.name if platform else "",

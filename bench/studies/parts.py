@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.meters.time_processes import MEASUREMENT_FAILED
 from bench.results.schema import frame
 from bench.results.times import with_times
+from bench.system.exit_status import MEASUREMENT_FAILED
 from kvmarm.errors import UsageError
 
 TIME = "time"

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """World switches for people and scripts: step lists, a comparison by register group, the programs themselves."""
 
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from kvmarm.el2.machine import Executed
 from kvmarm.el2.program import CLASSES, VISIBLE_CLASSES, Program
 from kvmarm.el2.switch import WorldSwitch, boot_programs, get_switch, model_of, switch_names
 from kvmarm.errors import UsageError
+from kvmarm.inputs import parse_json, read_standard_input, read_text
 
 GROUPS: dict[str, str] = {
     "GP registers": "the same slots; the C switch keeps the host's callee-saved registers on its stack as well",
@@ -43,20 +42,14 @@ class Request:
 
 def read_requests(path: Path) -> list[Request]:
     """Read configurations, one JSON object a line (`-`: standard input). Raises UsageError naming file and line."""
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    text = read_standard_input() if str(path) == "-" else read_text(path)
     requests = []
     name = "standard input" if str(path) == "-" else path
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         where = f"{name}: line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{where}: expected one JSON object: {error}") from error
+        values = parse_json(line, where, "one JSON object a line")
         if not isinstance(values, dict):
             raise UsageError(f"{where}: expected one JSON object with the keys of a configuration")
         configuration = parse_configuration(values, where)

@@ -77,8 +77,8 @@ def evaluate(platform: Platform, check: Check) -> Outcome:
     cost = Cost()
     for part in check.parts:
         cost = cost + cost_of(platform, part_counts(part, platform.gic, f"{platform.path}: {check.name}"))
-    for name, count in (check.instructions or {}).items():
+    for name, count in check.instructions.items():
         cost.add(f"instructions: {name}", count * platform.price("instruction"))
-    for term in check.terms:
-        cost.add(f"term: {term}", platform.term(term))
+    for term, times in check.terms.items():
+        cost.add(f"term: {term}", times * platform.term(term))
     return Outcome(platform, check, cost.total, cost)

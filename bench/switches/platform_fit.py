@@ -52,9 +52,9 @@ def fit(platform: Platform) -> list[Fitted]:
 
 def _counts(platform: Platform, check: Check) -> dict[str, float]:
     """Return how often each price and term is in a check."""
-    counts: dict[str, float] = dict.fromkeys(check.terms, 1.0)
+    counts: dict[str, float] = dict(check.terms)
     for part in check.parts:
         for name, count in part_counts(part, platform.gic, f"{platform.path}: {check.name}").items():
             counts[name] = counts.get(name, 0.0) + count
-    counts["instruction"] = counts.get("instruction", 0.0) + sum((check.instructions or {}).values())
+    counts["instruction"] = counts.get("instruction", 0.0) + sum(check.instructions.values())
     return counts

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.switches.listing import variants
+from bench.switches.names import name_of
 from kvmarm.cycles import switch_cost
 from kvmarm.el2.configuration import Configuration, parse_configuration
 from kvmarm.el2.program import VISIBLE_CLASSES
@@ -17,6 +18,10 @@ from kvmarm.errors import UsageError
 from kvmarm.platforms import Platform
 
 MOST_VALUES = 1024
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10
 
 
 def parse_axes(texts: Sequence[str], option: str = "--vary") -> dict[str, list[str]]:
@@ -33,7 +38,7 @@ def parse_axes(texts: Sequence[str], option: str = "--vary") -> dict[str, list[s
             raise UsageError(f"{option} {text!r}: expected KEY=VALUE,VALUE or KEY=FIRST..LAST")
         first, dots, last = values.partition("..")
         if dots:
-            if not (first.isdigit() and last.isdigit()) or int(first) > int(last):
+            if not (_is_number(first) and _is_number(last)) or int(first) > int(last):
                 raise UsageError(f"{option} {text!r}: expected two numbers FIRST..LAST, the first not larger")
             if int(last) - int(first) >= MOST_VALUES:
                 raise UsageError(f"{option} {text!r}: expected no more than {MOST_VALUES:,} values")
@@ -52,7 +57,7 @@ def configurations(axes: Mapping[str, Sequence[str]], fixed: Mapping[str, str]) 
             raise UsageError("--vary implementation: every switch is run anyway")
         live, most = options.get("live_lrs", "0"), options.get("nr_lr", "4")
         # What is no number is for the configuration to refuse.
-        if not (live.isdecimal() and most.isdecimal()) or int(live) <= int(most):
+        if not (_is_number(live) and _is_number(most)) or int(live) <= int(most):
             found.append(parse_configuration(options, "sweep"))
     if not found:
         raise UsageError("the sweep is empty: every point has more live list registers than list registers")
@@ -82,7 +87,7 @@ def sweep(points: Sequence[Configuration], rounds: int, platforms: Sequence[Plat
             priced = [platform for platform in platforms if configuration.gic == f"v{platform.gic}"]
             yield {
                 "configuration": replace(configuration, id="").name,
-                "switch": title.replace("+VHE", "-vhe"),
+                "switch": name_of(title),
                 **{phase: sum(each.values()) for phase, each in counts.items()},
                 "accesses": sum(n for each in counts.values() for klass, n in each.items() if klass in VISIBLE_CLASSES),
                 "cycles": {

@@ -7,6 +7,7 @@ from typing import Any
 from bench.meters.events import Counted
 from bench.meters.weights import weights_of
 from bench.switches.listing import run, variants
+from bench.switches.names import name_of
 from bench.switches.transitions import FAMILY, GROUP, measure, switch_transitions
 from kvmarm.cycles import vgic_cost
 from kvmarm.design import get_design
@@ -31,7 +32,7 @@ def switch_rows(gics: Sequence[int], lrs: int = 4, live: int = 0) -> list[dict[s
                 for group, counts in executed.counts_by(lambda line: line.group).items():
                     rows += [
                         {
-                            "implementation": title.replace("+VHE", "-vhe"),
+                            "implementation": name_of(title),
                             "gic": gic,
                             "configuration": f"{lrs} list registers, {live or 'none'} live, hvc",
                             "phase": phase,
@@ -101,6 +102,8 @@ def vgic_cycle_rows(points: Iterable[Counted], platforms: Sequence[Platform]) ->
     """Return rows of `cycles` for measured VGIC transitions: instructions, lock atomics, kicks, a row each."""
     rows = []
     for point in points:
+        if point.has_none:
+            continue
         weights = weights_of(get_design(point.design))
         for platform in platforms:
             if platform.gic != point.config.gic:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.switches.listing import variants
+from bench.switches.names import name_of
 from kvmarm.cycles import priced_counts
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import Configuration, parse_configuration
@@ -126,7 +127,7 @@ def measure(
                     into[name] = into.get(name, 0) + number
         results.append(
             {
-                "switch": title.replace("+VHE", "-vhe"),
+                "switch": name_of(title),
                 "transition": transition.name,
                 "gic": gic,
                 "live": transition.live,

@@ -73,13 +73,14 @@ def described(entry: Entry) -> dict[str, Any]:
 
 
 def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
-    """Run a workload on two designs; return their cost and the break-even share of MMIO (see bench.replay.outcome)."""
+    """Run a workload on two designs; return their cost and the break-even share of MMIO."""
     import numpy as np
 
     from bench.meters import weights
     from bench.recordings.convert import Chunk
     from bench.recordings.placement.kvm import EXPECTED
-    from bench.replay.outcome import break_even, design_outcome
+    from bench.replay.break_even import break_even
+    from bench.replay.sides import side_of
     from bench.replay.stretch import Run
     from kvmarm.design import get_design
 
@@ -89,16 +90,16 @@ def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
     for name in designs:
         design = get_design(name)
         run = Run(design, entry.trace.config, weights.weights_of(design), timed=False)
-        run.feed(Chunk(entry.trace.ops, 1, np.zeros(0, EXPECTED)), compare_reads=False)
-        sides[name] = design_outcome(run, compared=False)
-    first, second = sides.values()
+        run.feed(Chunk(entry.trace.ops, 1, np.zeros(0, EXPECTED)), compare_loads=False)
+        sides[name] = side_of(run, compared=False)
+    even = break_even(*sides.values())
     return {
         "designs": {
-            name: {key: side[key] for key in ("instructions", "delivered", "spurious", "bug")}
-            | {"events": sum(side["events"].values())}
+            name: {key: getattr(side, key) for key in ("instructions", "delivered", "spurious", "bug")}
+            | {"events": sum(side.events.values())}
             for name, side in sides.items()
         },
-        "break_even": break_even(first, second),
+        "break_even": None if even is None else asdict(even),
     }
 
 

@@ -27,4 +27,4 @@ def pack(recording: Recording, name: str, folder: Path) -> Path:
 
 if __name__ == "__main__":
     with open_recording(sys.argv[1]) as opened:
-        print(pack(opened, sys.argv[2], Path(__file__).parent))
+        pack(opened, sys.argv[2], Path(__file__).parent)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from kvmarm.built_in import SWITCHES as BUILT_IN
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import VHE_SUFFIX, Boot, Configuration
 from kvmarm.el2.machine import Executed, Machine
@@ -21,7 +22,6 @@ Builder = Callable[[Boot], dict[str, Program]]
 """Makes the programs of the phases `entry`, `fptrap` and `exit` for a machine. Raises UsageError for what it lacks."""
 
 ENTRY_POINTS = "vgic_bench.switches"
-BUILT_IN = {"asm": "switch_asm_model", "c": "switch_c_model"}
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,23 @@
 
 A file has `name`, `title`, `gic` (2 or 3), `clock_ghz`, a table `prices` with every class of `PRICES`, a table `terms`
 with every name of `TERMS`, and an array `checks`. A price or term is a table: `cycles` (not negative), `certainty`
-(measured, fitted, estimated or assumed), `source`, `derivation`. A check names a published figure and what of the model
-is held against it (`Check`).
+(measured, fitted, estimated or assumed), `source`, `derivation`, and `error` (cycles, one standard deviation) where it
+is known. With `base`, the name of another platform, the prices and terms that are not given are the base's. A check
+names a published figure, in cycles (`published`) or ns (`published_ns`), and what of the model is compared with it
+(`Check`).
 
 The platforms of this folder are found by name; anyone's own file is found by its path.
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from kvmarm.errors import UsageError
+from kvmarm.inputs import MOST_TOML, parse_toml, read_text
 
 PRICES: dict[str, str] = {
     "load": "a load (single or pair) of context memory",
@@ -57,18 +58,22 @@ TERMS: dict[str, str] = {
 CERTAINTIES = ("measured", "fitted", "estimated", "assumed")
 FIGURE_CERTAINTIES = ("read", "cited", "recalled")
 USES = ("fit", "prediction")
-BUILT_IN = ("cortex-a15", "xgene", "seattle", "neoverse-n1")
+BUILT_IN = ("cortex-a15", "xgene", "seattle", "neoverse-n1", "kunpeng920", "phytium-s2500")
 
 
 @dataclass(frozen=True)
 class Price:
-    """Cycles of one class or term, how sure they are, where they come from and how they were derived."""
+    """Cycles of one class or term, how sure they are, where they come from and how they were derived.
+
+    error: standard deviation in cycles, None where it is not known.
+    """
 
     name: str
     cycles: float
     certainty: str
     source: str
     derivation: str = ""
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,9 @@ class Part:
 class Check:
     """A published figure and its counterpart: the sum of parts, named terms and counted kernel instructions.
 
-    use: whether prices were fitted on it ("fit") or it is a prediction. certainty: of the figure. note: what a reader
-    has to know, such as why the two differ.
+    use: whether prices were fitted on it ("fit") or it is a prediction. certainty: of the figure. terms: how often each
+    term counts. instructions: of kernel code by transition; counted_on: the design, GIC and vCPUs they were counted on.
+    note: what a reader has to know, such as why the two differ.
     """
 
     name: str
@@ -102,8 +108,9 @@ class Check:
     certainty: str
     use: str
     parts: tuple[Part, ...] = ()
-    terms: tuple[str, ...] = ()
-    instructions: Mapping[str, float] | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    instructions: Mapping[str, float] = field(default_factory=dict)
+    counted_on: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
 
 
@@ -143,19 +150,12 @@ def load_platform(name: str) -> Platform:
         return _parse(resource.read_text("utf-8"), f"{name}.toml")
     if not name.endswith(".toml"):
         raise UsageError(f"unknown platform {name!r} (known: {', '.join(BUILT_IN)}, or the path of a .toml file)")
-    try:
-        text = Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return _parse(text, name)
+    return _parse(read_text(name, MOST_TOML), name)
 
 
 def _parse(text: str, where: str) -> Platform:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not TOML: {error}") from error
-    unknown = set(document) - {"name", "title", "gic", "clock_ghz", "summary", "prices", "terms", "checks"}
+    document = parse_toml(text, where)
+    unknown = set(document) - {"name", "title", "gic", "clock_ghz", "summary", "base", "prices", "terms", "checks"}
     if unknown:
         raise UsageError(f"{where}: unknown field {sorted(unknown)[0]!r}")
     gic = _field(document, "gic", int, where)
@@ -165,28 +165,45 @@ def _parse(text: str, where: str) -> Platform:
     if clock == 0:
         raise UsageError(f"{where}: clock_ghz: expected more than 0")
     checks = _optional(document, "checks", list, where)
+    base = _base(document, where)
     return Platform(
         name=_field(document, "name", str, where),
         title=_field(document, "title", str, where),
         gic=gic,
         clock_ghz=clock,
         summary=_optional(document, "summary", str, where),
-        prices=_price_table(document, "prices", PRICES, where),
-        terms=_price_table(document, "terms", TERMS, where),
-        checks=tuple(_check(entry, f"{where}: checks[{number}]") for number, entry in enumerate(checks)),
+        prices=_price_table(document, "prices", PRICES, where, base),
+        terms=_price_table(document, "terms", TERMS, where, base),
+        checks=tuple(_check(entry, f"{where}: checks[{number}]", clock) for number, entry in enumerate(checks)),
         path=where,
     )
 
 
-def _price_table(document: Mapping[str, Any], key: str, names: Mapping[str, str], where: str) -> dict[str, Price]:
-    table = _field(document, key, dict, where)
+def _base(document: Mapping[str, Any], where: str) -> Platform | None:
+    name = _optional(document, "base", str, where)
+    if not name:
+        return None
+    if name not in BUILT_IN:
+        raise UsageError(f"{where}: base: {name!r} is not one of {', '.join(BUILT_IN)}")
+    return load_platform(name)
+
+
+def _price_table(
+    document: Mapping[str, Any], key: str, names: Mapping[str, str], where: str, base: Platform | None
+) -> dict[str, Price]:
+    table = (_field if base is None else _optional)(document, key, dict, where)
+    inherited: Mapping[str, Price] = {} if base is None else getattr(base, key)
     for name in table:
         if name not in names:
             raise UsageError(f"{where}: {key}.{name}: unknown; expected one of {', '.join(names)}")
     for name in names:
-        if name not in table:
+        if name not in table and name not in inherited:
             raise UsageError(f"{where}: {key}.{name}: missing ({names[name]})")
-    found = {}
+    found = {
+        name: replace(price, certainty="assumed", source=f"{base.name}.toml", derivation=f"as on {base.title}")
+        for name, price in inherited.items()
+        if base is not None
+    }
     for name, entry in table.items():
         place = f"{where}: {key}.{name}"
         if not isinstance(entry, dict):
@@ -196,11 +213,12 @@ def _price_table(document: Mapping[str, Any], key: str, names: Mapping[str, str]
             raise UsageError(f"{place}: certainty: {certainty!r} is not one of {', '.join(CERTAINTIES)}")
         source = _field(entry, "source", str, place)
         derivation = _optional(entry, "derivation", str, place)
-        found[name] = Price(name, _number(entry, "cycles", place), certainty, source, derivation)
+        error = _number(entry, "error", place) if "error" in entry else None
+        found[name] = Price(name, _number(entry, "cycles", place), certainty, source, derivation, error)
     return {name: found[name] for name in names}
 
 
-def _check(entry: Any, where: str) -> Check:
+def _check(entry: Any, where: str, clock: float) -> Check:
     if not isinstance(entry, dict):
         raise UsageError(f"{where}: expected a table")
     use = _field(entry, "use", str, where)
@@ -209,12 +227,9 @@ def _check(entry: Any, where: str) -> Check:
     certainty = _field(entry, "certainty", str, where)
     if certainty not in FIGURE_CERTAINTIES:
         raise UsageError(f"{where}: certainty: {certainty!r} is not one of {', '.join(FIGURE_CERTAINTIES)}")
-    terms = tuple(_optional(entry, "terms", list, where))
-    for term in terms:
-        if term not in TERMS:
-            raise UsageError(f"{where}: terms: {term!r} is not one of {', '.join(TERMS)}")
     instructions = _optional(entry, "instructions", dict, where)
-    published = _number(entry, "published", where)
+    in_ns = "published_ns" in entry and "published" not in entry
+    published = _number(entry, "published_ns", where) * clock if in_ns else _number(entry, "published", where)
     if published == 0:
         raise UsageError(f"{where}: published: expected more than 0")
     return Check(
@@ -227,10 +242,22 @@ def _check(entry: Any, where: str) -> Check:
             _part(part, f"{where}: parts[{number}]")
             for number, part in enumerate(_optional(entry, "parts", list, where))
         ),
-        terms=terms,
+        terms=_term_counts(entry, where),
         instructions={name: _number(instructions, name, f"{where}: instructions") for name in instructions},
+        counted_on=_optional(entry, "counted_on", dict, where),
         note=_optional(entry, "note", str, where),
     )
+
+
+def _term_counts(entry: Mapping[str, Any], where: str) -> dict[str, float]:
+    """Return how often each term counts: once each of an array of names, else what a table says."""
+    terms = entry.get("terms", [])
+    if not isinstance(terms, (list, dict)):
+        raise UsageError(f"{where}: terms: expected an array of names or a table, not {terms!r}")
+    for term in terms:
+        if term not in TERMS:
+            raise UsageError(f"{where}: terms: {term!r} is not one of {', '.join(TERMS)}")
+    return {term: _number(terms, term, f"{where}: terms") if isinstance(terms, dict) else 1.0 for term in terms}
 
 
 def _part(entry: Any, where: str) -> Part:

@@ -1,15 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench explain`: what the designs do on a transition, a workload or a trace, step by step and side by side."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.explain import target as targets
+from bench.explain.steps import explain_trace
+from bench.explain.timeline import timeline
+from bench.meters.weights import weights_of
+from bench.system.progress import counted
+from kvmarm.config import VmConfig
+from kvmarm.design import get_design
+from kvmarm.errors import UsageError
+from kvmarm.files import check_file
+from reports import perfetto as perfetto_file
+from reports.explanation import build_page
+from vgic_bench.choices import designs_of
+from vgic_bench.groups import command, new_app
+from vgic_bench.options import OUTPUT, Designs, Gic, Irqs, Lrs, Pending, Vcpus, gic_of
+from vgic_bench.progress import ProgressBars, announce_compilation
+from vgic_bench.show.explain import print_steps
+
 MOST = 2000
-"""Operations of a trace that are explained in full to people; more than that nobody reads, and they would be a GB."""
+"""Longest trace that is explained in full; more would be about 1 GB of text."""
+
+app = new_app()
+
+EXAMPLES = (
+    "vgic-bench explain flush_p",
+    "vgic-bench explain mmio_write_ISENABLER --gic 3 --pending 16",
+    "vgic-bench explain boot.trace --op 17 --page step.html",
+)
 
 
+@command(app, "explain", EXAMPLES)
 def explain(
     target: Annotated[
         str,
@@ -22,53 +50,51 @@ def explain(
     op: Annotated[
         int, typer.Option("--op", help="Explain this operation of a trace or workload only (numbered from 1).", min=0)
     ] = 0,
-    designs: Annotated[
-        str, typer.Option("--designs", help="Designs to put side by side, separated by commas.")
-    ] = "old,new",
-    gic: Annotated[int, typer.Option("--gic", help="GIC version (2 or 3) that a transition is explained with.")] = 2,
-    irqs: Annotated[int, typer.Option("--irqs", help="INTIDs of the VM.")] = 256,
-    vcpus: Annotated[int, typer.Option("--vcpus", help="vCPUs of the VM.")] = 4,
-    lrs: Annotated[int, typer.Option("--lrs", help="List registers.")] = 4,
-    pending: Annotated[int, typer.Option("--pending", help="Standing pending interrupts on vCPU 0.", min=0)] = 0,
+    designs: Designs = None,
+    gic: Gic = "2",
+    irqs: Irqs = 256,
+    vcpus: Vcpus = 4,
+    lrs: Lrs = 4,
+    pending: Pending = 0,
     set_up: Annotated[
-        bool,
-        typer.Option("--set-up", help="Explain a transition's own set-up operations too, not only the measured one."),
+        bool, typer.Option("--set-up", help="Explain a transition's set-up operations too, not only the measured one.")
     ] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write it as an HTML page to this file.", show_default=False)
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page", metavar="FILE", help="Write it as an HTML page.", rich_help_panel=OUTPUT, show_default=False
+        ),
     ] = None,
     perfetto: Annotated[
         Path | None,
-        typer.Option("--perfetto", help="Write a timeline for the Perfetto UI to this file.", show_default=False),
+        typer.Option(
+            "--perfetto",
+            metavar="FILE",
+            help="Write a timeline for the Perfetto UI.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object an operation.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per operation.", rich_help_panel=OUTPUT)
+    ] = False,
 ) -> None:
-    """Say what each design does on a TRANSITION, WORKLOAD or TRACE: state, locks, list registers, events.
+    """Show what each design does on a TRANSITION, WORKLOAD or TRACE: state, locks, list registers, events.
 
-    With --html or --perfetto the file is written instead of printing.
+    With --page or --perfetto the file is written and nothing is printed.
     """
-    import json
-    from dataclasses import asdict
-
-    from bench.engine.designs import named_designs
-    from bench.explain.steps import explain_trace
-    from bench.explain.target import resolve
-    from kvmarm.config import VmConfig
-    from kvmarm.design import get_design
-    from kvmarm.errors import UsageError
-    from kvmarm.files import check_file
-    from vgic_bench.progress import announce_compilation
-
-    for path in filter(None, (html, perfetto)):
+    for path in filter(None, (page, perfetto)):
         check_file(path)
-    trace, first, transition = resolve(target, VmConfig(gic, vcpus, irqs, lrs), pending)
-    names = named_designs(designs)
+    if pending < 0:
+        raise UsageError(f"--pending {pending}: expected 0 or more")
+    trace, first, transition = targets.resolve(target, VmConfig(gic_of(gic), vcpus, irqs, lrs), pending)
+    names = designs_of(designs)
     if transition is not None and op:
         raise UsageError("--op: expected with a trace file or workload only")
     loaded = [get_design(name) for name in names]
     titles = {design.name: design.title for design in loaded}
     measured = len(trace.ops) if transition is not None and not set_up else 0
-    if len(trace.ops) > MOST and not op and transition is None and (html or not (perfetto or as_json)):
+    if len(trace.ops) > MOST and not op and transition is None and (page or not (perfetto or as_json)):
         raise UsageError(
             f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
             f"than {MOST:,}"
@@ -76,37 +102,22 @@ def explain(
     heading = f"{transition.name}: {transition.title}" if transition is not None else trace.name
     announce_compilation()
     if perfetto is not None:
-        from bench.explain.timeline import timeline
-        from bench.meters.weights import weights_of
-        from bench.system.progress import counted
-        from reports import perfetto as writer
-        from vgic_bench.progress import ProgressBars
-
         # One design after the other: the timeline of a long trace is large.
         with ProgressBars() as progress:
             chosen = counted(loaded, "designs", progress)
-            writer.write(perfetto, (timeline(trace, design, weights_of(design), first) for design in chosen))
+            perfetto_file.write(perfetto, (timeline(trace, design, weights_of(design), first) for design in chosen))
         if not as_json:
             print(f"timeline: {perfetto} (open it at ui.perfetto.dev)")
     steps = explain_trace(trace, names, op or measured, first)
-    if html is not None:
-        from reports.explanation import build_page
-
+    if page is not None:
         about = [f"Configuration: {trace.config}."]
         if transition is not None and transition.why:
             about.append(f"Why the designs differ: {transition.why}.")
-        build_page(html, list(steps), titles, heading, about)
+        build_page(page, list(steps), titles, heading, about)
         if not as_json:
-            print(f"page: {html}")
+            print(f"page: {page}")
     if as_json:
-        for step in explain_trace(trace, names, op or measured, first) if html is not None else steps:
+        for step in explain_trace(trace, names, op or measured, first) if page is not None else steps:
             print(json.dumps(asdict(step), ensure_ascii=False))
-    elif html is None and perfetto is None:
-        from vgic_bench.show.explain import print_steps
-
+    elif page is None and perfetto is None:
         print_steps(steps, titles, f"{heading}\n{trace.config}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add `explain`."""
-    app.command("explain")(explain)

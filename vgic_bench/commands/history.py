@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench history`: one figure over the stored runs, and where it changed."""
 
+import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bench.gate.history import Series
-    from bench.gate.steps import Step
+from bench.gate import history as histories
+from kvmarm.errors import UsageError
+from vgic_bench.choices import policy_of
+from vgic_bench.groups import command, new_app
+from vgic_bench.options import OUTPUT, VM, Json, complete_designs, gic_of, words
+from vgic_bench.show.history import print_history
 
 MOST_LINES = 12
 
+app = new_app()
 
+EXAMPLES = (
+    "vgic-bench history --transition flush_p --designs new",
+    "vgic-bench history results --metric time_ns --plot times.svg --transition inject_edge_spi",
+)
+
+
+@command(app, "history", EXAMPLES)
 def history(
     folder: Annotated[Path, typer.Argument(help="The folder that holds the results folders.")] = Path("results"),
     metric: Annotated[
@@ -21,36 +34,55 @@ def history(
     transition: Annotated[
         str, typer.Option("--transition", help="A transition's name; * and ? match as in file names.")
     ] = "*",
-    designs: Annotated[str, typer.Option("--designs", help="These designs only, separated by commas.")] = "",
-    gic: Annotated[int | None, typer.Option("--gic", help="Rows with this GIC version only.")] = None,
-    irqs: Annotated[int | None, typer.Option("--irqs", help="Rows with so many INTIDs only.")] = None,
-    vcpus: Annotated[int | None, typer.Option("--vcpus", help="Rows with so many vCPUs only.")] = None,
-    lrs: Annotated[int | None, typer.Option("--lrs", help="Rows with so many list registers only.")] = None,
-    pending: Annotated[int | None, typer.Option("--pending", help="Rows with so many standing pending only.")] = None,
+    designs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--designs",
+            metavar="A,B",
+            help="These designs only. [default: all]",
+            autocompletion=complete_designs,
+            show_default=False,
+        ),
+    ] = None,
+    gic: Annotated[
+        str | None,
+        typer.Option("--gic", metavar="2|3", help="Rows with this GIC version only.", rich_help_panel=VM),
+    ] = None,
+    irqs: Annotated[
+        int | None, typer.Option("--irqs", help="Rows with so many INTIDs only.", rich_help_panel=VM)
+    ] = None,
+    vcpus: Annotated[
+        int | None, typer.Option("--vcpus", help="Rows with so many vCPUs only.", rich_help_panel=VM)
+    ] = None,
+    lrs: Annotated[
+        int | None, typer.Option("--lrs", help="Rows with so many list registers only.", rich_help_panel=VM)
+    ] = None,
+    pending: Annotated[
+        int | None, typer.Option("--pending", help="Rows with so many standing interrupts only.", rich_help_panel=VM)
+    ] = None,
     minimum_effect: Annotated[
         float, typer.Option("--minimum-effect", help="Steps of time smaller than this fraction are none.")
     ] = 0.03,
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the series to this .svg, .png or .pdf file.")
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw the series to this .svg, .png or .pdf file.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array of series instead.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Follow a figure over the stored runs and name the runs in which it changed.
 
     One series is printed run by run; of several, the changes.
     """
-    import json
-    import sys
-
-    from bench.gate import history as module
-    from kvmarm.errors import UsageError
-
-    if not 0 < minimum_effect < 1:
-        raise UsageError(f"--minimum-effect {minimum_effect}: expected a fraction between 0 and 1, both excluded")
-    given = {"gic": gic, "irqs": irqs, "vcpus": vcpus, "lrs": lrs, "pending": pending}
+    effect = policy_of(minimum_effect).minimum_effect
+    given = {"gic": None if gic is None else gic_of(gic), "irqs": irqs, "vcpus": vcpus, "lrs": lrs, "pending": pending}
     fields = {name: value for name, value in given.items() if value is not None}
-    chosen = [name.strip() for name in designs.split(",") if name.strip()]
-    series, unread = module.history(folder, metric, transition, chosen, fields, minimum_effect)
+    series, unread = histories.history(folder, metric, transition, words(designs), fields, effect)
     for line in unread:
         print(f"vgic-bench: warning: {line}", file=sys.stderr)
     if plot:
@@ -58,45 +90,10 @@ def history(
             raise UsageError(
                 f"--plot: {len(series)} series are too many for one figure; choose by --transition, --designs, --gic, …"
             )
-        module.plot(series, plot)
+        histories.plot(series, plot)
     if as_json:
-        print(json.dumps(module.as_json(series), indent=1))
+        print(json.dumps(histories.as_json(series), indent=1))
         return
-    _print(series, metric)
+    print_history(series, metric)
     if plot:
         print(plot)
-
-
-def _print(series: "list[Series]", metric: str) -> None:
-    from vgic_bench.console import print_table
-
-    if len(series) == 1:
-        [one] = series
-        print(f"{metric} of {one.name}")
-        steps = {step.index: step for step in one.steps}
-        rows = []
-        for index, point in enumerate(one.points):
-            step = steps.get(index)
-            rows.append((point.run, point.commit[:10], f"{point.value:.6g}", _change(step) if step else ""))
-        print_table(("run", "commit", f">{metric}", "step"), rows)
-        return
-    changed = [(one, step) for one in series for step in one.steps]
-    runs = {point.run for one in series for point in one.points}
-    with_steps = sum(bool(one.steps) for one in series)
-    print(f"{metric} over {len(runs)} runs: {len(series)} series, {with_steps} with a change")
-    if changed:
-        cells = [
-            (one.name, one.points[step.index].run, one.points[step.index].commit[:10], _change(step))
-            for one, step in changed
-        ]
-        print_table(("series", "first run after", "commit", "change"), cells)
-
-
-def _change(step: "Step") -> str:
-    ratio = f" ({step.ratio - 1:+.1%})" if step.before else ""
-    return f"{step.before:.6g} -> {step.after:.6g}{ratio}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(history)

@@ -1,38 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench predict`: instructions of the real code for a list of points."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.meters import compile as compiled
+from bench.meters.predict import designs_of, read_grid, run
+from kvmarm.files import check_file
+from vgic_bench.groups import command, new_app
+from vgic_bench.progress import ProgressBars
 
+app = new_app()
+
+EXAMPLES = ("vgic-bench predict grid.csv -o predicted.csv",)
+
+
+@command(app, "predict", EXAMPLES)
 def predict(
     grid: Annotated[
-        str,
+        Path,
         typer.Argument(
             metavar="GRID.csv", help="Points: columns design,gic,irqs,vcpus,pending,transition, and lrs if not 4."
         ),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT.csv", help="CSV file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.csv", help="CSV file to write.")],
 ) -> None:
     """Predict the instructions of the real kernel code (x86-64, gcc -O2) for each point of a CSV file.
 
     The output has the grid's columns, `instructions`, and one column for each event that was counted.
     """
-    from bench.meters.compile import ensure_compiled
-    from bench.meters.predict import read_grid, run
-    from kvmarm.design import get_design
-    from kvmarm.files import check_file
-    from vgic_bench.progress import ProgressBars
-
     check_file(output)
-    designs = [get_design(str(name)).name for name in read_grid(grid)["design"].unique()]
-    ensure_compiled(designs, ["counting"])
+    designs = designs_of(read_grid(str(grid)), str(grid))
     with ProgressBars() as progress:
-        table = run(grid, output, lambda done, total: progress("points", done, total))
+        compiled.ensure_compiled(designs, ["counting"], progress)
+        table = run(str(grid), str(output), lambda done, total: progress("points", done, total))
     print(f"{len(table)} points: {output}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(predict)

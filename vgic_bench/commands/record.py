@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
+from bench.recordings.record_script import script
+from kvmarm.errors import UsageError
+from vgic_bench.groups import command, new_app
 
+app = new_app()
+
+EXAMPLES = ("vgic-bench record --print-script > record.sh", "vgic-bench record --print-script --lrs 16 -o my-host")
+
+
+@command(app, "record", EXAMPLES)
 def record(
     print_script: Annotated[
         bool, typer.Option("--print-script", help="Print the recorder, a POSIX shell script.")
@@ -21,16 +30,8 @@ def record(
 ) -> None:
     """Print a script that records KVM's virtual interrupt controller on a host, for `vgic-bench replay`.
 
-    vgic-bench record --print-script > record.sh; run it as root on the host.
+    Run the script as root on the host.
     """
-    from bench.recordings.record_script import script
-    from kvmarm.errors import UsageError
-
     if not print_script:
         raise UsageError("record runs on the KVM host, as a script: expected --print-script")
     print(script(output, buffer_kb, lrs, probes), end="")
-
-
-def register(app: typer.Typer) -> None:
-    """Add `record`."""
-    app.command("record")(record)

@@ -1,12 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench replay`: what a recorded workload would have cost on each design."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from bench.recordings.options import Options, parse_address, parse_threads
+from bench.replay import compile as compiled
+from bench.replay import outcome as outcomes
+from bench.results.folders import check_new_folder
+from kvmarm.errors import UsageError
+from kvmarm.files import check_file
+from kvmarm.platforms import load_platform
+from vgic_bench.choices import designs_of
+from vgic_bench.groups import command, new_app
+from vgic_bench.options import OUTPUT, Designs, complete_platforms, gic_of, one_of
+from vgic_bench.progress import ProgressBars
+from vgic_bench.report_page import write_report_page
+from vgic_bench.show.replay import show
 
+MACHINE, SPAN = "What the recording does not say", "Which part of the recording"
+
+app = new_app()
+
+EXAMPLES = (
+    "vgic-bench replay my-host.ftrace.txt.gz",
+    "vgic-bench replay trace.dat --from 10 --to 20 --results results/mine",
+    "trace-cmd report trace.dat | vgic-bench replay - --details",
+)
+
+
+@command(app, "replay", EXAMPLES)
 def replay(
     recordings: Annotated[
         list[str],
@@ -17,72 +43,171 @@ def replay(
             show_default=False,
         ),
     ],
-    designs: Annotated[str, typer.Option("--designs", help="Designs to run, separated by commas.")] = "old,new",
+    designs: Designs = None,
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--platform",
+            metavar="NAME",
+            help="Platform whose prices turn events into cycles. [default: one with the recording's GIC]",
+            autocompletion=complete_platforms,
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write the converted trace here (a folder for several recordings)."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the converted trace here (a folder for several recordings).",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a recording instead.")] = False,
-    details: Annotated[bool, typer.Option("--details", help="Print every counter and every difference.")] = False,
     results: Annotated[
-        Path | None, typer.Option("--results", help="Also keep the figures as a results folder.")
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="FOLDER",
+            help="Also keep the figures as a results folder.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html/--no-html", help="With --results: also write the report page into the folder.")
+        bool,
+        typer.Option(
+            "--html/--no-html",
+            help="With --results: also write the report page into the folder.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = True,
-    platform: Annotated[
-        str, typer.Option("--platform", help="Whose prices turn events into cycles (vgic-bench platforms lists them).")
-    ] = "seattle",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per recording.", rich_help_panel=OUTPUT)
+    ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print every counter and every difference.", rich_help_panel=OUTPUT)
+    ] = False,
+    gic: Annotated[
+        str | None,
+        typer.Option(
+            "--gic",
+            metavar="2|3",
+            help="GIC version. [default: found out]",
+            rich_help_panel=MACHINE,
+            show_default=False,
+        ),
+    ] = None,
+    irqs: Annotated[
+        int | None,
+        typer.Option("--irqs", help="INTIDs. [default: found out]", rich_help_panel=MACHINE, show_default=False),
+    ] = None,
+    lrs: Annotated[
+        int | None,
+        typer.Option(
+            "--lrs",
+            help="List registers. [default: as recorded, else 4]",
+            rich_help_panel=MACHINE,
+            show_default=False,
+        ),
+    ] = None,
     gic_base: Annotated[
-        str | None, typer.Option("--gic-base", help="Address of the distributor (default: found out).")
+        str | None,
+        typer.Option(
+            "--gic-base",
+            metavar="ADDRESS",
+            help="The distributor's address. [default: found out]",
+            rich_help_panel=MACHINE,
+            show_default=False,
+        ),
     ] = None,
     redist_base: Annotated[
-        str | None, typer.Option("--redist-base", help="Address of the first redistributor (default: found out).")
+        str | None,
+        typer.Option(
+            "--redist-base",
+            metavar="ADDRESS",
+            help="The first redistributor's address. [default: found out]",
+            rich_help_panel=MACHINE,
+            show_default=False,
+        ),
     ] = None,
     vmm: Annotated[
-        str | None, typer.Option("--vmm", help="Take the GIC's place from this VMM: kvmtool or qemu.")
+        str | None,
+        typer.Option(
+            "--vmm",
+            help="Take the GIC's place from this VMM: kvmtool or qemu.",
+            rich_help_panel=MACHINE,
+            show_default=False,
+        ),
     ] = None,
     vm: Annotated[
-        int | None, typer.Option("--vm", help="Of several machines, the one with this vCPU thread (PID).")
+        int | None,
+        typer.Option(
+            "--vm",
+            metavar="PID",
+            help="Of several machines, the one with this vCPU thread.",
+            rich_help_panel=SPAN,
+            show_default=False,
+        ),
     ] = None,
     vcpu_thread: Annotated[
         list[str] | None,
-        typer.Option("--vcpu-thread", help="PID=N: thread PID is vCPU N. Repeat for each; others are left out."),
+        typer.Option(
+            "--vcpu-thread",
+            metavar="PID=N",
+            help="Thread PID is vCPU N. Repeat it for each; other threads are left out.",
+            rich_help_panel=SPAN,
+            show_default=False,
+        ),
     ] = None,
     start: Annotated[
-        float | None, typer.Option("--from", help="Leave out what is before (seconds from the first event).")
+        float | None,
+        typer.Option(
+            "--from",
+            metavar="SECONDS",
+            help="Leave out what is before, counted from the first event.",
+            rich_help_panel=SPAN,
+            show_default=False,
+        ),
     ] = None,
     stop: Annotated[
-        float | None, typer.Option("--to", help="Leave out what is after (seconds from the first event).")
+        float | None,
+        typer.Option(
+            "--to",
+            metavar="SECONDS",
+            help="Leave out what is after, counted from the first event.",
+            rich_help_panel=SPAN,
+            show_default=False,
+        ),
     ] = None,
-    first: Annotated[int | None, typer.Option("--first", help="Leave out the events before this number.")] = None,
-    count: Annotated[int | None, typer.Option("--events", help="Take this many events only.")] = None,
-    gic: Annotated[int | None, typer.Option("--gic", help="GIC version, 2 or 3 (default: found out).")] = None,
-    irqs: Annotated[int | None, typer.Option("--irqs", help="INTIDs (default: found out).")] = None,
-    lrs: Annotated[int | None, typer.Option("--lrs", help="List registers (default: as recorded, else 4).")] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--first",
+            metavar="N",
+            help="Leave out the events before this number.",
+            rich_help_panel=SPAN,
+            show_default=False,
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--events", metavar="N", help="Take this many events only.", rich_help_panel=SPAN, show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Replay each RECORDING on every design: counts, cost and latency, old against new.
+    """Replay each RECORDING on every design: counts, cost and latency, side by side.
 
     What a recording does not contain is inferred by stated rules or left out; the output says how much.
     """
-    import json
-
-    from bench.engine.designs import named_designs
-    from bench.recordings.options import Options, parse_address, parse_threads
-    from bench.replay.compile import ensure_compiled
-    from bench.replay.outcome import replay as run_replay
-    from bench.replay.outcome import save_results
-    from kvmarm.errors import UsageError
-    from kvmarm.files import check_file
-    from kvmarm.platforms import load_platform
-    from vgic_bench.progress import ProgressBars
-    from vgic_bench.show.replay import show
-
-    names = named_designs(designs)
+    names = designs_of(designs)
+    prices = one_of(platform, "--platform") if platform else None
     if recordings.count("-") > 1:
         raise UsageError("standard input can be read once only")
     options = Options(
-        gic=gic,
+        gic=None if gic is None else gic_of(gic),
         irqs=irqs,
         lrs=lrs,
         gic_base=parse_address("--gic-base", gic_base),
@@ -95,25 +220,20 @@ def replay(
         first=first,
         count=count,
     )
-    load_platform(platform)
-    targets = [_target(output, path, len(recordings)) for path in recordings]
-    for file in filter(None, targets):
-        if targets.count(file) > 1:
-            raise UsageError(f"{file}: two recordings would be written there, expected different file names")
-        check_file(file)
+    if prices is not None:
+        load_platform(prices)
+    targets = _targets(output, recordings)
     if results is not None:
-        # Loads pandas, which costs time and memory: only when it is needed.
-        from bench.results.folders import check_new_folder
-
         check_new_folder(results)
-    ensure_compiled(names)
-    outcomes: list[dict[str, Any]] = []
+    with ProgressBars() as progress:
+        compiled.ensure_compiled(names, progress)
+    found: list[outcomes.Outcome] = []
     for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
         with ProgressBars(Path(path).name) as progress:
-            outcome = run_replay(path, options, names, target, progress, platform)
-        outcomes.append(outcome)
+            outcome = outcomes.replay(path, options, names, target, progress, prices)
+        found.append(outcome)
         if as_json:
-            print(json.dumps(outcome))
+            print(json.dumps(outcome.as_dict()))
         else:
             if number:
                 print()
@@ -121,12 +241,23 @@ def replay(
             if target is not None:
                 print(f"converted trace: {target}")
     if results is not None:
-        save_results(outcomes, results, names)
-        from vgic_bench.report_page import write_report_page
+        # Loads pandas, which costs time and memory: only when it is needed.
+        from bench.replay.results import save_results
 
+        save_results(found, results, names)
         page = write_report_page(results) if html else None
         if not as_json:
             print(f"results: {results}" + (f", report: {page}" if page else ""))
+
+
+def _targets(output: Path | None, recordings: list[str]) -> list[Path | None]:
+    """Return the files for the converted traces. Raises UsageError when one can't be written, or is that of two."""
+    targets = [_target(output, path, len(recordings)) for path in recordings]
+    for file in filter(None, targets):
+        if targets.count(file) > 1:
+            raise UsageError(f"{file}: two recordings would be written there, expected different file names")
+        check_file(file)
+    return targets
 
 
 def _target(output: Path | None, path: str, recordings: int) -> Path | None:
@@ -137,8 +268,3 @@ def _target(output: Path | None, path: str, recordings: int) -> Path | None:
     for suffix in (".gz", ".xz", ".zst", ".txt", ".csv", ".qtrace", ".dat", ".ftrace", ".report", ".trace"):
         name = name.removesuffix(suffix)
     return output / f"{name}.trace"
-
-
-def register(app: typer.Typer) -> None:
-    """Add `replay`."""
-    app.command("replay")(replay)

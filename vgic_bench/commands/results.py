@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench results`: what is stored, one run in short, and runs in other programs' formats."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-results_app = typer.Typer(help="List stored runs, show one, export it to other formats.", no_args_is_help=True)
+from bench.gate.budget import nearest
+from bench.results import exchange
+from bench.results.folders import find_runs
+from kvmarm.errors import UsageError
+from vgic_bench.console import print_table
+from vgic_bench.groups import command, new_app
+from vgic_bench.options import Json
+from vgic_bench.show.results import describe_folder, show_run, show_table
+
+app = new_app(
+    "List stored runs, show one, export it to other formats.",
+    ("vgic-bench results list", "vgic-bench results show results/mine"),
+)
 
 
-@results_app.command("list")
+@command(app, "list", ("vgic-bench results list", "vgic-bench results list elsewhere --json"), "List the stored runs.")
 def list_runs(
     folder: Annotated[Path, typer.Argument(help="The folder that holds the results folders.")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of the table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the runs stored in a folder, oldest first; one that can't be read is listed with the reason."""
-    import json
-    import sys
-
-    from bench.results.folders import find_runs
-    from vgic_bench.console import print_table
-    from vgic_bench.show.results import describe_folder
-
     rows = [describe_folder(path) for path in find_runs(folder)]
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -48,17 +55,23 @@ def list_runs(
             print(f"vgic-bench: warning: {row['error']}", file=sys.stderr)
 
 
-@results_app.command("show")
+SHOW_EXAMPLES = (
+    "vgic-bench results show results/mine",
+    "vgic-bench results show results/mine --table transitions --rows 5",
+)
+
+
+@command(app, "show", SHOW_EXAMPLES, "Show how a run was made and what it holds.")
 def show(
     run: Annotated[Path, typer.Argument(help="A results folder, counts file or pytest-benchmark JSON.")],
     table: Annotated[str, typer.Option("--table", help="Show this table's first rows instead of the summary.")] = "",
     rows: Annotated[int, typer.Option("--rows", help="Rows of the table to show; 0 for all.", min=0)] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the metadata, or the table's rows.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Show how a run was made and what it holds, or the rows of one of its tables."""
-    from bench.results import exchange
-    from vgic_bench.show.results import show_run, show_table
+    """Show how a run was made and what it holds, or the rows of one of its tables.
 
+    With --json: the metadata, or the table's rows.
+    """
     loaded = exchange.load(run)
     if table:
         show_table(loaded, table, rows, as_json)
@@ -66,7 +79,13 @@ def show(
         show_run(loaded, as_json)
 
 
-@results_app.command("export")
+EXPORT_EXAMPLES = (
+    "vgic-bench results export results/mine -o csv",
+    "vgic-bench results export results/mine --format counts -o counts.json",
+)
+
+
+@command(app, "export", EXPORT_EXAMPLES, "Write a run in another program's format.")
 def export(
     run: Annotated[Path, typer.Argument(help="A results folder, counts file or pytest-benchmark JSON.")],
     form: Annotated[
@@ -78,10 +97,6 @@ def export(
     ] = Path("export"),
 ) -> None:
     """Write a run in another format."""
-    from bench.gate.budget import nearest
-    from bench.results import exchange
-    from kvmarm.errors import UsageError
-
     if form not in exchange.FORMATS:
         hint = nearest(form, list(exchange.FORMATS)) or f"; expected one of {', '.join(exchange.FORMATS)}"
         raise UsageError(f"--format {form!r} is unknown{hint}")
@@ -99,8 +114,3 @@ def export(
     else:
         exchange.write_pyperf(loaded, output)
     print(output)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command group."""
-    app.add_typer(results_app, name="results")

@@ -3,6 +3,8 @@
 
 import functools
 import inspect
+import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,31 @@ from typing import Annotated, Any
 
 import typer
 
-switch_app = typer.Typer(
-    help="The EL2 world switches of Linux 4.4 (asm) and 4.8 (c): steps, comparison, the programs.", no_args_is_help=True
+from bench.switches.compare import comparison
+from bench.switches.listing import Request, listing, read_requests, step_lists
+from bench.switches.sweep import configurations, parse_axes
+from bench.switches.sweep import sweep as run_sweep
+from bench.system.progress import counted
+from kvmarm.el2.configuration import Configuration, parse_configuration
+from kvmarm.el2.switch import get_switch
+from kvmarm.errors import UsageError
+from kvmarm.platforms import load_platform
+from vgic_bench.console import print_table
+from vgic_bench.groups import command, new_app
+from vgic_bench.options import complete_platforms, gic_of, one_of, words
+from vgic_bench.progress import ProgressBars
+from vgic_bench.show.switches import print_comparison
+
+MACHINE, GUEST = "The machine", "The guest"
+
+app = new_app(
+    "The EL2 world switches of Linux 4.4 (asm) and 4.8 (c): steps, comparison, the programs.",
+    ("vgic-bench switch compare --live-lrs 0", "vgic-bench switch show --switch asm --phase entry"),
 )
 
-Switch = Annotated[str, typer.Option("--switch", help="The world switch: asm, c, or one found by entry point.")]
+Switch = Annotated[
+    str, typer.Option("--switch", metavar="NAME", help="The world switch: asm, c, or one found by entry point.")
+]
 
 
 @dataclass(frozen=True)
@@ -26,73 +48,59 @@ class _Option:
     key: str = ""
 
 
+def _option(panel: str, help: str, *names: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+
+
+_KINDS = (
+    "What is in them: pending, pending+eoi_maint, pending+hw, eoi_maint+completed (the guest ends them all) or "
+    "completed_by_guest (the guest ends the first)."
+)
+_COMPILERS = "Of the C switch: 'gcc-12.2 -O2', 'gcc-11.3 -O2', with -fno-jump-tables, or 'gcc-12.2 -Os'."
 _CONFIGURATION = {
-    "gic": _Option(Annotated[str, typer.Option("--gic", help="The GIC: v2 or v3.")], "v2"),
+    "gic": _Option(Annotated[str, _option(MACHINE, "GIC version.", "--gic", metavar="2|3")], "2"),
     "nr_lr": _Option(
-        Annotated[int, typer.Option("--nr-lr", help="List registers that the GIC has: 1 to 64 (v2), to 16 (v3).")], 4
+        Annotated[int, _option(MACHINE, "List registers that the GIC has: 1 to 64 (GICv2), to 16 (GICv3).", "--lrs")], 4
     ),
-    "live_lrs": _Option(Annotated[int, typer.Option("--live-lrs", help="List registers in use, from LR0 on.")], 1),
-    "lr_kind": _Option(
-        Annotated[
-            str,
-            typer.Option(
-                "--lr-kind",
-                help="What is in them: pending, pending+eoi_maint, pending+hw, eoi_maint+completed (the guest ends "
-                "them all) or completed_by_guest (the guest ends the first).",
-            ),
-        ],
-        "pending",
-    ),
+    "live_lrs": _Option(Annotated[int, _option(GUEST, "List registers in use, from LR0 on.", "--live-lrs")], 1),
+    "lr_kind": _Option(Annotated[str, _option(GUEST, _KINDS, "--lr-kind")], "pending"),
     "fp": _Option(
-        Annotated[bool, typer.Option("--fp/--no-fp", help="The guest uses FP: an FP trap, and FP state moves.")],
+        Annotated[bool, _option(GUEST, "The guest uses FP: an FP trap, and FP state moves.", "--fp/--no-fp")],
         False,
         "fp_used",
     ),
     "fpcr_differs": _Option(
-        Annotated[bool, typer.Option("--fpcr-differs", help="Host and guest have different FPCR values.")], False
+        Annotated[bool, _option(GUEST, "Host and guest have different FPCR values.", "--fpcr-differs")], False
     ),
     "debug": _Option(
         Annotated[
             str,
-            typer.Option("--debug", help="Debug registers: clean, dirty, or mdscr_mde (enabled by the guest's MDSCR)."),
+            _option(GUEST, "Debug registers: clean, dirty, or mdscr_mde (enabled by the guest's MDSCR).", "--debug"),
         ],
         "clean",
     ),
-    "guest": _Option(Annotated[str, typer.Option("--guest", help="The guest: aarch64 or aarch32.")], "aarch64"),
+    "guest": _Option(Annotated[str, _option(GUEST, "The guest: aarch64 or aarch32.", "--guest")], "aarch64"),
     "exit": _Option(
-        Annotated[str, typer.Option("--exit", help="Why the guest leaves: hvc, irq, dabt (MMIO) or dabt_perm.")], "hvc"
+        Annotated[str, _option(GUEST, "Why the guest leaves: hvc, irq, dabt (MMIO) or dabt_perm.", "--exit")], "hvc"
     ),
-    "timer": _Option(Annotated[bool, typer.Option("--timer/--no-timer", help="The VM has a virtual timer.")], True),
+    "timer": _Option(Annotated[bool, _option(GUEST, "The VM has a virtual timer.", "--timer/--no-timer")], True),
     "sre": _Option(
-        Annotated[
-            bool,
-            typer.Option("--sre/--no-sre", help="GICv3: the guest uses system registers, or a GICv2 view."),
-        ],
+        Annotated[bool, _option(GUEST, "GICv3: the guest uses system registers, or a GICv2 view.", "--sre/--no-sre")],
         True,
         "vgic_sre",
     ),
-    "prio_bits": _Option(Annotated[int, typer.Option("--prio-bits", help="GICv3: priority bits: 5, 6 or 7.")], 5),
+    "prio_bits": _Option(Annotated[int, _option(MACHINE, "GICv3: priority bits: 5, 6 or 7.", "--prio-bits")], 5),
     "vhe": _Option(
-        Annotated[bool, typer.Option("--vhe/--no-vhe", help="The host kernel runs in EL2 (not with asm).")], False
+        Annotated[bool, _option(MACHINE, "The host kernel runs in EL2 (not with asm).", "--vhe/--no-vhe")], False
     ),
     "erratum_834220": _Option(
-        Annotated[bool, typer.Option("--erratum-834220", help="The CPU has erratum 834220 (HPFAR not reliable).")],
-        False,
+        Annotated[bool, _option(MACHINE, "The CPU has erratum 834220 (HPFAR not reliable).", "--erratum-834220")], False
     ),
-    "pan": _Option(Annotated[bool, typer.Option("--pan", help="The CPU has PAN.")], False),
+    "pan": _Option(Annotated[bool, _option(MACHINE, "The CPU has PAN.", "--pan")], False),
     "hyp_offset_low": _Option(
-        Annotated[bool, typer.Option("--hyp-offset-low", help="EL2 addresses need the second mask.")], False
+        Annotated[bool, _option(MACHINE, "EL2 addresses need the second mask.", "--hyp-offset-low")], False
     ),
-    "compiler": _Option(
-        Annotated[
-            str,
-            typer.Option(
-                "--compiler",
-                help="Of the C switch: 'gcc-12.2 -O2', 'gcc-11.3 -O2', with -fno-jump-tables, or 'gcc-12.2 -Os'.",
-            ),
-        ],
-        "gcc-12.2 -O2",
-    ),
+    "compiler": _Option(Annotated[str, _option(MACHINE, _COMPILERS, "--compiler")], "gcc-12.2 -O2"),
 }
 """Parameter -> option: what a configuration is made of, on the command line."""
 
@@ -117,46 +125,48 @@ def _with_configuration(live_lrs: int = 1, vhe: bool = True) -> Callable[[Callab
         own = inspect.signature(function, eval_str=True).parameters
 
         @functools.wraps(function)
-        def command(**given: Any) -> None:
+        def with_options(**given: Any) -> None:
             function(**{name: given[name] for name in own})
 
         keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.values()]
-        command.__signature__ = inspect.Signature([*keyword, *added])  # type: ignore[attr-defined]  # what typer reads
-        command.__annotations__ = {each.name: each.annotation for each in (*keyword, *added)}
-        return command
+        with_options.__signature__ = inspect.Signature([*keyword, *added])  # type: ignore[attr-defined]  # what typer reads
+        with_options.__annotations__ = {each.name: each.annotation for each in (*keyword, *added)}
+        return with_options
 
     return decorate
 
 
-def _configuration(switch: str, parameters: dict[str, Any]) -> Any:
+def _configuration(switch: str, parameters: dict[str, Any]) -> Configuration:
     """Return the Configuration that a command's parameters describe."""
-    from kvmarm.el2.configuration import parse_configuration
-    from kvmarm.el2.switch import get_switch
-
     values = {o.key or name: parameters[name] for name, o in _CONFIGURATION.items() if name in parameters}
+    values["gic"] = f"v{gic_of(values['gic'])}"
     values["implementation"] = get_switch(switch).implementation_name(bool(values.get("vhe")))
     return parse_configuration(values, "options")
 
 
-@switch_app.command("steps")
+STEPS_EXAMPLES = (
+    "vgic-bench switch steps --switch c --gic 3 --live-lrs 2",
+    "vgic-bench switch steps --configs runs.jsonl --json",
+)
+
+
+@command(app, "steps", STEPS_EXAMPLES, "List what a switch executes, phase by phase.")
 @_with_configuration(live_lrs=0)
 def steps(
     context: typer.Context,
     switch: Switch = "asm",
     configs: Annotated[
         Path | None,
-        typer.Option("--configs", help="Configurations, one JSON object a line ('-': standard input).", metavar="FILE"),
+        typer.Option(
+            "--configs", help="Configurations, one JSON object per line ('-': standard input).", metavar="FILE"
+        ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line: id, implementation, phase, sequence, counts, total.")
+        bool,
+        typer.Option("--json", help="Print JSON lines: id, implementation, phase, sequence, counts, total."),
     ] = False,
 ) -> None:
     """List what a switch executes, phase by phase: counts of every class, and the order the hardware sees."""
-    import json
-
-    from bench.switches.listing import Request, read_requests, step_lists
-    from vgic_bench.console import print_table
-
     if configs is not None:
         requests = read_requests(configs)
     else:
@@ -171,30 +181,41 @@ def steps(
         print()
 
 
-@switch_app.command("compare")
+COMPARE_EXAMPLES = ("vgic-bench switch compare --live-lrs 0 --platform xgene",)
+
+
+@command(app, "compare", COMPARE_EXAMPLES, "Compare the switches in one round trip.")
 @_with_configuration(vhe=False)
 def compare(
     context: typer.Context,
     platform: Annotated[
-        str, typer.Option("--platform", help="Price it in cycles of this platform (see `vgic-bench platforms`).")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, one object a group.")] = False,
+        list[str] | None,
+        typer.Option(
+            "--platform",
+            metavar="NAME",
+            help="Also cycles of this platform (see `vgic-bench platforms`).",
+            autocompletion=complete_platforms,
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, one object per group.")] = False,
 ) -> None:
     """Compare the switches in one round trip, by register group as in ISCA'16 Table III, and say why they differ."""
-    import json
-
-    from bench.switches.compare import comparison
-    from vgic_bench.show.switches import print_comparison
-
     configuration = _configuration("asm", context.params)
-    rows = comparison(configuration, platform or None)
+    rows = comparison(configuration, one_of(platform, "--platform") if platform else None)
     if as_json:
         print(json.dumps(rows, indent=1))
     else:
         print_comparison(rows)
 
 
-@switch_app.command("show")
+SHOW_EXAMPLES = (
+    "vgic-bench switch show --switch asm --phase entry",
+    "vgic-bench switch show --switch c --live-lrs 2 --executed",
+)
+
+
+@command(app, "show", SHOW_EXAMPLES, "Print the program of a switch, annotated.")
 @_with_configuration()
 def show(
     context: typer.Context,
@@ -205,9 +226,6 @@ def show(
     ] = False,
 ) -> None:
     """Print the program of a switch as the machine's boot leaves it, annotated."""
-    from bench.switches.listing import listing
-    from kvmarm.errors import UsageError
-
     phases = ("entry", "fptrap", "exit")
     if phase != "all" and phase not in phases:
         raise UsageError(f"--phase: {phase!r} is not one of {', '.join(phases)}, all")
@@ -217,7 +235,10 @@ def show(
         print()
 
 
-@switch_app.command("sweep")
+SWEEP_EXAMPLES = ("vgic-bench switch sweep --vary live_lrs=0..4 --vary fp_used=0,1 --platforms xgene",)
+
+
+@command(app, "sweep", SWEEP_EXAMPLES, "Execute and time round trips over a grid.")
 def sweep(
     vary: Annotated[
         list[str] | None,
@@ -225,27 +246,23 @@ def sweep(
     ] = None,
     fix: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for all points; repeat the option.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", help="Round trips at each point.", min=1)] = 100_000,
-    platform: Annotated[
-        list[str] | None, typer.Option("--platform", help="Also cycles of this platform; repeat the option.")
+    platforms: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--platforms",
+            metavar="A,B",
+            help="Also cycles of these platforms (see `vgic-bench platforms`).",
+            autocompletion=complete_platforms,
+            show_default=False,
+        ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, one for each switch and point.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per switch and point.")] = False,
 ) -> None:
     """Execute many round trips of every switch at every point of a grid; counts are checked on the way."""
-    import json
-
-    from bench.switches.sweep import configurations, parse_axes
-    from bench.switches.sweep import sweep as run_sweep
-    from bench.system.progress import counted
-    from kvmarm.platforms import load_platform
-    from vgic_bench.console import print_table
-    from vgic_bench.progress import ProgressBars
-
     fixed = {key: values[0] for key, values in parse_axes(fix or (), "--set").items()}
     axes = parse_axes(vary or ())
     points = configurations(axes, fixed)
-    prices = [load_platform(name) for name in platform or ()]
+    prices = [load_platform(name) for name in words(platforms)]
     cells = []
     with ProgressBars() as progress:
         for point in counted(points, "points", progress):
@@ -265,13 +282,6 @@ def sweep(
 
 def _wrap_sequence(sequence: list[tuple[str, str]]) -> list[str]:
     """Set a sequence in lines of at most 80 columns: r and w for reads and writes, names alone for the rest."""
-    import textwrap
-
     short = {"sysreg_read": "r:", "sysreg_write": "w:", "gich_read": "r:", "gich_write": "w:"}
     words = " ".join(short.get(klass, "") + name.replace(" ", "_") for klass, name in sequence)
     return textwrap.wrap(words, 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-
-
-def register(app: typer.Typer) -> None:
-    """Add `vgic-bench switch`."""
-    app.add_typer(switch_app, name="switch")

@@ -1,40 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vgic-bench transitions`: the catalogue, listed and explained."""
 
+import fnmatch
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from bench.catalogue.catalogue import Transition, load_catalogue, select, typed
+from bench.meters import compile as compiled
+from bench.meters.events import differences, measure_all
+from bench.switches.transitions import GROUP, SwitchTransition, switch_transitions
+from kvmarm.config import VmConfig
+from kvmarm.design import BUILT_IN, get_design
+from vgic_bench.console import print_table
+from vgic_bench.groups import command, new_app
+from vgic_bench.options import Catalogue, Gic, Irqs, Json, Lrs, Vcpus, complete_transitions, gic_of
+from vgic_bench.progress import ProgressBars
+from vgic_bench.show.transitions import print_switch_transition, print_transition
 
+app = new_app()
+
+EXAMPLES = (
+    "vgic-bench transitions",
+    "vgic-bench transitions mmio_read 'flush_*'",
+    "vgic-bench transitions flush_p --show --gic 3",
+)
+
+
+@command(app, "transitions", EXAMPLES)
 def transitions(
     patterns: Annotated[
-        list[str] | None, typer.Argument(help="Names, groups or patterns (*, ?); none for all.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Names, groups (mmio_read) or patterns (*, ?); none for all.",
+            autocompletion=complete_transitions,
+            show_default=False,
+        ),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Each in full: the trace lines and the states before and after.")
     ] = False,
-    gic: Annotated[int, typer.Option(help="GIC version that --show writes the trace lines for.")] = 2,
-    vcpus: Annotated[int, typer.Option(help="vCPUs that --show writes the trace lines for.")] = 4,
-    irqs: Annotated[int, typer.Option(help="INTIDs that --show writes the trace lines for.")] = 256,
-    lrs: Annotated[int, typer.Option(help="List registers that --show writes the trace lines for.")] = 4,
-    catalogue: Annotated[
-        list[str] | None, typer.Option("--catalogue", help="A TOML file with more transitions; may be repeated.")
-    ] = None,
+    gic: Gic = "2",
+    vcpus: Vcpus = 4,
+    irqs: Irqs = 256,
+    lrs: Lrs = 4,
+    catalogue: Catalogue = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run each on every design and compare the states; status 1 if one differs.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the state transitions that can be measured, or show how one is set up and what is expected."""
-    from bench.catalogue.catalogue import load_catalogue, select
-    from kvmarm.config import VmConfig
-
     wanted = patterns or []
     switches = _switches(wanted)
     own = [pattern for pattern in wanted if not _switches([pattern])]
-    chosen = select(load_catalogue(catalogue or ()), own) if own or not wanted else []
-    config = VmConfig(gic, vcpus, irqs, lrs)
+    others = [typed(GROUP), *(entry.name for entry in switch_transitions())]
+    chosen = select(load_catalogue(catalogue or ()), own, others) if own or not wanted else []
+    config = VmConfig(gic_of(gic), vcpus, irqs, lrs)
     if check:
         _check(chosen, config)
         return
@@ -43,21 +67,17 @@ def transitions(
         print(json.dumps([*entries, *(_switch_as_dict(entry) for entry in switches)], indent=1))
     elif show:
         for entry in chosen:
-            _show(entry, config)
-        for entry in switches:
-            print(f"{entry.name} (world switch)\n  {entry.title}")
-            print(f"    phases     {', '.join(entry.phases)}")
-            print(f"    {entry.before}  ->  {entry.after}\n")
+            print_transition(entry, config)
+        for switch in switches:
+            print_switch_transition(switch)
     else:
-        from vgic_bench.console import print_table
-
-        rows = [(entry.name, entry.group, entry.title) for entry in chosen]
-        rows += [(entry.name, "world switch", entry.title) for entry in switches]
+        rows = [(entry.name, entry.typed_group, entry.title) for entry in chosen]
+        rows += [(entry.name, typed(GROUP), entry.title) for entry in switches]
         print_table(["transition", "group", "what happens"], rows)
         print(f"{len(rows)} transitions; `vgic-bench transitions NAME --show` for one in full")
 
 
-def _as_dict(entry: Any, config: Any) -> dict[str, Any]:
+def _as_dict(entry: Transition, config: VmConfig) -> dict[str, Any]:
     applies = config.gic in entry.gics and config.vcpus >= entry.least_vcpus
     return {
         "name": entry.name,
@@ -75,24 +95,20 @@ def _as_dict(entry: Any, config: Any) -> dict[str, Any]:
     }
 
 
-def _switches(patterns: list[str]) -> list[Any]:
+def _switches(patterns: Sequence[str]) -> list[SwitchTransition]:
     """Return the world switch's transitions that the patterns name, all for none."""
-    import fnmatch
-
-    from bench.switches.transitions import GROUP, switch_transitions
-
     words = [word for pattern in patterns for word in pattern.split(",") if word]
     return [
         entry
         for entry in switch_transitions()
-        if not words or any(word == GROUP or fnmatch.fnmatchcase(entry.name, word) for word in words)
+        if not words or any(typed(word) == typed(GROUP) or fnmatch.fnmatchcase(entry.name, word) for word in words)
     ]
 
 
-def _switch_as_dict(entry: Any) -> dict[str, Any]:
+def _switch_as_dict(entry: SwitchTransition) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "group": "world switch",
+        "group": GROUP,
         "title": entry.title,
         "phases": list(entry.phases),
         "options": dict(entry.options),
@@ -101,45 +117,13 @@ def _switch_as_dict(entry: Any) -> dict[str, Any]:
     }
 
 
-def _states(states: Any) -> str:
-    if list(states) == ["default"]:
-        return str(states["default"])
-    return ", ".join(f"{'any other' if name == 'default' else name}: {state}" for name, state in states.items())
-
-
-def _show(entry: Any, config: Any) -> None:
-    print(f"{entry.name} ({entry.group})")
-    print(f"  {entry.title}")
-    if config.gic in entry.gics and config.vcpus >= entry.least_vcpus:
-        *set_up, operation = entry.trace(config)
-        for line in set_up:
-            print(f"    set up     {line}")
-        print(f"    measured   {operation}")
-    else:
-        print(f"    not for GICv{config.gic} with {config.vcpus} vCPUs; as written:")
-        for line in entry.lines:
-            print(f"    {line}")
-    print(f"    INTID {entry.watch_intid}  {_states(entry.before)}  ->  {_states(entry.after)}")
-    if entry.why:
-        print(f"    because {entry.why}")
-    print()
-
-
-def _check(chosen: Any, config: Any) -> None:
-    from bench.meters.compile import ensure_compiled
-    from bench.meters.events import differences, measure_all
-    from kvmarm.design import BUILT_IN, get_design
-
-    ensure_compiled(BUILT_IN, ["counting"])
-    points = [point for name in BUILT_IN for point in measure_all(get_design(name), config, 0, chosen)]
+def _check(chosen: Sequence[Transition], config: VmConfig) -> None:
+    with ProgressBars() as progress:
+        compiled.ensure_compiled(BUILT_IN, ["counting"], progress)
+    points = [point for name in BUILT_IN for point in measure_all(get_design(name), config, 0, list(chosen))]
     wrong = differences(points)
     for line in wrong:
         print(line)
     print(f"{len(points)} checked, {len(wrong)} not as expected")
     if wrong:
         raise typer.Exit(1)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(transitions)

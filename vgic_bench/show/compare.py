@@ -3,6 +3,8 @@
 
 from bench.gate.compare import Comparison
 from bench.gate.compare_table import COLUMNS, cells, sorted_rows, summary_line, varying
+from bench.gate.judge import Judgement
+from bench.gate.self_test import SLOWDOWN, Outcome
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
 from vgic_bench.console import print_table
 
@@ -26,3 +28,25 @@ def print_comparison(comparison: Comparison, everything: bool = False, most: int
         print_table(COLUMNS, [cells(row, said) for row in table], styles=styles)
     if len(cut) < len(shown):
         print(f"… and {len(shown) - len(cut)} rows more (--all shows every row)")
+
+
+def print_judgement(judgement: Judgement) -> None:
+    """Print the comparison, what was allowed, the warnings, and the outcome."""
+    print_comparison(judgement.comparison)
+    for row in judgement.allowed:
+        print(f"allowed: {row.name}: {row.allowed}")
+    for text in judgement.warnings:
+        print(f"warning: {text}")
+    print(f"gate: {judgement.outcome}")
+
+
+def print_self_test(outcome: Outcome) -> None:
+    """Print what the gate's test of itself found."""
+    says = {True: "yes", False: "NO"}
+    print(f"equal counts pass:            {says[outcome.counts_silent]}")
+    print(f"one lock more fails:          {says[outcome.counts_fired]}")
+    if outcome.deals:
+        print(f"equal times called regressed: {outcome.alarms} of {outcome.deals} deals of {outcome.turns} turns")
+        print(f"{SLOWDOWN:.0%} more time fails:           {outcome.fired} of {outcome.deals} deals")
+    if outcome.median_shift is not None:
+        print(f"equal code, as measured:      differs by {outcome.median_shift:.2%} (median over transitions)")

@@ -10,15 +10,20 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.explain.steps import Step
+from bench.system.streams import styled
 from kvmarm.events import event_names, event_texts
+from kvmarm.text import safe
 from reports.explanation import design_lines
 
 
 def print_steps(steps: Iterable[Step], titles: Mapping[str, str], heading: str) -> None:
     """Print steps side by side on standard output: tables at a terminal, plain text of 80 columns anywhere else."""
     terminal = sys.stdout.isatty()
-    console = Console(highlight=False) if terminal else Console(highlight=False, width=80, no_color=True)
-    console.print(Text(heading, style="bold"))
+    out = styled(sys.stdout)
+    console = Console(file=out, highlight=False)
+    if not terminal:
+        console = Console(file=out, highlight=False, width=80, no_color=True)
+    console.print(Text(safe(heading), style="bold"))
     used: dict[str, None] = {}
     for step in steps:
         console.print(

@@ -2,12 +2,18 @@
 """Platforms as rows and as tables: the list, the prices, the checks."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.switches.platform_checks import evaluate
 from bench.switches.platform_fit import fit
 from kvmarm.platforms import PRICES, TERMS, Platform
 from vgic_bench.console import print_table
+
+if TYPE_CHECKING:
+    from bench.switches.measure import Measured
+
+_SLOW = 10_000
+"""ns of a small exit that no machine takes by itself."""
 
 
 def list_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
@@ -65,6 +71,7 @@ def price_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
             "certainty": price.certainty,
             "source": price.source,
             "derivation": price.derivation,
+            "error": price.error,
         }
         for platform in platforms
         for kind, table, meanings in (("price", platform.prices, PRICES), ("term", platform.terms, TERMS))
@@ -145,3 +152,38 @@ def _wrapped(text: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="    ")
+
+
+def print_measured(rows: Sequence[dict[str, Any]], assumptions: Sequence[str], measured: "Measured") -> None:
+    """Print what was measured beside what the base and the new price list say, and the terms that were solved."""
+    cells = [
+        (
+            row["check"],
+            row["use"],
+            f"{row['measured']:,.0f}",
+            f"±{row['measured_error']:,.0f}",
+            f"{row['base_predicts']:,.0f}",
+            f"{row['base_error']:+.0%}",
+            f"{row['predicted']:,.0f}",
+            f"{row['error']:+.0%}",
+        )
+        for row in rows
+    ]
+    base = rows[0]["base"] if rows else ""
+    print_table(("cycles", "use", ">measured", "", f">{base}", "", ">new list", ""), cells)
+    for source in dict.fromkeys(row["source"] for row in rows):
+        print("\n".join(_wrapped(f"source: {source}")))
+    if assumptions:
+        print("\n".join(_wrapped(f"assumed: {'; '.join(assumptions)}")))
+    slow = [row["ns"] for row in rows if row["check"] == "host: exit" and row["ns"] > _SLOW]
+    if slow:
+        text = f"an exit keeps the host busy for {max(slow) / 1000:,.0f} µs: the host is emulated, or busy"
+        print("\n".join(_wrapped(f"warning: {text}")))
+    if measured.scale != 1.0:
+        text = f"the prices of {base} leave nothing for the run loop: all of them times {measured.scale:.2f}"
+        print("\n".join(_wrapped(text)))
+    print()
+    for price in measured.platform.terms.values():
+        if price.certainty == "measured":
+            error = "" if price.error is None else f" ± {price.error:,.0f}"
+            print("\n".join(_wrapped(f"{price.name} {price.cycles:,.0f}{error}: {price.derivation}")))

@@ -2,10 +2,11 @@
 """A replay's outcome for people: tables of at most 80 columns, the verdict first."""
 
 import textwrap
-from typing import Any
 
 from bench.recordings.placement import common as placing
-from bench.replay.outcome import break_even
+from bench.replay.break_even import break_even
+from bench.replay.outcome import Outcome
+from bench.replay.sides import Side, SwitchCost, measure_of
 from vgic_bench.console import PLAIN_WIDTH, print_table
 
 _TEXTS = {name: text for _, name, text in placing.COUNTERS}
@@ -22,37 +23,29 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
-def _measure(row: dict[str, Any]) -> float | None:
-    """Return what rows are compared by: instructions, or events where no weights are fitted."""
-    if row["instructions"] is not None:
-        return float(row["instructions"])
-    return float(sum(row["events"].values()))
-
-
 def _ratio(old: float | None, new: float | None) -> str:
     return f"{new / old:.2f}" if old and new is not None else "–"
 
 
-def show(outcome: dict[str, Any], details: bool = False) -> None:
-    """Print one outcome of bench.replay.outcome.replay. details: every counter and difference, not only the sums."""
-    config = outcome["config"]
-    lines = outcome["lines"]
-    print(f"{outcome['recording']}: {outcome['kind']}, {lines.get('lines', 0):,} lines")
+def show(outcome: Outcome, details: bool = False) -> None:
+    """Print one outcome of a replay. details: every counter and difference, not only the sums."""
+    config = outcome.config
+    print(f"{outcome.recording}: {outcome.kind}, {outcome.lines.get('lines', 0):,} lines")
     size = f"{config['irqs']} INTIDs, {config['vcpus']} vCPUs, {config['lrs']} list registers"
     _say(f"a GICv{config['gic']} with {size}", 2)
-    for name, fact in outcome["facts"].items():
+    for name, fact in outcome.facts.items():
         _say(f"{name}: {fact}", 2)
+    _say(f"prices: {outcome.platform} ({outcome.platform_reason})", 2)
     _provenance(outcome, details)
-    designs = outcome["designs"]
-    _verdict(designs)
-    _kinds(designs)
-    _life(designs)
-    _switches(outcome["switches"], outcome["platform"])
-    _checks(designs, details)
+    _verdict(outcome)
+    _kinds(outcome.designs)
+    _life(outcome.designs)
+    _switches(outcome.switches, outcome.platform)
+    _checks(outcome.designs, details)
 
 
-def _provenance(outcome: dict[str, Any], details: bool) -> None:
-    lines = outcome["lines"]
+def _provenance(outcome: Outcome, details: bool) -> None:
+    lines = outcome.lines
     if lines.get("unknown") or lines.get("malformed"):
         bad = lines.get("unknown", 0) + lines.get("malformed", 0)
         _say(f"{bad:,} lines not understood, skipped", 2)
@@ -63,80 +56,84 @@ def _provenance(outcome: dict[str, Any], details: bool) -> None:
         _say(f"warning: {lines['out_of_order']:,} events are older than the one before: not in the order of time", 2)
     if lines.get("overwritten"):
         _say(f"warning: {lines['overwritten']:,} entries were overwritten: the recording starts in the middle", 2)
-    totals = outcome["totals"]
+    totals = outcome.totals
     print(f"  seen {totals['seen']:,}, inferred {totals['inferred']:,}, dropped {totals['dropped']:,}")
-    for group in ("seen", "inferred", "dropped"):
-        for name, count in outcome[group].items():
+    for group, counts in (("seen", outcome.seen), ("inferred", outcome.inferred), ("dropped", outcome.dropped)):
+        for name, count in counts.items():
             if details or (group != "seen" and count > 0):
                 _say(f"{group:<8} {count:>9,}  {_TEXTS.get(name, name)}", 4)
+    apart = next(iter(outcome.designs.values())).apart.operations
+    if apart:
+        _say(f"{apart:,} operations are no part of the recording (set-up, epilogue): run, and counted in no figure", 2)
 
 
-def _verdict(designs: dict[str, Any]) -> None:
-    if len(designs) != 2:
-        return
-    (old_name, old), (new_name, new) = designs.items()
-    unit = "instructions" if old["instructions"] is not None else "events"
-    before, after = _measure(old), _measure(new)
-    if not before or not after:
-        return
+def _verdict(outcome: Outcome) -> None:
     print()
+    remarks = "".join(f"; {note}" for note in outcome.notes)
+    if len(outcome.designs) != 2 or not all(side.measure for side in outcome.designs.values()):
+        if remarks:
+            _say(remarks.removeprefix("; "))
+        return
+    (old_name, old), (new_name, new) = outcome.designs.items()
+    unit = "instructions" if old.instructions is not None else "events"
+    before, after = old.measure, new.measure
     figures = f"{old_name} {before:,.0f}, {new_name} {after:,.0f}"
-    _say(f"In VGIC {unit} {new_name!r} costs {after / before:.2f} times what {old_name!r} does: {figures}")
+    _say(f"In VGIC {unit} {new_name!r} costs {after / before:.2f} times what {old_name!r} does: {figures}{remarks}")
     even = break_even(old, new)
     if even is not None:
-        share = f"MMIO is {even['share']:.1%} of the VGIC's operations"
-        if even["break_even"] is not None:
-            winner = old_name if even["wins_above"] == "first" else new_name
-            _say(f"{share}; above {even['break_even']:.1%} {winner!r} would be cheaper")
+        share = f"MMIO is {even.share:.1%} of the VGIC's operations"
+        if even.break_even is not None:
+            winner = old_name if even.wins_above == "first" else new_name
+            _say(f"{share}; above {even.break_even:.1%} {winner!r} would be cheaper")
         else:
-            winner = old_name if even["wins_always"] == "first" else new_name
+            winner = old_name if even.wins_always == "first" else new_name
             _say(f"{share}; {winner!r} is cheaper at any share")
 
 
-def _kinds(designs: dict[str, Any]) -> None:
+def _kinds(designs: dict[str, Side]) -> None:
     names = list(designs)
-    kinds = {kind: row["operations"] for side in designs.values() for kind, row in side["kinds"].items()}
-    priced = all(side["instructions"] is not None for side in designs.values())
+    kinds = {kind: row.operations for side in designs.values() for kind, row in side.kinds.items()}
+    priced = all(side.instructions is not None for side in designs.values())
     unit = "instructions" if priced else "events"
     compared = len(names) == 2
     rows = []
     costs = {
-        kind: [_measure(side["kinds"][kind]) if kind in side["kinds"] else None for side in designs.values()]
+        kind: [measure_of(side.kinds[kind]) if kind in side.kinds else None for side in designs.values()]
         for kind in kinds
     }
     for kind in sorted(kinds, key=lambda kind: -max(cost or 0 for cost in costs[kind])):
         if any(costs[kind]):
             ratio = [_ratio(*costs[kind])] if compared else []
             rows.append([kind, f"{kinds[kind]:,}", *map(_number, costs[kind]), *ratio])
-    totals = [_measure(side) for side in designs.values()]
+    totals = [side.measure for side in designs.values()]
     first = next(iter(designs.values()))
-    rows.append(["total", f"{first['operations']:,}", *map(_number, totals), *([_ratio(*totals)] if compared else [])])
+    rows.append(["total", f"{first.operations:,}", *map(_number, totals), *([_ratio(*totals)] if compared else [])])
     headings = ["operation", ">number", *(f">{name} {unit}" for name in names)]
     print()
     print_table([*headings, f">{names[1]}/{names[0]}"] if compared else headings, rows)
 
 
-def _life(designs: dict[str, Any]) -> None:
+def _life(designs: dict[str, Side]) -> None:
     rows = []
 
     def row(label: str, *values: str) -> None:
         rows.append([label, *values])
 
     sides = list(designs.values())
-    row("entries", *(f"{side['entries']:,}" for side in sides))
-    row("interrupts delivered", *(f"{side['delivered']:,}" for side in sides))
-    row("acknowledged spurious", *(f"{side['spurious']:,}" for side in sides))
-    row("kicks", *(f"{side['kicks']:,}" for side in sides))
-    waits = [side["latency"] for side in sides]
-    row("raised to ack, operations (mean)", *(_mean(wait["operations_mean"]) for wait in waits))
-    row("raised to ack, operations (most)", *(_number(wait["operations_most"]) for wait in waits))
-    row("raised to ack, VGIC cycles (mean)", *(_number(wait["cycles_mean"]) for wait in waits))
-    row("raised to ack, VGIC cycles (most)", *(_number(wait["cycles_most"]) for wait in waits))
-    row("time of the model here, ms", *(_mean(side["time_ns"] and side["time_ns"] / 1e6) for side in sides))
-    row("MMIO among VGIC operations", *(f"{side['mmio_share']:.1%}" for side in sides))
+    row("entries", *(f"{side.entries:,}" for side in sides))
+    row("interrupts delivered", *(f"{side.delivered:,}" for side in sides))
+    row("acknowledged spurious", *(f"{side.spurious:,}" for side in sides))
+    row("kicks", *(f"{side.kicks:,}" for side in sides))
+    waits = [side.latency for side in sides]
+    row("raised to ack, operations (mean)", *(_mean(wait.operations_mean) for wait in waits))
+    row("raised to ack, operations (most)", *(_number(wait.operations_most) for wait in waits))
+    row("raised to ack, VGIC cycles (mean)", *(_number(wait.cycles_mean) for wait in waits))
+    row("raised to ack, VGIC cycles (most)", *(_number(wait.cycles_most) for wait in waits))
+    row("time of the model here, ms", *(_mean(side.time_ns and side.time_ns / 1e6) for side in sides))
+    row("MMIO among VGIC operations", *(f"{side.mmio_share:.1%}" for side in sides))
     for name, side in designs.items():
-        if side["bug"]:
-            row(f"{name}: the host dies", side["bug"])
+        if side.bug:
+            row(f"{name}: the host dies", side.bug)
     print()
     print_table(["", *(f">{name}" for name in designs)], rows)
 
@@ -145,21 +142,21 @@ def _mean(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}"
 
 
-def _switches(rows: list[dict[str, Any]], platform: str) -> None:
+def _switches(rows: list[SwitchCost], platform: str) -> None:
     if not rows:
         return
-    titles = list(dict.fromkeys(row["switch"] for row in rows))
-    names = list(dict.fromkeys(row["design"] for row in rows))
-    table = {(row["design"], row["switch"]): row for row in rows}
+    titles = list(dict.fromkeys(row.switch for row in rows))
+    names = list(dict.fromkeys(row.design for row in rows))
+    table = {(row.design, row.switch): row for row in rows}
     print(f"\nVGIC and world switch together, cycles on {platform}:\n")
     print_table(
-        ["world switch", *(f">{name}" for name in names), ">a round trip", ">instructions"],
+        ["world switch", *(f">{name}" for name in names), ">per round trip", ">instructions"],
         [
             [
                 title,
-                *(f"{table[name, title]['total_cycles']:,.0f}" for name in names),
-                _number(table[names[0], title]["cycles"] / max(1, table[names[0], title]["round_trips"])),
-                _number(table[names[0], title]["instructions"] / max(1, table[names[0], title]["round_trips"])),
+                *(f"{table[name, title].total_cycles:,.0f}" for name in names),
+                _number(table[names[0], title].cycles / max(1, table[names[0], title].round_trips)),
+                _number(table[names[0], title].instructions / max(1, table[names[0], title].round_trips)),
             ]
             for title in titles
         ],
@@ -168,9 +165,9 @@ def _switches(rows: list[dict[str, Any]], platform: str) -> None:
     print()
 
 
-def _checks(designs: dict[str, Any], details: bool) -> None:
+def _checks(designs: dict[str, Side], details: bool) -> None:
     for name, side in designs.items():
-        check = side["list_registers"]
+        check = side.list_registers
         if check:
             _say(
                 f"{name}: {check['equal']:,} of {check['entries']:,} entries hold the SGIs and timers recorded "
@@ -180,7 +177,7 @@ def _checks(designs: dict[str, Any], details: bool) -> None:
                 _say(f"{count:>6,}  {reason}", 4)
             for first in check["first"][: None if details else 2]:
                 _say(f"first: operation {first['operation']}, vCPU {first['vcpu']}, INTID {first['intid']}", 6)
-        loads = side["loads"]
+        loads = side.loads
         if loads and loads["loads"]:
             _say(
                 f"{name}: {loads['equal']:,} of {loads['loads']:,} register loads returned what was recorded, "

@@ -22,6 +22,10 @@ SGI_FRAME, _GROUPS, _PRIORITIES = 0x10000, 0x80, 0x400
 """A redistributor's second frame; GICD_ and GICR_IGROUPR, IPRIORITYR."""
 _IDBITS = 0x1F << 19
 """GICD_TYPER.IDbits, a GICv3's: zeroes in KVM's GICv2."""
+_AFFINITY = 0x12
+"""GICD_CTLR.ARE and EnableGrp1A, as a GICv3's driver sets them; a GICv2's sets EnableGrp0 alone, bit 0."""
+_TARGETS, _TARGETS_END, _PIDR2_V2 = 0x820, 0xC00, 0xFE8
+"""GICD_ITARGETSR of SPIs; GICD_PIDR2 of a GICv2."""
 _LAST = 0x10
 """GICR_TYPER.Last: no redistributor follows."""
 _MOST_REDISTRIBUTORS = 512
@@ -33,12 +37,24 @@ DIST_SIZE, REDIST_SIZE, _V2_SIZE = 0x10000, 0x20000, 0x1000
 
 KNOWN = {"kvmtool": 0x3FFF0000, "qemu": 0x08000000}
 """Distributor base by VMM."""
-QEMU_REDIST_OFFSET = 0xA0000
+QEMU_REDIST_OFFSET, _QEMU_ITS_OFFSET = 0xA0000, 0x80000
+ITS_SIZE = 0x20000
+
+_EXITS = {
+    0x00: "UNKNOWN", 0x01: "WFx", 0x07: "FP_ASIMD", 0x12: "HVC32", 0x13: "SMC32", 0x16: "HVC64", 0x17: "SMC64",
+    0x18: "SYS64", 0x19: "SVE", 0x1A: "ERET", 0x20: "IABT_LOW", 0x24: "DABT_LOW", 0x30: "BREAKPT_LOW",
+    0x32: "SOFTSTP_LOW", 0x34: "WATCHPT_LOW", 0x3C: "BRK64", ev.EXIT_INTERRUPT: "IRQ", ev.EXIT_UNKNOWN: "not printed",
+}  # fmt: skip
+"""Names of exception classes (ESR_EL2.EC) as kvm_exit prints them."""
 
 
 @dataclass
 class Survey:
-    """Facts of one recording; `add` takes the events as they come."""
+    """Facts of one recording; `add` takes the events as they come.
+
+    exits: exits of a KVM recording by what ended the stay (see events.EXIT). controls: what was written to the first
+    register of a page, by address, OR-ed. filled_lrs: a list register held an interrupt.
+    """
 
     events: int = 0
     kinds: np.ndarray = field(default_factory=lambda: np.zeros(64, np.int64))
@@ -46,7 +62,6 @@ class Survey:
     typer: dict[int, int] = field(default_factory=dict)
     redist_typer: dict[int, int] = field(default_factory=dict)
     software_interrupts: dict[int, int] = field(default_factory=dict)
-    enabling: set[int] = field(default_factory=set)
     highest_vcpu: int = -1
     highest_intid: int = 0
     highest_region: int = -1
@@ -55,6 +70,10 @@ class Survey:
     list_registers: int = 0
     wide_lrs: bool = False
     group1_lrs: bool = False
+    filled_lrs: bool = False
+    frame_targets: bool = False
+    exits: np.ndarray = field(default_factory=lambda: np.zeros(ev.EXIT_UNKNOWN + 1, np.int64))
+    controls: dict[int, int] = field(default_factory=dict)
     vmcr: int = 0
     first_time: int = -1
     last_time: int = -1
@@ -83,6 +102,9 @@ class Survey:
         self._add_mmio(events[(kind == ev.GPA_READ) | (kind == ev.GPA_WRITE)])
         if counts[ev.FRAME_READ] or counts[ev.FRAME_WRITE]:
             self._add_frames(events[(kind == ev.FRAME_READ) | (kind == ev.FRAME_WRITE)])
+        if counts[ev.EXIT]:
+            classes = np.minimum(events["a"][kind == ev.EXIT], np.uint64(ev.EXIT_UNKNOWN)).astype(np.int64)
+            self.exits += np.bincount(classes, minlength=len(self.exits))
         if counts[ev.SGI_VALUE]:
             sgis = events["time"][kind == ev.SGI_VALUE]
             # The trap of the first one comes before its value.
@@ -96,6 +118,7 @@ class Survey:
             registers = events[kind == ev.LRS]
             for part in "abcd":
                 self.wide_lrs = self.wide_lrs or bool((registers[part] >> np.uint64(32)).any())
+                self.filled_lrs = self.filled_lrs or bool(registers[part].any())
                 self.group1_lrs = self.group1_lrs or bool((registers[part] >> np.uint64(60) & np.uint64(1)).any())
 
     def _add_mmio(self, accesses: np.ndarray) -> None:
@@ -115,7 +138,8 @@ class Survey:
         for address in sgis["a"][(sgis["c"] & ~np.uint64(_SGIR_BITS)) == 0].tolist():
             self.software_interrupts[address - SGIR] = self.software_interrupts.get(address - SGIR, 0) + 1
         starts = accesses[(writes == 1) & ((accesses["a"] & np.uint64(0xFFF)) == 0) & (accesses["c"] != 0)]
-        self.enabling.update(np.unique(starts["a"]).tolist())
+        for address, value in np.unique(starts[["a", "c"]]).tolist():
+            self.controls[address] = self.controls.get(address, 0) | value
 
     def _add_frames(self, accesses: np.ndarray) -> None:
         if not len(accesses):
@@ -126,6 +150,8 @@ class Survey:
         if len(reads) and self.frame_typer < 0:
             self.frame_typer = int(reads["c"][0])
         writes = distributor[(distributor["kind"] == ev.FRAME_WRITE) & (distributor["a"] == 0)]
+        offsets = distributor["a"][distributor["kind"] == ev.FRAME_WRITE]
+        self.frame_targets = self.frame_targets or bool(((offsets >= _TARGETS) & (offsets < _TARGETS_END)).any())
         self.frame_enabled = self.frame_enabled or bool((writes["c"] & np.uint64(3)).any())
 
     def hits(self, base: int, size: int) -> int:
@@ -231,23 +257,57 @@ class Survey:
         return max(count, 1)
 
     def gic_version(self, distributor: int, vcpus: int) -> int:
-        """Return 3 when anything only a GICv3 guest does was recorded, else 2."""
-        if self.kinds[[ev.SGI_TRAP, ev.SGI_VALUE, ev.Q_SGI1R, ev.Q_GROUP1, ev.Q_ICC_CONTROL]].any():
+        """Return 3 or 2 when anything that only a guest with such a GIC does was recorded, 0 when nothing tells it."""
+        if self._of_version_3(distributor, vcpus):
             return 3
-        if self.highest_region >= 0 or self.redistributors(distributor, vcpus) >= 0:
-            return 3
-        late = (distributor + PIDR2_V3, 0) in self.addresses or self.hits(distributor + _ROUTERS, _ROUTERS_SIZE)
-        if distributor >= 0 and distributor % DIST_SIZE == 0 and late:
-            return 3
-        if distributor >= 0 and self.typer.get(distributor + TYPER, 0) & _IDBITS:
-            return 3
-        # A KVM guest's interrupts are of Group 1 with a GICv3, of Group 0 with a GICv2 unless it says otherwise.
-        return 3 if self.group1_lrs else 2
+        return 2 if self._of_version_2(distributor) else 0
 
-    @property
-    def tells_version(self) -> bool:
-        """Whether anything recorded tells a KVM guest's GIC version."""
-        return bool(self.kinds[[ev.SGI_TRAP, ev.SGI_VALUE]].any()) or self.group1_lrs
+    def _of_version_3(self, distributor: int, vcpus: int) -> bool:
+        if self.kinds[[ev.SGI_TRAP, ev.SGI_VALUE, ev.OTHER_SGI, ev.Q_SGI1R, ev.Q_GROUP1, ev.Q_ICC_CONTROL]].any():
+            return True
+        if self.highest_region >= 0 or (self.frame_typer >= 0 and self.frame_typer & _IDBITS):
+            return True
+        if self.redistributors(distributor, vcpus) >= 0:
+            return True
+        if distributor >= 0:
+            routed = self.hits(distributor + _ROUTERS, _ROUTERS_SIZE)
+            if distributor % DIST_SIZE == 0 and ((distributor + PIDR2_V3, 0) in self.addresses or routed):
+                return True
+            if self.typer.get(distributor + TYPER, 0) & _IDBITS or self.controls.get(distributor, 0) & _AFFINITY:
+                return True
+        # A KVM guest's interrupts are of Group 1 with a GICv3, of Group 0 with a GICv2 unless it says otherwise.
+        return self.group1_lrs
+
+    def _of_version_2(self, distributor: int) -> bool:
+        # A GICv3 has no GICC_CTLR and, with affinity routing, neither GICD_SGIR nor GICD_ITARGETSR.
+        if self.kinds[ev.Q_CONTROL] or self.frame_typer >= 0 or self.frame_targets:
+            return True
+        if self.filled_lrs:
+            return True
+        if distributor < 0:
+            return False
+        targets = any((distributor + offset, 1) in self.addresses for offset in range(_TARGETS, _TARGETS_END))
+        return (
+            targets
+            or self.software_interrupts.get(distributor, 0) > 0
+            or distributor + TYPER in self.typer
+            or (distributor + _PIDR2_V2, 0) in self.addresses
+            or self.controls.get(distributor, 0) & 3 == 1
+        )
+
+    def its_accesses(self, distributor: int, redistributors: int) -> int:
+        """Return how many accesses went to an ITS: QEMU virt's, or just below kvmtool's redistributors."""
+        if distributor == KNOWN["qemu"]:
+            return self.hits(distributor + _QEMU_ITS_OFFSET, ITS_SIZE)
+        return self.hits(redistributors - ITS_SIZE, ITS_SIZE) if 0 < redistributors < distributor else 0
+
+    def exit_names(self) -> dict[str, int]:
+        """Return how many exits there were by what ended the stay, the most frequent first."""
+        found = {
+            _EXITS.get(number, f"EC {number:#04x}"): int(self.exits[number])
+            for number in np.flatnonzero(self.exits).tolist()
+        }
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def interrupts(self, distributor: int) -> int:
         """Return the number of INTIDs: what GICD_TYPER said, at least 64 and enough for every line that changed."""

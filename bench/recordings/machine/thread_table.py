@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from kvmarm.jit import jit
+from kvmarm.jit import U64, jit
 
 THREAD = np.dtype(
     [
@@ -24,18 +24,22 @@ THREAD = np.dtype(
         ("first", np.int64),
         ("last", np.int64),
         ("qemu", np.int32),
+        ("file", np.int64),
+        ("user", np.int32),
     ]
 )
 """One thread. `pid` -1: free. vCPU numbers (-1: not known): `named` from its name, `probed` from a probe, `mapped` from
 the timer map before its first kvm_entry; `timer_map`: of the latest such event. `first`, `last`: ns of its entries;
-`qemu`: its name is one QEMU gives its threads."""
+`qemu`: its name is one QEMU gives its threads. `file`: which of several merged recordings it is of (0: the only one,
+else a hash of the name before its lines); `user`: it has returned to user space since its latest exit."""
 THREADS = 1 << 14
 
 # Counters of a scan.
-C_LINES, C_EVENTS, C_OTHER, C_COMMENTS, C_UNKNOWN, C_LOST_MARKERS, C_LOST, C_MALFORMED, C_THREADS = range(9)
-COUNTERS = 9
+C_LINES, C_EVENTS, C_OTHER, C_COMMENTS, C_UNKNOWN, C_LOST_MARKERS, C_LOST, C_MALFORMED, C_THREADS, C_FOREIGN = range(10)
+"""C_FOREIGN: entries and exits of another architecture's KVM."""
+COUNTERS = 10
 
-SPACE = 32
+SPACE, DOT, COLON = 32, 46, 58
 
 
 def new_threads() -> np.ndarray:
@@ -87,10 +91,36 @@ def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
 
 
 @jit
+def merged_name(data: Any, start: Any, end: Any) -> Any:
+    """Return (hash of the recording's name, start of the thread's name) of data[start:end]; 0 for the only recording.
+
+    `trace-cmd report` of several recordings prints `FILE.dat: ` before each line. A thread's name may hold a colon and
+    a blank as well, so the word before them must have a dot.
+    """
+    file = np.int64(0)
+    dotted = False
+    for at in range(start, end - 1):
+        if data[at] <= SPACE:
+            break
+        if data[at] == COLON and data[at + 1] <= SPACE and dotted:
+            position = at + 1
+            while position < end and data[position] <= SPACE:
+                position += 1
+            return file | 1, position
+        dotted = dotted or data[at] == DOT
+        file = (file * 31 + np.int64(data[at])) & 0x3FFFFFFF
+    return np.int64(0), start
+
+
+@jit
 def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, start: Any, end: Any) -> Any:
-    """Return the table index of `pid`, added with its name data[start:end] when new; -1 when the table is full."""
+    """Return the table index of `pid`, added with its name data[start:end] when new; -1 when the table is full.
+
+    The name may have that of a recording before it (see `merged_name`): PIDs are told apart by recording.
+    """
     mask = threads.shape[0] - 1
-    index = (pid * 40503) & mask
+    file, start = merged_name(data, start, end)
+    index = ((pid + file) * 40503) & mask
     for _ in range(threads.shape[0]):
         thread = threads[index]
         if thread.pid < 0:
@@ -98,7 +128,8 @@ def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, sta
                 return -1
             counters[C_THREADS] += 1
             thread.pid = pid
-        if thread.pid == pid:
+            thread.file = file
+        if thread.pid == pid and thread.file == file:
             if thread.tgid < 0:
                 thread.tgid = tgid
             if thread.named < 0 and thread.mapped < 0:
@@ -126,6 +157,7 @@ def learn_entry(thread: Any, time: Any) -> None:
         thread.mapped = thread.timer_map
     thread.entries += 1
     thread.last = time
+    thread.user = 0
 
 
 @jit
@@ -147,7 +179,10 @@ def learn_all(events: Any, threads: Any) -> None:
         if event.thread < 0:
             continue
         if event.kind == ev.ENTRY:
+            event.b = U64(threads[event.thread].user)
             learn_entry(threads[event.thread], event.time)
+        elif event.kind == ev.USER_EXIT:
+            threads[event.thread].user = 1
         elif event.kind == ev.TIMER_MAP:
             learn_timer_map(threads[event.thread], np.int32(event.a))
         elif event.kind == ev.LR_ENTRY:

@@ -20,12 +20,16 @@ _NEAR = 64
 
 @dataclass
 class Machine:
-    """One virtual machine of a recording. `vcpus`: vCPU number -> row of the thread table; `pids`: the same -> PID."""
+    """One virtual machine of a recording. `vcpus`: vCPU number -> row of the thread table; `pids`: the same -> PID.
+
+    file: of which of several merged recordings its threads are (see thread_table).
+    """
 
     vcpus: dict[int, int] = field(default_factory=dict)
     pids: dict[int, int] = field(default_factory=dict)
     tgid: int = -1
     qemu: bool = False
+    file: int = 0
 
     @property
     def first_pid(self) -> int:
@@ -50,6 +54,12 @@ def number_of(thread: Any, given: dict[int, int]) -> int:
 def find_machines(threads: np.ndarray, name: str, given: dict[int, int]) -> list[Machine]:
     """Return the machines of a recording. Raises UsageError when the threads cannot be told apart."""
     rows = [int(row) for row in np.flatnonzero((threads["pid"] >= 0) & (threads["entries"] > 0))]
+    files = np.unique(threads["file"][rows]).tolist()
+    if len(files) > 1:
+        raise UsageError(
+            f"{name}: {len(files)} merged recordings have kvm_entry events (a host and a guest that runs guests?): "
+            "expected a report of one of them"
+        )
     if given:
         missing = sorted(set(given) - {int(threads[row]["pid"]) for row in rows})
         if missing:
@@ -81,6 +91,7 @@ def find_machines(threads: np.ndarray, name: str, given: dict[int, int]) -> list
         machine.vcpus[vcpu] = row
         machine.pids[vcpu] = pid
         machine.qemu = machine.qemu or bool(thread["qemu"])
+        machine.file = int(thread["file"])
     guessed = [machine for machine in machines if machine.tgid < 0]
     if len(machines) > 1 and any(set(machine.vcpus) != set(range(len(machine.vcpus))) for machine in guessed):
         listed = "; ".join(machine.describe() for machine in machines)
@@ -115,7 +126,8 @@ def roles(threads: np.ndarray, machine: Machine, machines: list[Machine]) -> np.
     for vcpu, row in machine.vcpus.items():
         table[row] = vcpu, 1
     if len(machines) == 1:
-        table[:, 1] = 1
+        # A guest's own events, merged with its host's, drive no line of it.
+        table[:, 1] = threads["file"] == machine.file
         return table
     others = {row for other in machines for row in other.vcpus.values()}
     centres = [(other, float(np.mean(list(other.pids.values())))) for other in machines]

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from kvmarm.gic import TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import (
     ACK,
@@ -36,7 +37,6 @@ from kvmarm.trace import (
     SYNC,
 )  # fmt: skip
 
-TIMER = 27
 MAX_RECORDED_LRS = 16
 ACK_KEYS = 1 << 13
 """Acknowledged interrupts are told apart by INTID and, for GICv2 SGIs, the source vCPU in bits 12:10."""
@@ -66,6 +66,8 @@ CPU = np.dtype(
         ("probed", np.int64),
         ("state", np.int64),
         ("left", np.int64),
+        ("set_up_from", np.int64),
+        ("set_up_to", np.int64),
     ]
 )
 """One vCPU. `line`: level of the timer line, `told`: as last injected; `physical`: the forwarded interrupt's active
@@ -75,7 +77,9 @@ INTIDs 0..31 (line level, enabled, pending without a line, active). For recordin
 sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
 `confirmed`: the entry that a probe announced was seen too; `probed`: list registers have been seen, and count from
 there on; `state`: number of the latest timer state (-1: none);
-`left`: it is out already, its kvm_exit is to come."""
+`left`: it is out already, its kvm_exit is to come; `set_up_from`,
+`set_up_to`: numbers of the operations that set its interface up and, where the recording starts with it in the guest,
+brought it there (0: none yet)."""
 
 SPI_BYTES = 1024
 SPI = np.dtype(
@@ -117,6 +121,7 @@ N_SET_UP = _counter("inferred", "set_up", "operations that set the guest's inter
 N_SGI_GUESSED = _counter("inferred", "sgi_guessed", "SGI writes without a recorded value: one SGI 0 to the next vCPU")
 N_PLACED = _counter("inferred", "exits_placed", "exits and entries around an access or a kick (an emulator has none)")
 N_SPURIOUS_EOIS = _counter("inferred", "spurious_eois", "completions of acknowledgements that came back spurious")
+N_BEFORE = _counter("inferred", "before_window", "operations that bring the GIC to its state at the window's start")
 N_EPILOGUE = _counter("inferred", "epilogue", "operations of the epilogue")
 N_REPAIRED = _counter("inferred", "repaired", "missing exits and entries (lost events) put in to keep the order")
 N_UNCHANGED = _counter("dropped", "unchanged", "re-assertions of an unchanged line level")
@@ -276,12 +281,20 @@ def epilogue(ops: Any, g: Any, cpus: Any, first: Any) -> Any:
 def set_interface(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
     """Enter for a moment in which the guest sets its CPU interface up."""
     cpu = cpus[vcpu]
-    emit(ops, g, FLUSH, vcpu, 0, 0)
+    cpu.set_up_from = emit(ops, g, FLUSH, vcpu, 0, 0)
     emit(ops, g, PMR, vcpu, cpu.set_pmr, 0)
     emit(ops, g, CTLR, vcpu, cpu.set_control, 0)
     emit(ops, g, BPR, vcpu, cpu.set_bpr, 0)
-    emit(ops, g, SYNC, vcpu, 0, 0)
-    g[N_SET_UP] += 5
+    cpu.set_up_to = emit(ops, g, SYNC, vcpu, 0, 0)
+    g[N_SET_UP] += cpu.set_up_to - cpu.set_up_from + 1
+
+
+def window_opens(g: np.ndarray) -> None:
+    """Count all operations so far, the set-up but for what was invented, as before_window."""
+    for number, (group, name, _) in enumerate(COUNTERS, G_FIRST_COUNTER):
+        if group != "dropped" and name not in ("maps", "set_up", "before_window"):
+            g[N_BEFORE] += g[number]
+            g[number] = 0
 
 
 def new_state(gic: int, vcpus: int, irqs: int, lrs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -66,7 +66,6 @@ from bench.recordings.placement.common import (
     N_UNCHANGED,
     N_WFI,
     ROOM,
-    TIMER,
     access,
     emit,
     emit_value,
@@ -75,8 +74,8 @@ from bench.recordings.placement.common import (
     legal_access,
     set_interface,
 )  # fmt: skip
-from bench.recordings.placement.tracking import sgi_targets, track_write
-from kvmarm.gic import FIRST_LPI, FIRST_RESERVED, FIRST_SPI
+from bench.recordings.placement.tracking import sgi_to, track_write
+from kvmarm.gic import FIRST_LPI, FIRST_RESERVED, FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import ACK, DIR, EOI, INJECT, INJECTM, PENDING, SGI1R
 
@@ -273,7 +272,7 @@ def _line(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, intid: Any, level: 
 def _send(g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
     """Without LR probes: remember which vCPUs an SGI waits for."""
     for target in range(g[G_VCPUS]):
-        intid = sgi_targets(g, vcpu, value, target)
+        intid = sgi_to(g[G_GIC], vcpu, value, target)
         if intid >= 0:
             cpus[target].waiting |= 1 << intid
 
@@ -409,7 +408,10 @@ def place_kvm(
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
             elif cpu.probed == 0:
-                _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED, verdicts)
+                entered_before = cpu.started == 0
+                number = _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED, verdicts)
+                if entered_before:
+                    cpu.set_up_to = number
                 leave(ops, g, cpus, vcpu)
                 g[N_EXITS] += 1
             else:

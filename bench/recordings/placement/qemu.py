@@ -37,7 +37,6 @@ from bench.recordings.placement.common import (
     N_SPURIOUS_EOIS,
     N_UNCHANGED,
     ROOM,
-    TIMER,
     access,
     emit,
     emit_value,
@@ -45,8 +44,8 @@ from bench.recordings.placement.common import (
     leave,
     legal_access,
 )  # fmt: skip
-from bench.recordings.placement.tracking import sgi_targets, track_write
-from kvmarm.gic import FIRST_RESERVED
+from bench.recordings.placement.tracking import sgi_to, track_write
+from kvmarm.gic import FIRST_RESERVED, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import ACK, BPR, CTLR, DIR, EOI, INJECT, PMR, SGI1R
 
@@ -101,7 +100,7 @@ def _kick_after_write(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, first: 
 def _kick_sgi_targets(ops: Any, g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
     """Kick the vCPUs that a GICD_SGIR or ICC_SGI1R_EL1 value names, in ascending order, the sender never."""
     for target in range(g[G_VCPUS]):
-        intid = sgi_targets(g, vcpu, value, target)
+        intid = sgi_to(g[G_GIC], vcpu, value, target)
         if intid >= 0 and target != vcpu and (cpus[target].enabled >> intid) & 1 != 0:
             _kick(ops, g, cpus, target)
 

@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from bench.recordings.placement.common import G_GIC, G_IRQS, G_TOTAL, G_VCPUS, N_MMIO, N_SET_UP, TIMER, access
+from bench.recordings.placement.common import G_GIC, G_IRQS, G_TOTAL, G_VCPUS, N_MMIO, N_SET_UP, access
 from bench.recordings.placement.tracking import track_write
-from kvmarm.gic import FIRST_SPI
+from kvmarm.gic import FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
 
 

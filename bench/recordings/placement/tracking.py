@@ -12,6 +12,7 @@ from bench.recordings.placement.common import G_DIST_ENABLED, G_GIC, G_IRQS, G_V
 from kvmarm.gic import FIRST_RESERVED
 from kvmarm.jit import U64, jit
 from kvmarm.mpidr import vcpu_affinity
+from kvmarm.sgi import sgi_intid, sgi_reaches
 
 NOWHERE = 0x7FFF
 """Target of an interrupt that is routed to no vCPU."""
@@ -96,18 +97,6 @@ def track_write(g: Any, cpus: Any, spis: Any, vcpu: Any, region: Any, offset: An
 
 
 @jit
-def sgi_targets(g: Any, vcpu: Any, value: Any, target: Any) -> Any:
+def sgi_to(gic: Any, vcpu: Any, value: Any, target: Any) -> Any:
     """Return the INTID of the SGI that a GICD_SGIR or ICC_SGI1R_EL1 value sends from `vcpu` to `target`, -1 if none."""
-    bits = np.int64(value & U64(0xFFFFFFFFFFFFFF))
-    if g[G_GIC] == 2:
-        mode = (bits >> 24) & 3
-        listed = mode == 0 and (bits >> (16 + target)) & 1 != 0
-        named = listed or (mode == 1 and target != vcpu) or (mode == 2 and target == vcpu)
-        return bits & 15 if named else -1
-    affinity = vcpu_affinity(target)
-    cluster = (bits >> 16 & 0xFF) << 8 | (bits >> 32 & 0xFF) << 16
-    if (bits >> 40) & 1 != 0:
-        named = target != vcpu
-    else:
-        named = affinity & 0xFFFF00 == cluster and affinity & 0xFF < 16 and (bits >> (affinity & 15)) & 1 != 0
-    return (bits >> 24) & 15 if named else -1
+    return sgi_intid(gic, value) if sgi_reaches(gic, value, vcpu, target) else np.int64(-1)

@@ -22,6 +22,19 @@ _FTRACE_LINE = re.compile(
 )
 _PERF_TRACE_LINE = re.compile(rb"^ *\d+\.\d+ \( *\d*\.?\d* *(?:ms)? *\): ", re.MULTILINE)
 _FTRACE_HEAD = re.compile(rb"^(?:# tracer:|cpus=\d|version = \d|CPU:\d+ \[LOST|CPU \d+ is empty)", re.MULTILINE)
+_EVENT = rb"^[^\n]{0,200}[\d.]: {1,64}(?:kvm(?:_hv)?:)?"
+_ARCHITECTURES = (
+    ("RISC-V", rb"kvm_exit: [^\n]{0,80}\b(?:SEPC:|sepc=)|kvm_entry: [^\n]{0,80}PC: 0x016\w{16}"),
+    (
+        "x86",
+        rb"kvm_entry: {1,64}vcpu[ _]|kvm_exit: [^\n]{0,80}\b(?:rip 0x|guest_rip=|reason )|"
+        rb"kvm_(?:apic|pio|cpuid|msr|cr|eoi|pic|ioapic|fpu|emulate_insn|inj_virq|hv_|nested_vm)\w{0,40}:",
+    ),
+    ("s390", rb"kvm_s390_\w{1,40}:"),
+    ("PowerPC", rb"kvm_(?:guest_enter|guest_exit|ppc_\w{1,40}|book3s_\w{1,40}|booke\w{1,40}):|kvm_exit: {1,64}exit="),
+    ("MIPS or LoongArch", rb"kvm_(?:enter|reenter|out): "),
+)
+"""What the entries, exits or other events of an architecture's KVM look like."""
 _KINDS = "KVM ftrace text, trace-cmd report, trace.dat, QEMU GIC event CSV or trace log, or a vgic-bench trace"
 
 
@@ -46,3 +59,11 @@ def detect(head: bytes, name: str) -> str:
     if _PERF_TRACE_LINE.search(head):
         raise UsageError(f"{name}: output of perf trace, which has no event arguments of KVM: expected {_KINDS}")
     raise UsageError(f"{name}: not a recording of a known kind, expected {_KINDS}")
+
+
+def other_architecture(head: bytes) -> str:
+    """Return the architecture, other than Arm, whose KVM traced the events at the start of ftrace text, "" if none."""
+    for name, events in _ARCHITECTURES:
+        if re.search(_EVENT + b"(?:" + events + b")", head, re.MULTILINE):
+            return name
+    return ""

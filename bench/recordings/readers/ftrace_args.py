@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.machine.thread_table import SPACE, is_digit, learn_entry, learn_timer_map
+from bench.recordings.machine.thread_table import COLON, SPACE, is_digit, learn_entry, learn_timer_map
 from kvmarm.jit import U64, jit
 
 _MASK = 0xFFFFFFFFFFFFFFFF
-_EQUALS, _OPEN_BRACKET = 61, 91
+_EQUALS, _OPEN_BRACKET, _UNDERSCORE, _LOWER = 61, 91, 95, 32
+_A, _C, _E, _P, _X, _Z = 97, 99, 101, 112, 120, 122
+_LONGEST_ADDRESS = 18
+"""Characters of a 64-bit address with its 0x."""
 VIRTUAL_TIMER = 1
 """TIMER_VTIMER of enum kvm_arch_timers (include/kvm/arm_arch_timer.h)."""
 
@@ -34,6 +37,8 @@ NAME_SYS = name_hash("kvm_sys_access")
 NAME_WFX = name_hash("kvm_wfx_arm64")
 NAME_TIMER_MAP = name_hash("kvm_get_timer_map")
 NAME_TIMER_STATE = name_hash("kvm_timer_save_state")
+NAME_TIMER_RESTORE = name_hash("kvm_timer_restore_state")
+NAME_USER_EXIT = name_hash("kvm_userspace_exit")
 NAME_LR_ENTRY = name_hash("vgic_lr_entry")
 NAME_LR_EXIT = name_hash("vgic_lr_exit")
 NAME_SGI1R = name_hash("vgic_sgi1r")
@@ -52,6 +57,8 @@ def concerns_vgic(name: Any) -> Any:
         or name == NAME_WFX
         or name == NAME_TIMER_MAP
         or name == NAME_TIMER_STATE
+        or name == NAME_TIMER_RESTORE
+        or name == NAME_USER_EXIT
         or name == NAME_LR_ENTRY
         or name == NAME_LR_EXIT
         or name == NAME_SGI1R
@@ -251,8 +258,64 @@ def _mmio(data: Any, position: Any, end: Any, event: Any) -> Any:
 
 
 @jit
+def _program_counter(data: Any, position: Any, end: Any) -> Any:
+    """Return the position of the number after `PC:` or `vcpu_pc=` in data[position:end], -1 when there is none.
+
+    Only KVM/Arm prints its entries and exits with one. RISC-V's `SEPC:` is another word, x86 has `rip`.
+    """
+    for at in range(position, end - 2):
+        if (data[at] | _LOWER) != _P or (data[at + 1] | _LOWER) != _C:
+            continue
+        if data[at] == _P - _LOWER:
+            letter = at > position and _A <= (data[at - 1] | _LOWER) <= _Z
+            if not letter and (data[at + 2] == COLON or data[at + 2] == _EQUALS):
+                return at + 3
+        elif at >= position + 5 and data[at - 1] == _UNDERSCORE and data[at + 2] == _EQUALS:
+            return at + 3
+    return -1
+
+
+@jit
+def _of_arm(data: Any, position: Any, end: Any) -> Any:
+    """Return whether the arguments of kvm_entry or kvm_exit are KVM/Arm's, or none at all.
+
+    A program counter of more than 16 digits is RISC-V's: its `0x%016lx` lacked the `%`.
+    """
+    while position < end and data[position] <= SPACE:
+        position += 1
+    if position == end:
+        return True
+    at = _program_counter(data, position, end)
+    if at < 0:
+        return False
+    _, after = next_number(data, at, end)
+    while at < end and not is_digit(data[at]):
+        at += 1
+    hexadecimal = at + 1 < end and (data[at + 1] | _LOWER) == _X
+    return after >= 0 and not (hexadecimal and after - at > _LONGEST_ADDRESS)
+
+
+@jit
+def _exit_class(data: Any, position: Any, end: Any) -> Any:
+    """Return the exception class that kvm_exit's arguments print (`HSR_EC: 0x0018`, `esr_ec=24`), see events.EXIT."""
+    keyed = _keyed(data, position, end)
+    if keyed:
+        kind, after = _field(data, position, end, True)
+        if after >= 0 and kind == U64(0):
+            return ev.EXIT_INTERRUPT
+    for at in range(position, end - 3):
+        if not keyed and data[at] == 73 and data[at + 1] == 82 and data[at + 2] == 81 and data[at + 3] == COLON:
+            return ev.EXIT_INTERRUPT
+        ends = data[at + 2] == COLON or data[at + 2] == _EQUALS
+        if ends and (data[at] | _LOWER) == _E and (data[at + 1] | _LOWER) == _C:
+            number, after = next_number(data, at + 3, end)
+            return np.int64(number & U64(63)) if after >= 0 else ev.EXIT_UNKNOWN
+    return ev.EXIT_UNKNOWN
+
+
+@jit
 def _timer_state(data: Any, position: Any, end: Any, event: Any) -> Any:
-    """Read kvm_timer_save_state's arguments into `event`; return as `arguments` does."""
+    """Read the arguments of kvm_timer_save_state or _restore_state into `event`; return as `arguments` does."""
     keyed = position < end and data[position] == 99
     event.a, at = _field(data, position, end, keyed)
     if at >= 0:
@@ -270,15 +333,25 @@ def _timer_state(data: Any, position: Any, end: Any, event: Any) -> Any:
 def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: Any, done: Any, thread: Any) -> Any:
     """Fill `event` (= out[done]) from the arguments data[position:end] of an event called `name`.
 
-    Return the number of further records used, -1 when it is no event for us, -2 when its arguments are not understood.
+    Return the number of further records used, -1 when it is no event for us, -2 when its arguments are not understood,
+    -3 when they are another architecture's.
     """
     if name == NAME_ENTRY:
+        if not _of_arm(data, position, end):
+            return -3
         event.kind = ev.ENTRY
+        event.b = U64(thread.user)
         learn_entry(thread, event.time)
         return 0
     if name == NAME_EXIT:
+        if not _of_arm(data, position, end):
+            return -3
         event.kind = ev.EXIT
+        event.a = U64(_exit_class(data, position, end))
         return 0
+    if name == NAME_USER_EXIT:
+        thread.user = 1
+        return -1
     if name == NAME_LINE or name == NAME_TIMER_MAP:
         vcpu, at = next_number(data, position, end)
         if at < 0 or vcpu >= U64(512):
@@ -294,7 +367,7 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
             return -2
         event.b, at = _field(data, at, end, keyed)
         return 0 if at >= 0 and event.b <= U64(1) else -2
-    if name == NAME_TIMER_STATE:
+    if name == NAME_TIMER_STATE or name == NAME_TIMER_RESTORE:
         return _timer_state(data, position, end, event)
     if name == NAME_MMIO:
         return _mmio(data, position, end, event)

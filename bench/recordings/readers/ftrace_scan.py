@@ -20,6 +20,7 @@ from bench.recordings import events as ev
 from bench.recordings.machine.thread_table import (
     C_COMMENTS,
     C_EVENTS,
+    C_FOREIGN,
     C_LINES,
     C_LOST,
     C_LOST_MARKERS,
@@ -249,6 +250,8 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
     if further == -1:
         counters[C_OTHER] += 1
         return 0
+    if further == -3:
+        counters[C_FOREIGN] += 1
     if further < 0:
         counters[C_MALFORMED] += 1
         return 0

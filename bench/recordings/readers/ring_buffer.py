@@ -16,6 +16,7 @@ from bench.recordings import events as ev
 from bench.recordings.events import EVENT
 from bench.recordings.machine.thread_table import (
     C_EVENTS,
+    C_FOREIGN,
     C_LINES,
     C_LOST_MARKERS,
     C_MALFORMED,
@@ -33,6 +34,12 @@ _DATA_LENGTH_MASK = 0xFFFFF
 _MISSED = 1 << 31
 _PADDING, _TIME_EXTEND, _TIME_STAMP = 29, 30, 31
 _HEAD = 16
+_LEAST_EVENT = 8
+"""Bytes of an event's data at least: common_type, flags and common_pid."""
+_IRQ, _TRAP = 0, 2
+"""ARM_EXCEPTION_IRQ, ARM_EXCEPTION_TRAP (arch/arm64/include/asm/kvm_asm.h): what kvm_exit's `ret` is."""
+_OF_ARM = "vcpu_pc"
+"""A field that kvm_entry and kvm_exit have in KVM/Arm alone."""
 
 
 @jit
@@ -91,6 +98,11 @@ def decode_pages(data: Any, page_size: Any, times: Any, offsets: Any) -> Any:
                 if size < 4 or position + 4 + size > end:
                     damaged = True
                     break
+                if start + _LEAST_EVENT > position + 4 + size:
+                    # An event always says its type and thread: one without is left out, and counted.
+                    damaged = True
+                    position += 4 + size
+                    continue
                 times[done] = time
                 offsets[done] = start
                 done += 1
@@ -133,6 +145,9 @@ def _convert(
         rows["kind"] = ev.ENTRY
     elif name == "kvm_exit":
         rows["kind"] = ev.EXIT
+        rows["a"] = np.where(get("ret", _TRAP) == _IRQ, ev.EXIT_INTERRUPT, get("esr_ec", ev.EXIT_UNKNOWN))
+    elif name == "kvm_userspace_exit":
+        rows["kind"] = ev.USER_EXIT
     elif name == "vgic_update_irq_pending":
         rows["kind"] = ev.LINE
         rows["vcpu"], rows["a"], rows["b"] = get("vcpu_id"), get("irq"), get("level") != 0
@@ -143,7 +158,7 @@ def _convert(
         rows["a"] = get("vcpu_id")
         possible = rows["a"] < MAX_VCPUS
         return rows[possible], events[possible]
-    elif name == "kvm_timer_save_state":
+    elif name in ("kvm_timer_save_state", "kvm_timer_restore_state"):
         rows["kind"] = ev.TIMER_STATE
         rows["a"], rows["b"] = get("ctl"), get("cval")
         virtual = get("timer_idx") == VIRTUAL_TIMER
@@ -213,6 +228,10 @@ def _cpu_events(container: Container, cpu: int, offset: int, size: int, counters
         for number in np.unique(kinds):
             chosen = np.flatnonzero(kinds == number)
             layout = container.formats.get(int(number))
+            if layout is not None and layout.name in ("kvm_entry", "kvm_exit") and _OF_ARM not in layout.fields:
+                counters[C_FOREIGN] += len(chosen)
+                counters[C_MALFORMED] += len(chosen)
+                continue
             converted = None if layout is None else _convert(layout, data, times[chosen], offsets[chosen])
             if converted is None or layout is None:
                 counters[C_OTHER] += len(chosen)
@@ -262,7 +281,8 @@ def read(container: Container, threads: np.ndarray, counters: np.ndarray) -> Ite
         table = np.array([rows_of[pid] for pid in known.tolist()], np.int32)
         events["thread"] = table[np.searchsorted(known, events["thread"])]
         learn_all(events.view(np.recarray), threads)
-        counters[C_OTHER] += int(np.count_nonzero(events["kind"] == ev.TIMER_MAP))
-        kept = events[events["kind"] != ev.TIMER_MAP]
+        for_readers = (events["kind"] == ev.TIMER_MAP) | (events["kind"] == ev.USER_EXIT)
+        counters[C_OTHER] += int(np.count_nonzero(for_readers))
+        kept = events[~for_readers]
         counters[C_EVENTS] += int(np.count_nonzero(kept["kind"] != ev.LRS))
         yield kept

@@ -1,30 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the forms share: samples and events by transition, its name in one line, JSON in and out."""
+"""What the forms share: samples and events by transition, its name in one line, hosts, JSON out."""
 
+import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bench.results.formats import fields
 from bench.results.schema import KEY
 from bench.results.store import Results
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 
-
-def read_json(file: Path) -> Any:
-    """Read a JSON file; raises UsageError when it cannot be read or is not JSON."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        reason = "not text" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise UsageError(
-            f"{file}: not valid JSON ({reason}); expected a results folder, a counts file or pytest-benchmark JSON"
-        ) from error
+TEXT_KEYS = ("design", "family", "transition")
+"""The KEY columns that are text; the others are whole numbers."""
 
 
 def samples_of(results: Results) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
@@ -52,6 +43,55 @@ def events_of(results: Results) -> dict[tuple[Any, ...], dict[str, int]]:
     for record in results.table("events").to_dict("records"):
         found.setdefault(tuple(record[name] for name in KEY), {})[record["event"]] = int(record["count"])
     return found
+
+
+def key_of(given: Any, name: str, where: str, field: str) -> dict[str, Any]:
+    """Return the KEY of a benchmark called `name`; `given`: what it says of itself, whoever wrote it.
+
+    Only an object with a field of ours is a key, and is checked; anything else is the author's own note. Raises
+    UsageError.
+    """
+    ours = given if isinstance(given, dict) and any(part in given for part in KEY) else {}
+    key: dict[str, Any] = {}
+    for part in KEY:
+        place = f"{field}.{part}"
+        if part in TEXT_KEYS:
+            key[part] = fields.text(ours.get(part, ""), where, place)
+        else:
+            key[part] = fields.whole(ours.get(part, 0), where, place)
+    key["transition"] = key["transition"] or name
+    return key
+
+
+def counts_of(given: Any, where: str, field: str) -> dict[str, int]:
+    """Return event -> count of an object; what is no object counts nothing. Raises UsageError."""
+    if not isinstance(given, dict):
+        return {}
+    return {name: fields.whole(count, where, f"{field}.{name}", fields.MOST_COUNT) for name, count in given.items()}
+
+
+class Once:
+    """The keys that were seen in one file: each may be there once."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[Any, ...]] = set()
+
+    def add(self, key: Mapping[str, Any], where: str) -> None:
+        """Take a key. Raises UsageError when it is there already."""
+        values = tuple(key[name] for name in KEY)
+        if values in self._seen:
+            raise UsageError(f"{where}: {key['transition']!r} is in it twice, expected each of them once")
+        self._seen.add(values)
+
+
+def host_hash(name: str) -> str:
+    """Return 12 hex digits that tell hosts apart and do not name them."""
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+def scalars(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of an environment that are text, numbers or truth values: all that is compared and shown."""
+    return {name: value for name, value in given.items() if isinstance(value, (str, int, float, bool))}
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:

@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bench.results.formats.common import events_of
+from bench.results.formats import fields
+from bench.results.formats.common import Once, counts_of, events_of, key_of
 from bench.results.meta import new_meta, unfinished
 from bench.results.schema import KEY, SCHEMA, frame
 from bench.results.store import Results
@@ -54,15 +55,19 @@ def from_counts(file: Path, data: dict[str, Any]) -> Results:
     if data.get("schema") != SCHEMA:
         raise UsageError(f"{file}: results schema is {data.get('schema')!r}, expected {SCHEMA}")
     transitions, events = [], []
-    for number, group in enumerate(data.get("counts") or [], 1):
+    once = Once()
+    for number, group in enumerate(fields.an_array(data.get("counts"), str(file), "counts"), 1):
+        where = f"{file}: group {number} of counts"
         if not isinstance(group, dict) or not all(name in group for name in (*KEY[:-1], "transitions")):
-            raise UsageError(f"{file}: group {number} of counts: expected {', '.join(KEY[:-1])} and transitions")
-        for name, entry in group["transitions"].items():
-            key = {field: group[field] for field in KEY[:-1]} | {"transition": name}
-            counts = entry.get("events") if isinstance(entry, dict) else None
-            if not isinstance(counts, dict) or not all(type(n) is int for n in counts.values()):
-                raise UsageError(f"{file}: transition {name!r}: field events: expected an object of integers")
-            states = {state: entry.get(state, "") for state in STATES}
+            raise UsageError(f"{where}: expected {', '.join(KEY[:-1])} and transitions")
+        for name, entry in fields.an_object(group["transitions"], where, "transitions").items():
+            here = f"{where}: transition {name!r}"
+            key = key_of({field: group[field] for field in KEY[:-1]} | {"transition": name}, name, where, "group")
+            once.add(key, where)
+            if not isinstance(entry, dict) or not isinstance(entry.get("events"), dict):
+                raise UsageError(f"{here}: field events: expected an object of integers")
+            counts = counts_of(entry["events"], here, "events")
+            states = {state: fields.text(entry.get(state) or "", here, state) for state in STATES}
             transitions.append(key | states | {"ok": True, "events": sum(counts.values())})
             events += [key | {"event": event, "count": n} for event, n in counts.items()]
     meta = new_meta("run", complete=True, started=None, meters=["events"])

@@ -45,7 +45,7 @@ def test_everything_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[time", "not valid TOML"),
+        ("[time", "not TOML"),
         ("[tmie]", r"unknown key 'tmie'; did you mean 'time'\?"),
         ("time = 3", r"expected a table \[time\]"),
         ("[time]\nminimum_efect = 0.1", r"\[time\]: unknown key 'minimum_efect'; did you mean 'minimum_effect'"),

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from bench.engine.runner import run_to_text
 from bench.recordings.convert import Chunk, open_recording
 from bench.recordings.placement.kvm import EXPECTED
 from bench.replay import checks as replay_checks
-from bench.replay.outcome import break_even, replay
-from bench.replay.stretch import S_DELIVERED, S_LATENCIES, S_LATENCY_OPS, Run
+from bench.replay.break_even import break_even
+from bench.replay.outcome import replay
+from bench.replay.stretch import TALLY, Run
 from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -28,7 +30,7 @@ PROBED = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"
 
 def _run(design: str, trace: Trace) -> Run:
     run = Run(get_design(design), trace.config, timed=False)
-    run.feed(Chunk(trace.ops, 1, np.zeros(0, EXPECTED)), compare_reads=False)
+    run.feed(Chunk(trace.ops, 1, np.zeros(0, EXPECTED)), compare_loads=False)
     return run
 
 
@@ -38,12 +40,10 @@ def test_counts_are_those_of_the_runner(design: str) -> None:
     run = _run(design, trace)
     text = run_to_text(trace, get_design(design))
     values = re.findall(r"op=ack value=(\S+)", text)
-    assert int(run.counts.sum()) == len(trace.ops)
-    assert int(run.s[S_DELIVERED]) == sum(value != "0x3ff" for value in values)
+    assert int(run.tally.counts.sum()) == len(trace.ops)
+    assert int(run.tally.delivered) == sum(value != "0x3ff" for value in values)
     kicks = re.findall(r"kicks=(\S+)", text)
-    from bench.replay.stretch import S_KICKS
-
-    assert int(run.s[S_KICKS]) == sum(len(kick.split(",")) for kick in kicks)
+    assert int(run.tally.kicks) == sum(len(kick.split(",")) for kick in kicks)
 
 
 def test_chunks_make_no_difference() -> None:
@@ -51,10 +51,9 @@ def test_chunks_make_no_difference() -> None:
     whole = _run("new", trace)
     parts = Run(get_design("new"), trace.config, timed=False)
     for start in range(0, len(trace.ops), 777):
-        parts.feed(Chunk(trace.ops[start : start + 777], start + 1, np.zeros(0, EXPECTED)), compare_reads=False)
-    assert (whole.s == parts.s).all()
-    assert (whole.events == parts.events).all()
-    assert (whole.latencies == parts.latencies).all()
+        parts.feed(Chunk(trace.ops[start : start + 777], start + 1, np.zeros(0, EXPECTED)), compare_loads=False)
+    for name in TALLY.names or ():
+        assert np.array_equal(whole.tally[name], parts.tally[name]), name
 
 
 def test_latency_is_counted_from_the_rise_to_the_acknowledgement() -> None:
@@ -65,13 +64,13 @@ def test_latency_is_counted_from_the_rise_to_the_acknowledgement() -> None:
         b"inject 0 32 1\nflush 0\nack 0\neoi 0 @10\nsync 0\n"
     )
     run = _run("new", trace)
-    assert int(run.s[S_LATENCIES]) == 1
-    assert int(run.s[S_LATENCY_OPS]) == 2
+    assert int(run.tally.waits) == 1
+    assert int(run.tally.waited_operations) == 2
 
 
 def test_probed_list_registers_are_in_the_redesign() -> None:
     outcome = replay(files.path(PROBED))
-    check = outcome["designs"]["new"]["list_registers"]
+    check = outcome.designs["new"].list_registers
     assert check["entries"] > 500
     assert check["equal"] / check["entries"] >= 0.99
     assert check["differences"] == sum(check["reasons"].values())
@@ -82,8 +81,8 @@ def test_loads_return_what_was_recorded_or_why_not() -> None:
     for name in ("linux-boot-gicv2-2cpu.csv", "linux-boot-gicv3-4cpu.csv"):
         outcome = replay(files.path(name))
         for design in DESIGNS:
-            loads = outcome["designs"][design]["loads"]
-            assert loads["loads"] == outcome["designs"][design]["kinds"]["mmio_r"]["operations"]
+            loads = outcome.designs[design].loads
+            assert loads["loads"] == outcome.designs[design].kinds["mmio_r"].operations
             assert loads["unexplained"] == 0, loads["differences"]
     assert all(row["reason"] for row in loads["differences"])
 
@@ -93,7 +92,7 @@ def test_every_different_load_counts(tmp_path) -> None:
     rows = "".join(f"{number},0,dist_read,0x8,4,0x{number % 300:x},,,1\n" for number in range(1500))
     rows += "1,0,dist_read,0x100,4,0x1234ffff,,,1\n" * 700
     (tmp_path / "loads.csv").write_text(files.text("kut-gicv2-ipi.csv").rstrip("\n") + "\n" + rows)
-    loads = replay(str(tmp_path / "loads.csv"))["designs"]["new"]["loads"]
+    loads = replay(str(tmp_path / "loads.csv")).designs["new"].loads
     listed = sum(row["count"] for row in loads["differences"])
     assert len(loads["differences"]) < 300 and loads["unlisted"] > 0 and loads["unexplained"] >= 700
     assert loads["loads"] - loads["equal"] == listed + loads["unlisted"]
@@ -110,7 +109,7 @@ def test_a_swapped_interrupt_stays_explained_until_it_is_completed() -> None:
     expected.op, expected.n = (12, 14), 1
     expected.lr[:, 0] = 0x90A0000000000001
     run = Run(get_design("new"), trace.config, timed=False)
-    run.feed(Chunk(trace.ops, 1, expected), compare_reads=False)
+    run.feed(Chunk(trace.ops, 1, expected), compare_loads=False)
     check = replay_checks.entries(run)
     assert check is not None and check["entries"] == 2 and check["equal"] == 0
     assert list(check["reasons"].values()) == [2] and "not explained" not in check["reasons"]
@@ -130,25 +129,34 @@ def test_converted_trace_replays_alike(tmp_path) -> None:
     first = replay(files.path("kut-gicv2-ipi.csv"), output=target)
     again = replay(str(target))
     for design in DESIGNS:
-        assert first["designs"][design]["kinds"] == again["designs"][design]["kinds"]
-    assert again["kind"] == "vgic-bench trace"
-    assert again["designs"]["old"]["loads"] is None
+        assert first.designs[design].kinds == again.designs[design].kinds
+    assert again.kind == "vgic-bench trace"
+    assert again.designs["old"].loads is None
+
+
+@dataclass(frozen=True)
+class _Costs:
+    instructions: float | None
+    mmio_instructions: float
+    mmio: int = 10
+    vgic_operations: int = 100
+
+
+def _costs(mmio: float, rest: float) -> _Costs:
+    return _Costs(10 * mmio + 90 * rest, 10 * mmio)
 
 
 def test_break_even() -> None:
-    def side(mmio_cost: float, rest: float) -> dict:
-        kinds = {"mmio_w": {"instructions": 10 * mmio_cost}}
-        return {"instructions": 10 * mmio_cost + 90 * rest, "kinds": kinds, "mmio": 10, "vgic_operations": 100}
-
-    even = break_even(side(100, 300), side(200, 100))
-    assert even is not None
-    share = even["break_even"]
+    even = break_even(_costs(100, 300), _costs(200, 100))
+    assert even is not None and even.break_even is not None
+    share = even.break_even
     # At that share of MMIO both cost the same.
     assert share * 100 + (1 - share) * 300 == pytest.approx(share * 200 + (1 - share) * 100)
-    assert even["wins_above"] == "first" and even["share"] == 0.1
-    never = break_even(side(300, 300), side(200, 100))
-    assert never is not None and never["break_even"] is None and never["wins_always"] == "second"
-    assert break_even(side(1, 1) | {"mmio": 0}, side(1, 1)) is None
+    assert even.wins_above == "first" and even.share == 0.1
+    never = break_even(_costs(300, 300), _costs(200, 100))
+    assert never is not None and never.break_even is None and never.wins_always == "second"
+    assert break_even(replace(_costs(1, 1), mmio=0), _costs(1, 1)) is None
+    assert break_even(replace(_costs(1, 1), instructions=None), _costs(1, 1)) is None
 
 
 def test_a_recording_is_measured_as_configured() -> None:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What options choose, checked: the reading that needs the models or the statistics."""
+
+from collections.abc import Sequence
+
+from bench.engine.designs import check_designs
+from bench.results.statistics import Policy
+from kvmarm.errors import UsageError
+from vgic_bench.options import words
+
+DEFAULT_DESIGNS = ("old", "new")
+
+
+def designs_of(given: Sequence[str] | str | None) -> list[str]:
+    """Return the designs that were named, or the default ones.
+
+    Raises UsageError for an unknown or repeated one, and for a list that names none.
+    """
+    names = list(DEFAULT_DESIGNS) if given is None or given == [] else words(given)
+    check_designs(names)
+    return names
+
+
+def policy_of(minimum_effect: float) -> Policy:
+    """Return the policy of a comparison. Raises UsageError for an effect that is no fraction."""
+    if not 0 < minimum_effect < 1:
+        raise UsageError(f"--minimum-effect {minimum_effect}: expected a fraction between 0 and 1, both excluded")
+    return Policy(minimum_effect=minimum_effect)

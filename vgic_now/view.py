@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The state of today's VGIC in words, for explanations.
+
+Models: nothing that runs; it names fields as Linux 6.18.35 does.
+
+Lock order: none taken; nothing else runs the model meanwhile.
+
+Rules:
+- Only what differs from rest is shown.
+"""
+
+from typing import Any
+
+from kvmarm.config import MAX_LPIS
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_UIE, PRIVATE_IRQS, SGIS
+from vgic_now.state import (
+    EDGE,
+    FIRST_PRIVATE,
+    MAX_COLLECTIONS,
+    MAX_DEVICES,
+    MAX_ITTES,
+    NO_COLLECTION_LEFT,
+    NO_DEVICE_LEFT,
+    NO_ITTE_LEFT,
+    NO_LPI_LEFT,
+    NO_SLOT,
+    NOBODY,
+    is_pending,
+)
+
+LIMITS = {
+    NO_LPI_LEFT: f"more than {MAX_LPIS} LPIs",
+    NO_DEVICE_LEFT: f"more than {MAX_DEVICES} devices of the ITS",
+    NO_COLLECTION_LEFT: f"more than {MAX_COLLECTIONS} collections of the ITS",
+    NO_ITTE_LEFT: f"more than {MAX_ITTES} translations of the ITS",
+}
+"""What the record has no room for, by the number in `vm.bug`."""
+
+
+def _vcpu_name(vcpu: int) -> str:
+    return "nobody" if vcpu == NOBODY else f"vCPU {vcpu}"
+
+
+def _irq_words(gic: int, irq: Any) -> list[str]:
+    states = (("enabled", irq["enabled"]), ("pending", is_pending(irq)), ("active", irq["active"]))
+    words = [name for name, state in states if state]
+    if irq["config"] == EDGE:
+        words.append("edge")
+    else:
+        words.append("level")
+        words += [text for name, text in (("line_level", "line high"), ("latch", "latched")) if irq[name]]
+    if irq["group"] != (gic == 3):
+        words.append(f"group {irq['group']}")
+    if irq["hw"]:
+        words.append(f"forwarded from {irq['hwintid']}")
+    if irq["priority"]:
+        words.append(f"priority {irq['priority']:#x}")
+    if gic == 2 and irq["source"]:
+        words.append("from vCPU " + ",".join(str(bit) for bit in range(8) if irq["source"] >> bit & 1))
+    if gic == 2 and irq["intid"] < SGIS and irq["active"]:
+        words.append(f"active from vCPU {irq['active_source']}")
+    words.append(f"→{_vcpu_name(int(irq['target_vcpu']))}")
+    if irq["vcpu"] != NOBODY:
+        words.append(f"on ap_list of {_vcpu_name(int(irq['vcpu']))}")
+    return words
+
+
+def _at_rest(irq: Any) -> bool:
+    """Return whether a record is as at reset, priority, enable bit, trigger and route aside for those never used."""
+    busy = ("latch", "active", "line_level", "hw", "priority", "source")
+    return not any(irq[name] for name in busy) and irq["vcpu"] == NOBODY
+
+
+def snapshot(vm: Any) -> dict[str, str]:
+    """Return the state of a VM record in words: what (such as "INTID 34" or "vCPU 0 ap_list") -> how it stands.
+
+    Interrupts as at reset, empty ap_lists and idle interfaces are left out.
+    """
+    gic = int(vm.gic)
+    view = {"distributor": "enabled" if vm.enabled else "disabled"}
+    for intid in range(FIRST_SPI, min(int(vm.irqs), FIRST_RESERVED)):
+        irq = vm.irq[intid]
+        if not _at_rest(irq) or irq["enabled"] or irq["config"] != EDGE or irq["target_vcpu"] != 0:
+            view[f"INTID {intid}"] = " ".join(_irq_words(gic, irq))
+    for vcpu in range(int(vm.vcpus)):
+        for intid in range(PRIVATE_IRQS):
+            irq = vm.irq[FIRST_PRIVATE + vcpu * PRIVATE_IRQS + intid]
+            if not _at_rest(irq) or irq["enabled"] != (intid < SGIS):
+                view[f"vCPU {vcpu} INTID {intid}"] = " ".join(_irq_words(gic, irq))
+        entries = []
+        slot = int(vm.vcpu[vcpu]["head"])
+        while slot != NO_SLOT:
+            entries.append(str(int(vm.irq[slot]["intid"])))
+            slot = int(vm.irq[slot]["next"])
+        if entries:
+            view[f"vCPU {vcpu} ap_list"] = " ".join(entries)
+        if int(vm.image[vcpu]["hcr"]) & HCR_UIE:
+            view[f"vCPU {vcpu} underflow interrupt"] = "asked for"
+    return view
