@@ -8,7 +8,7 @@ Rules for jitted code in this project:
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
 - An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
-- A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
+- A model's time represents its original's, so compiled code does what the original's does (the models' heads say
   which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
   built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
@@ -41,6 +41,7 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
+from kvmarm import nested  # noqa: E402
 from kvmarm.checked_cache import check  # noqa: E402
 
 if DEBUG:
@@ -52,7 +53,7 @@ JIT_ENABLED = not config.DISABLE_JIT
 def _load_numba_without_blas() -> None:
     """Load what numba loads before it runs compiled code, telling it that there is no BLAS.
 
-    It would load scipy.linalg for the matrix products that jitted code may hold, and nobody's here does: a quarter of a
+    It would load scipy.linalg for the matrix products that jitted code may hold, and none here does: a quarter of a
     second, in every process.
     """
     if "scipy.linalg" in sys.modules:
@@ -71,7 +72,12 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
-STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+STUB_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "no_cpython_wrapper": True,
+    **nested.PART_OPTIONS,
+}
 """Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
 
 
@@ -98,12 +104,14 @@ def _compiled(function: F, **options: bool) -> F:
         config.CACHE_DIR = str(folder)
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
     always = {"cache": keep, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return check(numba.njit(**always, **options)(function), folder)  # type: ignore[no-any-return]
+    compiled = check(numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function), folder)
+    return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
 
 
 if JIT_ENABLED:
 
-    def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+    def lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+        """Return a pointer to the int32 field `lock` of a record; for the generators of intrinsics."""
         return _field_pointer(builder, record_type, record, "lock")
 
     def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
@@ -119,7 +127,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             one = ir.Constant(ir.IntType(32), 1)
             return builder.atomic_rmw("xchg", pointer, one, "acquire")
 
@@ -132,7 +140,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             builder.store_atomic(ir.Constant(ir.IntType(32), 0), pointer, ordering="release", align=4)
             return context.get_dummy_value()
 
@@ -203,6 +211,8 @@ if JIT_ENABLED:
         """
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # A callee of a function that is inlined got that attribute from it.
+            builder.function.attributes.discard("alwaysinline")
             builder.function.attributes.add("noinline")
             builder.function.attributes.add("noimplicitfloat")
             # A call whose result nobody uses would be left out, were it known to have no effect.
@@ -284,7 +294,7 @@ else:
         return np.int64(record.refcount)
 
     def noinline() -> None:
-        """Stand where compiled code keeps a function a call."""
+        """Do nothing; compiled code does not inline the function."""
 
     def atomic_or(words: Any, index: Any, bits: Any) -> None:
         """Set `bits` in `words[index]`."""

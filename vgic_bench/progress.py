@@ -28,6 +28,7 @@ class ProgressBars:
         return self
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` of `what` is done."""
         if total == 1 or not sys.stderr.isatty():
             return
         if self._progress is None:

@@ -39,7 +39,10 @@ SAME_MACHINE = (
     "numba",
 )
 """Environment fields that must agree (where both runs state them) before times of separate runs are compared."""
+IDENTITY = ("hostname_hash", "cpu_model")
+"""Fields that tell machines apart: one that only one of the runs states is a difference too."""
 METERS = ("events", "time")
+TABLE_OF = {"events": "events", "time": "samples"}
 NEW = "new"
 STATES = ("before", "after")
 PLACE = ("gic", "irqs", "vcpus", "lrs", "pending", "live")
@@ -116,16 +119,20 @@ class Comparison:
 
 
 def compare(
-    baseline: Results, candidate: Results, policy: Policy | None = None, meters: tuple[str, ...] = METERS
+    baseline: Results,
+    candidate: Results,
+    policy: Policy | None = None,
+    meters: tuple[str, ...] = METERS,
+    same_host: bool = False,
 ) -> Comparison:
-    """Compare two runs by the meters named that both have.
+    """Compare two runs by the meters named that both have. same_host: see `environment_differences`.
 
     Raises UsageError for a meter that is not in METERS.
     """
     for meter in meters:
         if meter not in METERS:
             raise UsageError(f"meter {meter!r}: expected {' or '.join(METERS)}")
-    result = Comparison(baseline.name, candidate.name, policy or Policy())
+    result = Comparison(baseline.name, candidate.name, policy or Policy(), same_host=same_host)
     result.paired = _paired(baseline, candidate)
     result.notes += [f"{run.name} is {state}" for run in (baseline, candidate) if (state := unfinished(run.meta))]
     before, after = _keys(baseline), _keys(candidate)
@@ -141,6 +148,11 @@ def compare(
         Row("transition", _fields(key), "absent", "there", NEW, note="no baseline")
         for key in after
         if key not in before
+    ]
+    result.lost += [
+        f"{candidate.name} has no {meter}, which {baseline.name} has"
+        for meter in meters
+        if baseline.has(TABLE_OF[meter]) and not candidate.has(TABLE_OF[meter])
     ]
     used = False
     if "events" in meters:
@@ -165,7 +177,7 @@ def _paired(baseline: Results, candidate: Results) -> bool:
 
 
 def _meters(run: Results) -> str:
-    names = [name for name, table in (("events", "events"), ("time", "samples")) if run.has(table)]
+    names = [name for name, table in TABLE_OF.items() if run.has(table)]
     return " and ".join(names) or "none"
 
 
@@ -292,22 +304,31 @@ def _compare_states(result: Comparison, baseline: Results, candidate: Results, c
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
-def environment_differences(baseline: Results, candidate: Results) -> list[str]:
-    """Return the fields in which two runs' machines differ, as `field a against b`, where both runs state them."""
+def environment_differences(baseline: Results, candidate: Results, same_host: bool = False) -> list[str]:
+    """Return the fields in which two runs' machines differ, as `field a against b`.
+
+    A field that a run does not state is no equality: of IDENTITY it is a difference when only one of them states it.
+    same_host: the user vouches for hosts of different names being alike; their CPUs are compared still.
+    """
     a, b = (run.meta.get("environment") or {} for run in (baseline, candidate))
-    return [
-        f"{name} {a[name]} against {b[name]}"
-        for name in SAME_MACHINE
-        if a.get(name) is not None and b.get(name) is not None and a[name] != b[name]
-    ]
+    found = []
+    for name in SAME_MACHINE:
+        stated = [value is not None for value in (a.get(name), b.get(name))]
+        if (same_host and name == "hostname_hash") or not any(stated) or a.get(name) == b.get(name):
+            continue
+        if all(stated) or name in IDENTITY:
+            sides = [value if value is not None else "not stated" for value in (a.get(name), b.get(name))]
+            found.append(f"{name} {sides[0]} against {sides[1]}")
+    return found
 
 
 def _compare_times(result: Comparison, baseline: Results, candidate: Results, common: set[tuple[Any, ...]]) -> bool:
     if not (baseline.has("samples") and candidate.has("samples")):
         return False
-    differences = [] if result.paired else environment_differences(baseline, candidate)
+    differences = [] if result.paired else environment_differences(baseline, candidate, result.same_host)
     if differences:
-        result.blocked.append(f"times are from different machines: {'; '.join(differences)}")
+        vouch = "; --same-host if they are alike" if differences[0].startswith("hostname_hash") else ""
+        result.blocked.append(f"times are from different machines: {'; '.join(differences)}{vouch}")
         return True
     before, after = (dict(_units(run)) for run in (baseline, candidate))
     # Pieces of one process are no processes: they can't see what the next start would bring, interleaved or not.

@@ -32,7 +32,7 @@ compiled = pytest.mark.skipif(not JIT_ENABLED, reason="looks at compiled code")
 
 
 def asserted(node: ast.FunctionDef) -> list[ast.stmt]:
-    """Return the calls of assert_held of a function: after its docstring, `noinline`, a count, the names of the records."""
+    """Return a function's calls of assert_held: after its docstring, `noinline`, a count, the names of the records."""
     start = [ast.unparse(statement) for statement in node.body]
     found = [number for number, text in enumerate(start) if text.removeprefix("locks.").startswith("assert_held(")]
     before = start[1 : max(found, default=0)]
@@ -59,7 +59,7 @@ NAMES = [f"{module}.{node.name}" for module, _, node in CHECKED]
 def test_a_function_asserts_the_locks_that_its_docstring_says_are_held() -> None:
     assert len(CHECKED) > 40
     for module, _, node in functions():
-        text = ast.get_docstring(node) or ""
+        text = " ".join((ast.get_docstring(node) or "").split())
         assert bool(SAYS_SO.search(text)) == bool(asserted(node)), f"{module}.{node.name}"
         calls = sum(isinstance(part, ast.Call) and "assert_held" in ast.unparse(part.func) for part in ast.walk(node))
         assert calls == len(asserted(node)), f"{module}.{node.name}: not at the top"
