@@ -93,7 +93,8 @@ class Row:
 @dataclass
 class Comparison:
     """`rows`: one a thing compared. `summaries`: time over all transitions of a design (Row, meter "time").
-    `notes`: what a reader has to know. `blocked`: why nothing or not everything could be compared."""
+    `notes`: what a reader has to know. `blocked`: why nothing or not everything could be compared. `lost`: meters that
+    only the baseline has. `same_host`: times of hosts of other names are compared."""
 
     baseline: str
     candidate: str
@@ -102,7 +103,9 @@ class Comparison:
     summaries: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     paired: bool = False
+    same_host: bool = False
 
     def count(self, verdict: str, meter: str | None = None) -> int:
         """Return how many rows (of one meter) have the verdict; a transition's total is no row of its own here."""
