@@ -21,7 +21,6 @@ from bench.system.exit_status import MEASUREMENT_FAILED
 from bench.system.processes import module_command
 from kvmarm.errors import UsageError
 
-
 WORKING_TREE = "working tree"
 
 
@@ -117,7 +116,9 @@ def isolate(tree: Tree, folder: Path) -> Tree:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise UsageError(f"{tree.name}: {' '.join(command[1:4])} failed: {last_line(done.stderr)}", MEASUREMENT_FAILED)
+            raise UsageError(
+                f"{tree.name}: {' '.join(command[1:4])} failed: {last_line(done.stderr)}", MEASUREMENT_FAILED
+            )
     return Tree(tree.name, tree.commit, tree.folder, str(python))
 
 

@@ -24,7 +24,7 @@ from kvmarm.errors import UsageError
 from kvmarm.files import check_file
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import Group, command, new_app
-from vgic_bench.options import OUTPUT, Designs, Json, Transitions, listed
+from vgic_bench.options import OUTPUT, Designs, Json, SameHost, Transitions, listed
 from vgic_bench.options import Meters as MetersOption
 from vgic_bench.progress import ProgressBars
 from vgic_bench.show.compare import print_judgement, print_self_test
@@ -82,10 +82,6 @@ Comment = Annotated[
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
-]
-SameHost = Annotated[
-    bool,
-    typer.Option("--same-host", help="Compare times of hosts of different names: they are alike, as CI runners are."),
 ]
 Annotate = Annotated[
     bool | None,
