@@ -16,7 +16,7 @@ from bench.system.progress import counted
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
 from reports import perfetto as perfetto_file
 from reports.explanation import build_page
 from vgic_bench.choices import designs_of
@@ -85,6 +85,7 @@ def explain(
     """
     for path in filter(None, (page, perfetto)):
         check_file(path)
+        check_not_input(path, target)
     if pending < 0:
         raise UsageError(f"--pending {pending}: expected 0 or more")
     trace, first, transition = targets.resolve(target, VmConfig(gic_of(gic), vcpus, irqs, lrs), pending)

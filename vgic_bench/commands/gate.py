@@ -21,7 +21,8 @@ from bench.gate.self_test import names_of
 from bench.gate.self_test import self_test as test_gate
 from bench.results.folders import check_new_folder
 from kvmarm.errors import UsageError
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
+from kvmarm.text import one_line
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import Group, command, new_app
 from vgic_bench.options import OUTPUT, Designs, Json, SameHost, Transitions, listed
@@ -122,14 +123,14 @@ def _report(judgement: Judgement, forms: Forms) -> None:
         print(f"changed: renew the baseline with {judgement.renew}")
     if judgement.status:
         for text in judgement.reasons[:MOST_REASONS]:
-            print(f"gate: {text}", file=sys.stderr)
+            print(f"gate: {one_line(text)}", file=sys.stderr)
         if len(judgement.reasons) > MOST_REASONS:
             print(f"gate: and {len(judgement.reasons) - MOST_REASONS} more", file=sys.stderr)
     in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
     if forms.annotate or (forms.annotate is None and in_actions):
         # Workflow commands are read from both streams; standard error keeps --json's output one JSON object.
         for line in ci_output.annotations(judgement):
-            print(line, file=sys.stderr)
+            print(one_line(line), file=sys.stderr)
     raise typer.Exit(judgement.status)
 
 
@@ -167,6 +168,9 @@ def check(
     wanted = tuple(listed(meters, "--meters", METERS))
     limits = load_budget(budget)
     forms = Forms(as_json, junit, summary, comment, annotate)
+    for path in filter(None, (junit, summary, comment)):
+        check_file(path)
+        check_not_input(path, baseline, candidate, budget)
     if update and not baseline.exists():
         renew(baseline, candidate)
         print(f"gate: {baseline}: made from {candidate}")
@@ -245,7 +249,7 @@ def run(
         runs = two_revisions.measure_trees(trees, arguments, turns, say, progress)
     for name, results in zip(("baseline", "candidate"), runs, strict=True):
         if output:
-            results.save(output / name, replace=True)
+            results.save_new(output / name)
     _report(judge(*runs, limits, wanted), Forms(as_json, junit, summary, comment, annotate))
 
 
