@@ -128,9 +128,8 @@ def check_not_input(output: str | os.PathLike[str], *inputs: str | os.PathLike[s
             continue
         source = Path(given).resolve()
         if target == source or (source.is_dir() and source in target.parents):
-            raise UsageError(
-                f"{os.fspath(output)}: is {'in ' if target != source else ''}an input, expected another output"
-            )
+            inside = "" if target == source else "in "
+            raise UsageError(f"{os.fspath(output)}: is {inside}an input, expected another output")
 
 
 def check_file(path: str | os.PathLike[str]) -> None:

@@ -94,7 +94,8 @@ class Budget:
 
     def check_names(self, transitions: set[str]) -> None:
         """Raise UsageError when an entry names a transition that neither run has, with the nearest one."""
-        for entry in (*self.allowances, *self.limits):
+        entries: list[Allowance | Limit] = [*self.allowances, *self.limits]
+        for entry in entries:
             name = entry.names.get("transition", "*")
             if not any(fnmatchcase(known, name) for known in transitions):
                 raise UsageError(f"{entry.where}: transition {name!r} is unknown{nearest(name, transitions)}")

@@ -121,7 +121,8 @@ def judge(
 ) -> Judgement:
     """Compare and judge two runs that are loaded.
 
-    `partial`: rows and meters that only the baseline has are left out. `same_host`: see `compare`. Raises UsageError when the budget names what neither has.
+    `partial`: rows and meters that only the baseline has are left out. `same_host`: see `compare`. Raises
+    UsageError when the budget names what neither has.
     """
     limits = budget or Budget()
     comparison = compare(baseline, candidate, limits.policy, meters, same_host)

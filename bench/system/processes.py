@@ -14,7 +14,8 @@ from typing import Any
 
 _START = (
     "import runpy, signal, sys; "
-    "signal.getsignal(signal.SIGINT) is signal.SIG_IGN or signal.signal(signal.SIGINT, signal.SIG_DFL); root, module = sys.argv[1:3]; "
+    "signal.getsignal(signal.SIGINT) is signal.SIG_IGN or signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "root, module = sys.argv[1:3]; "
     "del sys.argv[1:3]; root in sys.path or sys.path.insert(0, root); "
     "runpy.run_module(module, run_name='__main__', alter_sys=True)"
 )
