@@ -20,9 +20,10 @@ from bench.catalogue.lpis import LpiScene
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
+from kvmarm.code_cache import module_cache
 from kvmarm.config import VmConfig
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
-from kvmarm.jit import JIT_ENABLED, module_cache
+from kvmarm.jit import JIT_ENABLED
 
 PARTS = ("counting", "timing", "plain", "lpis")
 _CONFIG = VmConfig(gic=2, vcpus=1, irqs=64, lrs=1)

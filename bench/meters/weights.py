@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Instructions of the real kernel code, predicted: a design's events times its fitted weights.
 
-A design says its weights itself (`Design.weights`), or its package holds `weights.json`: an object whose `weights` gives
-each event's instructions (x86-64, gcc -O2); the rest of it says what it was fitted on and how well it fits. A design
-without either has no instruction figures.
+A design says its weights itself (`Design.weights`), or its package holds `weights.json`: an object whose `weights`
+gives each event's instructions (x86-64, gcc -O2); the rest of it says what it was fitted on and how well it fits. A
+design without either has no instruction figures.
 """
 
 import json

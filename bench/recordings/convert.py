@@ -288,7 +288,7 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
 
 def _overwritten(head: bytes) -> int:
     """Return how many entries the kernel's ring buffer had overwritten, as the heading of its text says."""
-    found = re.search(rb"^# entries-in-buffer/entries-written: (\d+)/(\d+)", head, re.MULTILINE)
+    found = re.search(rb"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", head, re.MULTILINE)
     return int(found[2]) - int(found[1]) if found else 0
 
 

@@ -80,12 +80,8 @@ class RunPlan:
 def resolve(options: Options) -> RunPlan:
     """Return the plan of a run. Raises UsageError for options that no run can satisfy."""
     check_designs(options.designs)
-    for word, given, known in (("meter", options.meters, METERS), ("part", options.parts, PARTS)):
-        if not given:
-            raise UsageError(f"--{word}s: expected at least one of {', '.join(known)}")
-        for name in given:
-            if name not in known:
-                raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
+    _check_words("meter", options.meters, METERS)
+    _check_words("part", options.parts, PARTS)
     check_patterns(options.transitions)
     if options.platforms is not None and not options.platforms:
         raise UsageError("--platforms: expected at least one platform")
@@ -113,6 +109,14 @@ def resolve(options: Options) -> RunPlan:
     timed = "time" in options.meters and JIT_ENABLED
     own = tuple(transitions), tuple(_switch(options)), tuple(platforms)
     return RunPlan(options, configurations, lpi_configurations, *own, timed)
+
+
+def _check_words(word: str, given: Sequence[str], known: Sequence[str]) -> None:
+    if not given:
+        raise UsageError(f"--{word}s: expected at least one of {', '.join(known)}")
+    for name in given:
+        if name not in known:
+            raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
 
 
 def _transitions(options: Options) -> list[Transition]:
