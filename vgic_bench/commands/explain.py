@@ -91,6 +91,10 @@ def explain(
     names = designs_of(designs)
     if transition is not None and op:
         raise UsageError("--op: expected with a trace file or workload only")
+    lacking = [name for name in names if trace.config.its and not get_design(name).has_its]
+    names = [name for name in names if name not in lacking]
+    if not names:
+        raise UsageError(f"{trace.name}: its=1: design {lacking[0]!r} has no LPIs and no ITS, expected one that has")
     loaded = [get_design(name) for name in names]
     titles = {design.name: design.title for design in loaded}
     measured = len(trace.ops) if transition is not None and not set_up else 0
@@ -113,6 +117,7 @@ def explain(
         about = [f"Configuration: {trace.config}."]
         if transition is not None and transition.why:
             about.append(f"Why the designs differ: {transition.why}.")
+        about += [f"{name}: has none (no LPIs, no ITS)." for name in lacking]
         build_page(page, list(steps), titles, heading, about)
         if not as_json:
             print(f"page: {page}")
@@ -120,4 +125,6 @@ def explain(
         for step in explain_trace(trace, names, op or measured, first) if page is not None else steps:
             print(json.dumps(asdict(step), ensure_ascii=False))
     elif page is None and perfetto is None:
+        for name in lacking:
+            print(f"{name}: has none (no LPIs, no ITS)")
         print_steps(steps, titles, f"{heading}\n{trace.config}")
