@@ -9,12 +9,8 @@ the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:I
 from typing import Any
 
 from kvmarm import events
-<<<<<<< HEAD
-from kvmarm.jit import DEBUG, JIT_ENABLED, jit, spin_lock, spin_unlock
-from kvmarm.mutex import mutex_lock, mutex_unlock
-=======
 from kvmarm.jit import DEBUG, JIT_ENABLED, STUB_OPTIONS, jit, spin_lock, spin_unlock
->>>>>>> clock
+from kvmarm.mutex import mutex_lock, mutex_unlock
 
 DIST = 0
 PHYSMAP = 1
