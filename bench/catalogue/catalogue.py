@@ -99,7 +99,7 @@ class Transition:
         return pending if pending <= room else None
 
     def place(self, config: VmConfig) -> VmConfig:
-        """Return the configuration that it is measured in where `config` is asked for: with an ITS if it is about LPIs."""
+        """Return the configuration that it is measured in where `config` is asked for: with an ITS for LPIs."""
         return replace(config, gic=3, its=1) if self.lpis else config
 
     def watched(self, config: VmConfig) -> tuple[int, int]:

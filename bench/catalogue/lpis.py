@@ -136,7 +136,7 @@ def command(name: str, arguments: Sequence[str]) -> tuple[int, int, int, int]:
 
 
 def describe_command(words: Sequence[int]) -> str:
-    """Return a command of the ITS (four doublewords) in words, such as `MAPTI device 8, event 1, LPI 8193, collection 0`."""
+    """Return a command of the ITS (four doublewords) in words, such as `INV device 8, event 1`."""
     for name, (opcode, letters) in _COMMANDS.items():
         if words[0] & 0xFF == opcode:
             parts = [f"{_WORDS[letter]} {_argument(words, letter)}" for letter in letters if letter != "v"]
