@@ -22,7 +22,7 @@ from reports import perfetto as perfetto_file
 from reports.explanation import build_page
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, Gic, Irqs, Lrs, Vcpus, gic_of
+from vgic_bench.options import OUTPUT, VM, Designs, Gic, Irqs, Lrs, Vcpus, gic_of
 from vgic_bench.progress import ProgressBars, announce_compilation
 from vgic_bench.show.explain import print_steps
 
