@@ -40,13 +40,12 @@ from typing import Any, TypeVar
 
 from kvmarm.design import implementation, implementation_for_type
 from kvmarm.errnos import EBUSY, EINVAL, ENODEV  # noqa: F401 - what operations return, for designs
-from kvmarm.jit import JIT_ENABLED
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS
 
 DISTRIBUTOR = -1
 ITS = -2
 
 _operations: list[str] = []
-_STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,7 +78,7 @@ def typed({parameters}):
 """
     space: dict[str, Any] = {"implementation_for_type": implementation_for_type}
     exec(source, space)
-    overload(call, strict=False, jit_options=_STUB_OPTIONS)(space["typed"])
+    overload(call, strict=False, jit_options=STUB_OPTIONS)(space["typed"])
 
 
 @operation

@@ -40,6 +40,8 @@ from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
+from kvmarm import nested  # noqa: E402
+
 if DEBUG:
     config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
 JIT_ENABLED = not config.DISABLE_JIT
@@ -68,7 +70,12 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
-STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+STUB_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "no_cpython_wrapper": True,
+    **nested.PART_OPTIONS,
+}
 """Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
 
 
@@ -93,7 +100,8 @@ def _compiled(function: F, **options: bool) -> F:
         config.CACHE_DIR = str(module_cache(function.__module__))
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
     always = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return numba.njit(**always, **options)(function)  # type: ignore[no-any-return]
+    compiled = numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function)
+    return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
 
 
 if JIT_ENABLED:
@@ -199,6 +207,8 @@ if JIT_ENABLED:
         """
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # A callee of a function that is inlined got that attribute from it.
+            builder.function.attributes.discard("alwaysinline")
             builder.function.attributes.add("noinline")
             builder.function.attributes.add("noimplicitfloat")
             # A call whose result nobody uses would be left out, were it known to have no effect.

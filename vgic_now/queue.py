@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import U64_1, atomic_or, jit
+from kvmarm.jit import U64_1, atomic_or, jit, noinline
 from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_now.aplist import append
@@ -33,6 +33,7 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
+    noinline()
     assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)
@@ -65,6 +66,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     on a list already, the vCPU it should go to.
     The irq lock is held.
     """
+    noinline()
     events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
     assert_held(irq)
