@@ -8,7 +8,7 @@ follows from others is left out, so that a map shows how a package is built and 
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from tests.test_layers import LADDER, ROOT, imports, room_of
@@ -46,7 +46,7 @@ def imported() -> dict[str, frozenset[str]]:
 def reduced(arrows: Mapping[str, set[str]]) -> Arrows:
     """Return the arrows without those that follow from others. Raises ValueError for a circle."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def reach(node: str) -> frozenset[str]:
         if node in walking:
             raise ValueError(f"a circle of imports through {node}")
@@ -56,6 +56,8 @@ def reduced(arrows: Mapping[str, set[str]]) -> Arrows:
         return below
 
     walking: set[str] = set()
+    for each in arrows:
+        reach(each)
     return {
         node: {each for each in ends if not any(each in reach(other) for other in ends if other != each)}
         for node, ends in arrows.items()
