@@ -16,11 +16,7 @@ from bench.system.progress import counted
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
-<<<<<<< HEAD
 from kvmarm.files import check_file, check_not_input
-=======
-from kvmarm.files import check_file
->>>>>>> cli
 from kvmarm.trace import Trace
 from reports import perfetto as perfetto_file
 from reports.explanation import build_page
@@ -92,12 +88,7 @@ def explain(
     """
     for path in filter(None, (page, perfetto)):
         check_file(path)
-<<<<<<< HEAD
         check_not_input(path, target)
-    if pending < 0:
-        raise UsageError(f"--pending {pending}: expected 0 or more")
-=======
->>>>>>> cli
     trace, first, transition = targets.resolve(target, VmConfig(gic_of(gic), vcpus, irqs, lrs), pending)
     names = designs_of(designs)
     if transition is not None and op:
@@ -135,14 +126,14 @@ def explain(
         print_steps(steps, titles, f"{heading}\n{trace.config}")
 
 
-<<<<<<< HEAD
 def _with_lpis(names: list[str], trace: Trace) -> tuple[list[str], list[str]]:
     """Return the designs that have what the trace needs, and those that lack LPIs. Raises UsageError when all do."""
     lacking = [name for name in names if trace.config.its and not get_design(name).has_its]
     if len(lacking) == len(names):
         raise UsageError(f"{trace.name}: its=1: design {lacking[0]!r} has no LPIs and no ITS, expected one that has")
     return [name for name in names if name not in lacking], lacking
-=======
+
+
 def _check_size(trace: Trace) -> None:
     """Raise UsageError for a trace that nobody would read to its end."""
     if len(trace.ops) > MOST:
@@ -150,4 +141,3 @@ def _check_size(trace: Trace) -> None:
             f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
             f"than {MOST:,}"
         )
->>>>>>> cli
