@@ -40,9 +40,9 @@ class Design:
     no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
     weights: instructions per event, if they are not in a file. package: the name of the package that holds
-    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of
+    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for users; the table of
     designs fills in both for what came by entry point.
-    scratch: fields of the record ("cpu.waiting") that no operation reads before it writes them. reloads: an entry loads
+    scratch: fields of the record ("vcpu.waiting") that no operation reads before it writes them. reloads: an entry loads
     every register of the interface, so that what they hold while the vCPU is out has no effect.
     """
 

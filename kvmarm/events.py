@@ -34,7 +34,7 @@ def _event(name: str, text: str) -> int:
     return len(_names) - 1
 
 
-# Entry points: one count a call.
+# Entry points: one count per call.
 CALL_INJECT = _event("call_inject", "a device line or edge handed to the VGIC")
 CALL_MAP = _event("call_map", "an interrupt forwarded, un-forwarded or asked for its active state")
 CALL_MMIO_READ = _event("call_mmio_read", "a trapped guest load dispatched")
@@ -114,6 +114,9 @@ SET_BIT = _event("set_bit", "a set bit of a written register value found and act
 VALUE_BIT = _event("value_bit", "a set bit put into the value of a register read")
 
 # vCPUs and list registers (software image).
+MUTEX = _event("mutex", "a mutex taken and released, what it costs beyond a spin lock")
+TREE_LEVEL = _event("tree_level", "a level of the tree of vCPUs descended in a look-up or a walk")
+AFFINITY_BIT = _event("affinity_bit", "a bit of an affinity taken into the index of the table of vCPUs")
 VCPU_STEP = _event("vcpu_step", "a vCPU examined in a walk over all vCPUs")
 LR_SCAN = _event("lr_scan", "a list register examined for its state")
 LR_READ = _event("lr_read", "a list register of the software image decoded")

@@ -3,7 +3,7 @@
 
 Each operation below is a stub. Called from jitted code it is replaced by the implementation of the design that the VM
 record's type belongs to; called from Python it looks the design up by the record's dtype. A design registers a
-`Design` (kvmarm.design) that names its record dtype and one function an operation, with these signatures:
+`Design` (kvmarm.design) that names its record dtype and one function per operation, with these signatures:
 
     inject(vm, vcpu, intid, level, observer) -> rc                     kvm_vgic_inject_irq
     map_phys(vm, vcpu, vintid, pintid, observer) -> rc                 kvm_vgic_map_phys_irq
@@ -21,8 +21,8 @@ record's type belongs to; called from Python it looks the design up by the recor
     signal_msi(vm, device_id, event, observer) -> rc                      kvm_send_userspace_msi (KVM_SIGNAL_MSI)
 
 A design without an ITS has no `Design.its_dtype` and leaves signal_msi out: an MSI then gets ENODEV, and its=1 is
-refused. One with an ITS has a record type apart for VMs that have one, takes their accesses of region ITS in mmio_read
-and mmio_write, and reads its tables by kvmarm.guest_memory.
+refused. One with an ITS has a record type apart for VMs that have one. mmio_read and mmio_write take their accesses of
+region ITS, and kvmarm.guest_memory reads its tables.
 
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
 value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;

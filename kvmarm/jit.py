@@ -8,7 +8,7 @@ Rules for jitted code in this project:
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
 - An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
-- A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
+- A model's time represents its original's, so compiled code does what the original's does (the models' heads say
   which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
   built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
@@ -51,7 +51,7 @@ JIT_ENABLED = not config.DISABLE_JIT
 def _load_numba_without_blas() -> None:
     """Load what numba loads before it runs compiled code, telling it that there is no BLAS.
 
-    It would load scipy.linalg for the matrix products that jitted code may hold, and nobody's here does: a quarter of a
+    It would load scipy.linalg for the matrix products that jitted code may hold, and none here does: a quarter of a
     second, in every process.
     """
     if "scipy.linalg" in sys.modules:
@@ -106,7 +106,8 @@ def _compiled(function: F, **options: bool) -> F:
 
 if JIT_ENABLED:
 
-    def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+    def lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+        """Return a pointer to the int32 field `lock` of a record; for the generators of intrinsics."""
         return _field_pointer(builder, record_type, record, "lock")
 
     def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
@@ -122,7 +123,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             one = ir.Constant(ir.IntType(32), 1)
             return builder.atomic_rmw("xchg", pointer, one, "acquire")
 
@@ -135,7 +136,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             builder.store_atomic(ir.Constant(ir.IntType(32), 0), pointer, ordering="release", align=4)
             return context.get_dummy_value()
 
@@ -289,7 +290,7 @@ else:
         return np.int64(record.refcount)
 
     def noinline() -> None:
-        """Stand where compiled code keeps a function a call."""
+        """Do nothing; compiled code does not inline the function."""
 
     def atomic_or(words: Any, index: Any, bits: Any) -> None:
         """Set `bits` in `words[index]`."""

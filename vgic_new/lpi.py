@@ -7,7 +7,7 @@ Models: vgic_get_irq, vgic_get_lpi and vgic_put_irq (virt/kvm/arm/vgic/vgic.c) a
 Lock order: the LPI list lock, inside which no other is taken; the caller may hold ITS and ap_list locks.
 
 Rules:
-- A look-up takes the list's lock and adds a reference, every put takes it too. An ap_list holds a reference of its own.
+- A look-up takes the list's lock and adds a reference, every put takes it too. An ap_list holds one more reference.
 - The list is in the order in which LPIs were mapped, and a look-up walks it from its head.
 - The real records come from the allocator, these from a pool in the VM record. One beyond it ends the run (`vm.bug`).
 - Of a VM without an ITS the record's type says so, and nothing of this is compiled for it.

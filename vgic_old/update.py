@@ -12,7 +12,7 @@ Rules:
 - `pending_on_cpu` is only set here. It is cleared by a flush that found room for everything and by whoever finds that
   nothing is left (vgic_old.inject, vgic_old.sync).
 
-Work: each cache is passes of its own over the SPI words, out-of-line library loops in the original: AND with the
+Work: each cache takes separate passes over the SPI words, out-of-line library loops in the original: AND with the
 enabled ones, AND with those routed to the vCPU, a search for the first bit among the private, one among the shared.
 A vCPU is marked and unmarked by a locked bit operation.
 """

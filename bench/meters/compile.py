@@ -3,7 +3,8 @@
 
 A design is compiled in parts, each of which is one specialisation of everything below it: counting (the event meter),
 timing (the time meter), plain (traces, neither counted nor written) and lpis (counting, of VMs with an ITS).
-A stamp in the folder of compiled code says which parts are there; the folder's name changes with the sources, so a stamp never outlives them.
+A stamp in the folder of compiled code says which parts are there; the folder's name changes with the sources, so a
+stamp never outlives them.
 
 `python -m bench.meters.compile DESIGN PART` compiles one part; without arguments it compiles every part of the
 built-in designs.

@@ -183,6 +183,8 @@ def _convert(
         rows["a"] = get("val")
     elif name == "vgic_msi":
         rows["kind"] = ev.MSI
+        rows["a"], rows["b"], rows["c"] = get("devid"), get("data"), get("addr_lo")
+        rows["n"] = "devid" in layout.fields and "data" in layout.fields
     elif name in ("vgic_lr_entry", "vgic_lr_exit"):
         rows["kind"] = ev.LR_ENTRY if name == "vgic_lr_entry" else ev.LR_EXIT
         rows["vcpu"], rows["a"], rows["b"], rows["c"] = get("vcpu"), get("used"), get("hcr"), get("vmcr")
