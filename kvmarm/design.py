@@ -31,7 +31,7 @@ ENTRY_POINTS = "vgic_bench.designs"
 class Design:
     """One VGIC design.
 
-    name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
+    name: what the command line calls it ("old"). title: one line for users. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). its_dtype: that of VMs with an ITS, None for a design without LPIs.
     To both a field is added that is named by a hash of all sources that the functions' modules import.
     initialise(vm): puts a zeroed, configured record into its reset state.
@@ -39,11 +39,11 @@ class Design:
     bugs: number in `vm.bug` -> "FILE:LINE" of the BUG_ON. limits: other numbers in `vm.bug` -> what the VM's record has
     no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
-    scratch: fields of the record ("vcpu.waiting", "vcpu.cache.2") that no operation reads before it writes them. reloads: an entry loads
-    every register of the interface, so that what they hold while the vCPU is out has no effect.
     weights: instructions per event, if they are not in a file. package: the name of the package that holds
-    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of
+    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for users; the table of
     designs fills in both for what came by entry point.
+    scratch: fields of the record ("vcpu.waiting", "vcpu.cache.2") that no operation reads before it writes them.
+    reloads: an entry loads every register of the interface, so that what they hold while the vCPU is out has no effect.
     """
 
     name: str

@@ -36,8 +36,8 @@ from vgic_new.regions import (
 from vgic_new.state import EDGE, LEVEL, find_irq, lock_irq_to_write, unlock_irq, update_level
 
 _BITS, _CONFIG_FIELDS = np.int64(32), np.int64(16)
-"""Interrupts of one access to a register with a bit an interrupt, which takes 32-bit accesses only, and to ICFGR. NumPy
-integers, because numba compiles anew for every literal one."""
+"""Interrupts of one access to a register with one bit per interrupt, which takes 32-bit accesses only, and to ICFGR.
+NumPy integers, because numba compiles anew for every literal one."""
 _PRIORITY_MASK = 0xF8
 """5 priority bits are implemented."""
 
@@ -55,7 +55,7 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -67,7 +67,7 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].pending:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].pending:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -79,7 +79,7 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -91,7 +91,7 @@ def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> 
     events.count(observer, events.FIELD_LOOP, 1)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
+        value |= np.int64(vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].priority) << (8 * i)
     return value
 
 
@@ -102,7 +102,7 @@ def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].config == EDGE:
             value |= 2 << (2 * i)
     return value
 

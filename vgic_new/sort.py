@@ -8,11 +8,11 @@ Lock order: the caller holds the ap_list lock; a comparison takes both irq locks
 Rules:
 - The sort is a stable bottom-up merge sort of a linked list. Its order of comparisons shows in the irq locks, so it is
   kept.
-- Entries are taken from the head, one by one. Each is merged with the waiting run of 1 if there is one, the result with
-  the waiting run of 2, of 4, …, and then waits itself.
+- Entries are taken from the head, one by one. Each is merged with the waiting run of 1 if there is one. The result is
+  merged with the waiting run of 2, of 4, …, and then waits itself.
 - At the end the waiting runs are merged from the smallest to the largest. In every merge the older run is first.
-- list_sort of that time also calls the comparison with one entry twice, once every 256 entries of the last merge's
-  tail, only so that callers may yield. There the redesign would take one irq lock twice. The call is left out, as it
+- list_sort of that time also calls the comparison with one entry twice, only so that callers may yield: once every 256
+  entries of the last merge's tail. There the redesign would take one irq lock twice. The call is left out, as it
   does not change the order.
 """
 

@@ -83,8 +83,8 @@ IRQ = laid_out(
 )
 """One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
 `target_vcpu`: where it should go, or NOBODY; `pending`: for EDGE a latch that flush moves into a list register, for
-LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
-`mpidr`: GICv3's IROUTER, 24 bits."""
+LEVEL `line_level` or `soft_pending`; `source`: one bit per sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR
+byte; `mpidr`: GICv3's IROUTER, 24 bits."""
 
 VCPU = laid_out(
     [

@@ -94,7 +94,7 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
 
 @jit
 def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
-    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, unless that has changed meanwhile.
+    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, if it still belongs there.
 
     Enters and returns without a lock.
     """

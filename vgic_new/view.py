@@ -3,7 +3,7 @@
 
 Models: nothing that runs; it names fields as Linux 4.8.17 does.
 
-Lock order: none taken; nothing else runs the model meanwhile.
+Lock order: none taken; nothing else runs the model at that time.
 
 Rules:
 - Only what differs from rest is shown.
@@ -72,7 +72,7 @@ def _at_rest(irq: Any) -> bool:
 
 
 def snapshot(vm: Any) -> dict[str, str]:
-    """Return the state of a VM record in words: what (such as "INTID 34" or "vCPU 0 ap_list") -> how it stands.
+    """Return the state of a VM record in words: what (such as "INTID 34" or "vCPU 0 ap_list") -> its state.
 
     Interrupts as at reset, empty ap_lists and idle interfaces are left out.
     """
@@ -114,7 +114,7 @@ def _lpi_view(vm: Any) -> dict[str, str]:
 
 
 def _its_view(vm: Any) -> dict[str, str]:
-    """Return what LPIs, redistributors and the ITS hold: what -> how it stands, as `snapshot`."""
+    """Return what LPIs, redistributors and the ITS hold: what -> its state, as `snapshot`."""
     its, queue = vm.vgic_its, vm.its_queue
     view = _lpi_view(vm)
     for vcpu in range(int(vm.vcpus)):
@@ -130,18 +130,19 @@ def _its_view(vm: Any) -> dict[str, str]:
     entry = int(its["devices"]["head"])
     while entry != NOTHING:
         device = its["device_pool"][entry]
-        view[f"device {int(device['id']):#x}"] = _translations(vm, int(device["head"])) or "no translation"
+        view |= _translations(vm, f"device {int(device['id']):#x}", int(device["head"]))
         entry = int(device["next"])
     return view
 
 
-def _translations(vm: Any, number: int) -> str:
+def _translations(vm: Any, device: str, number: int) -> dict[str, str]:
+    """Return a device's translations, a line each."""
     its = vm.vgic_its
-    words = []
+    view = {device: "mapped"}
     while number != NOTHING:
         itte = its["itte_pool"][number]
         collection = int(itte["collection"])
         place = f"collection {int(its['collection_pool'][collection]['id'])}" if collection else "no collection"
-        words.append(f"event {int(itte['event'])}→LPI {int(vm.irq[int(itte['lpi'])]['intid'])} ({place})")
+        view[f"{device} event {int(itte['event'])}"] = f"LPI {int(vm.irq[int(itte['lpi'])]['intid'])}, {place}"
         number = int(itte["next"])
-    return ", ".join(words)
+    return view

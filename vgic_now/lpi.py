@@ -127,9 +127,9 @@ def _release_dropped(vm: Any, observer: Any) -> None:
 
 @jit
 def _allocate(vm: Any) -> Any:
-    """Return a slot (int64) of the pool, NO_SLOT when there is none left; the map's lock is held."""
-    locks.assert_held(vm.lpi_map)
+    """Return a slot (int64) of the pool, NO_SLOT when there is none left. The map's lock is held."""
     chart = vm.lpi_map
+    locks.assert_held(chart)
     slot = np.int64(chart.free)
     if slot != NO_SLOT:
         chart.free = vm.lpi[slot - FIRST_LPI_SLOT].next

@@ -16,12 +16,12 @@ A line is either a line of the trace format or one of
     msis N                        an MSI for the watched LPI, then for N - 1 others in the order of their list
 
 each but `sgi` and the last three with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the
-architecture's name without GICD_/GICR_; TARGET stands for ITARGETSR or IROUTER. Private interrupts are those of the accessing vCPU, on
-GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces: {last} the
-last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs}, {enable} the
-value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the same with
-EOImode 1. In a VM with an ITS: {lpi} the watched LPI, {device} and {event} what leads to it,
-{last_event} the last event of that device, {new_event} and {new_lpi} ones that are not mapped, {lpis} how many are.
+architecture's name without GICD_/GICR_; TARGET is ITARGETSR or IROUTER. Private interrupts are those of the accessing
+vCPU, on GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces:
+{last} the last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs},
+{enable} the value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the
+same with EOImode 1. In a VM with an ITS: {lpi} the watched LPI, {device} and {event} what leads to it, {last_event} the
+last event of that device, {new_event} and {new_lpi} ones that are not mapped, {lpis} how many are.
 
 `translate` gives trace lines, `compile_lines` operations. Nothing here knows a design.
 """

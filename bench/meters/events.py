@@ -88,6 +88,11 @@ class Counted:
         """Events counted, by name, without those that did not occur."""
         return {name: int(n) for name, n in zip(event_names(), self.counts, strict=True) if n}
 
+    @property
+    def has_none(self) -> bool:
+        """Whether the design lacks LPIs, which the transition is about."""
+        return self.after == HAS_NONE
+
     def key(self) -> dict[str, Any]:
         """Return the columns that identify the point in every table."""
         return point_key(self.design, self.config, self.pending, self.transition.name)
@@ -267,7 +272,7 @@ class Stage:
         return int(values[1]) >> bit & 1, int(values[2]) >> bit & 1
 
     def _enter_again(self, inside: list[int], outside: list[int]) -> None:
-        """Have vCPUs leave the guest and enter it again: no register shows what of an LPI they would be entered with."""
+        """Have vCPUs leave the guest and enter it again: what they hold of an LPI no register shows."""
         lines = [*(f"sync {index}" for index in inside), *(f"flush {index}" for index in (*inside, *outside))]
         ops = compile_lines(lines, self.config, "state")
         self._run(ops, np.zeros((len(ops), EVENT_COUNT), np.int32), np.zeros(len(ops) + 1, np.uint64))

@@ -8,8 +8,7 @@ is divided by its instructions, so that a cheap operation counts as much as a de
 So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
 interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.
 
-Weights of LPIs and the ITS are fitted apart, to points of their own (bench.meters.lpi_points): those that the other
-points give are kept, and only the events that are new in these points are solved for.
+Weights of LPIs and the ITS are fitted apart, to other points: see bench.meters.fit_lpis.
 
 The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
 or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
@@ -27,8 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.meters import lpi_points
-from bench.meters.predict import count_grid, read_grid, read_table
+from bench.meters.predict import count_grid, read_grid
 from bench.meters.weights import WEIGHTS_FILE, weight_vector
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
@@ -51,11 +49,11 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     table = read_grid(path)
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
-    return _counted(table, path, design_name)
+    return counted_rows(table, path, design_name)
 
 
-def _counted(table: pd.DataFrame, path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
-    """Return a design's rows with `instructions` as numbers."""
+def counted_rows(table: pd.DataFrame, path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return a design's rows of a table with `instructions` as numbers. Raises UsageError naming the line."""
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
@@ -167,61 +165,31 @@ def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, f
     return named, with_errors(rows, events, weights)
 
 
-def is_lpi_costs(path: str | os.PathLike[str]) -> bool:
-    """Return whether a cost table has points of LPIs. Raises UsageError when it cannot be read."""
-    columns = read_table(path).columns
-    return lpi_points.is_lpi_table(columns) and "transition" not in columns
+def quality(table: pd.DataFrame, source: str) -> dict[str, Any]:
+    """Return what weights were fitted on and how well they fit (table: rows with `predicted` and `error`)."""
+    return {
+        "source": source,
+        "rows": len(table),
+        "geometric_mean_error": round(geometric_mean_error(table), 4),
+        "worst_error": round(float(table["error"].abs().max()), 4),
+    }
 
 
-def fit_lpis(
-    design_name: str, csv_path: str | os.PathLike[str], base: Mapping[str, float]
-) -> tuple[dict[str, float], pd.DataFrame]:
-    """Fit a design's weights of LPIs and the ITS to a table of counted points of LPIs.
-
-    base: weights of all other events, which stay. Returns (event name -> instructions, for the events that `base` does
-    not name; the rows with `predicted` and `error`). Raises UsageError for a bad table.
-    """
-    rows = _counted(lpi_points.checked(read_table(csv_path), csv_path), csv_path, design_name)
-    events = lpi_points.count_points(rows, str(csv_path))
-    known = weight_vector(base)
-    names = event_names()
-    free = [i for i, name in enumerate(names) if name not in base and events[:, i].any()]
-    instructions = rows["instructions"].to_numpy(float)
-    left = instructions - events @ known
-    from scipy.optimize import nnls
-
-    solution, _ = nnls(events[:, free] / instructions[:, None], left / instructions, maxiter=200 * max(len(free), 1))
-    named = {names[i]: round(float(weight), 3) for i, weight in zip(free, solution, strict=True)}
-    return named, with_errors(rows, events, known + weight_vector(named))
-
-
-def save_weights(
-    path: str | os.PathLike[str],
-    weights: dict[str, float],
-    table: pd.DataFrame,
-    source: str,
-    lpis: tuple[pd.DataFrame, str] | None = None,
-) -> None:
-    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit.
-
-    lpis: the rows that the weights of LPIs were fitted to, with errors, and their source.
-    """
-
-    def quality(rows: pd.DataFrame, name: str) -> dict[str, Any]:
-        return {
-            "source": name,
-            "rows": len(rows),
-            "geometric_mean_error": round(geometric_mean_error(rows), 4),
-            "worst_error": round(float(rows["error"].abs().max()), 4),
-        }
-
-    document: dict[str, Any] = {"unit": "instructions, x86-64, gcc -O2", **quality(table, source)}
-    if lpis is not None:
-        document["lpis"] = quality(*lpis)
-    document["weights"] = weights
+def save_weights(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+    """Write `weights.json`: `weights`, and what they were fitted on and how well they fit (`quality`)."""
+    weights = {name: document["weights"][name] for name in event_names() if name in document["weights"]}
     with atomic_write(path, "w") as file:
-        json.dump(document, file, indent=2)
+        json.dump({"unit": "instructions, x86-64, gcc -O2", **document, "weights": weights}, file, indent=2)
         file.write("\n")
 
 
-__all__ = ["WEIGHTS_FILE", "event_matrix", "fit", "geometric_mean_error", "read_costs", "save_weights", "solve"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "event_matrix",
+    "fit",
+    "geometric_mean_error",
+    "quality",
+    "read_costs",
+    "save_weights",
+    "solve",
+]

@@ -76,9 +76,9 @@ def count_points(
     done = 0
     rows = table.reset_index(drop=True)
     for place, points in rows.groupby(["design", "lpis", "devices", "position"], sort=False):
-        design, lpis, devices, position = place
-        scene = LpiScene(int(lpis), int(devices), str(position))
-        stage = Stage(get_design(str(design)), CONFIG, 0, scene)
+        design, lpis, devices, position = (str(value) for value in place)
+        scene = LpiScene(int(lpis), int(devices), position)
+        stage = Stage(get_design(design), CONFIG, 0, scene)
         for index, op in zip(points.index, points["op"], strict=True):
             transition = _transition(catalogue, op, f"{source}: line {index + 2}")
             counted = stage.count(transition.at(scene))

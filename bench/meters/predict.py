@@ -129,6 +129,8 @@ def predict(grid: pd.DataFrame, counts: np.ndarray) -> pd.DataFrame:
         vector = weights.weights_of(get_design(name))
         if vector is None:
             raise UsageError(f"design {name!r} has no fitted weights (vgic-bench fit makes them)")
+        if lpi_points.is_lpi_table(grid.columns) and not weights.covers_lpis(get_design(name)):
+            raise UsageError(f"design {name!r} has no fitted weights of LPIs (vgic-bench fit makes them)")
         rows = (grid["design"] == name).to_numpy()
         figures[rows] = counts[rows] @ vector
     result["instructions"] = figures.round(1)

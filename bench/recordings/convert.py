@@ -9,14 +9,16 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from bench.recordings import events as ev
 from bench.recordings.apart import Ranges, in_comments, within
 from bench.recordings.events import EVENT
-from bench.recordings.machine.survey import DIST_SIZE, TYPER, Survey
+from bench.recordings.machine.msis import Msis, find_msis
+from bench.recordings.machine.survey import DIST_SIZE, REDIST_SIZE, TYPER, Survey
 from bench.recordings.machine.thread_table import (
     C_COMMENTS,
     C_EVENTS,
@@ -36,6 +38,7 @@ from bench.recordings.machine.timer_states import States
 from bench.recordings.options import Options
 from bench.recordings.placement import common as placing
 from bench.recordings.placement.kvm import EXPECTED, place_kvm
+from bench.recordings.placement.msi import AS_LPI, AS_SPI, DROPPED, new_msis, set_its_up
 from bench.recordings.placement.qemu import place_qemu
 from bench.recordings.placement.set_up import enable_everything
 from bench.recordings.readers import detect, qemu_csv, qemu_log, ring_buffer, trace_dat
@@ -44,6 +47,7 @@ from bench.recordings.readers.source import Source, with_last
 from bench.recordings.spool import Spool, window
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.gic import FIRST_RESERVED
 from kvmarm.trace import Trace
 from kvmarm.trace_read import parse_trace
 
@@ -80,7 +84,8 @@ class Recording:
     kind: see detect. config: the VM it is converted for. lines: counts of what was read. not_converted: accesses of an
     emulator's log by kind. placed: the counters of placing.COUNTERS after `chunks()` ran to its end; apart: then also
     the operations, first and last number, that are no part of what was recorded (see Chunk). exits: how many, by what
-    ended the stay; its_accesses: of an ITS's registers. assumed_gic: nothing told the GIC's version.
+    ended the stay; its_accesses: of an ITS's registers. msi: what MSIs are placed as, `lpi`, `spi` or nothing (see
+    `place_msis_as`); its: base address of the ITS. assumed_gic: nothing told the GIC's version.
     """
 
     name: str
@@ -95,6 +100,9 @@ class Recording:
     exits: dict[str, int] = field(default_factory=dict)
     its_accesses: int = 0
     assumed_gic: bool = False
+    msi: str = ""
+    its: int = -1
+    msis: Msis = field(default_factory=Msis)
     trace: Trace | None = None
     machines: int = 1
     probed: bool = False
@@ -116,6 +124,11 @@ class Recording:
     def vcpu_of(self, thread: int) -> int:
         """Return the vCPU that a thread (row of the thread table) is in a KVM recording, -1 when it is none."""
         return -1 if self._roles is None or thread < 0 else int(self._roles[thread, 0])
+
+    def place_msis_as(self, kind: str) -> None:
+        """Have `chunks` place MSIs as `lpi` (in a VM with an ITS), as `spi`, or (empty) drop them."""
+        self.msi = kind if len(self.msis.rows) else ""
+        self.config = replace(self.config, its=int(self.msi == "lpi"))
 
     def close(self) -> None:
         """Delete the temporary file."""
@@ -143,6 +156,7 @@ class Recording:
         expected = np.zeros(OPS // 4, EXPECTED).view(np.recarray)
         found = np.zeros(1, np.int64)
 
+        msis = self._new_msis()
         set_up = 1 << 62
 
         def apart() -> Ranges:
@@ -164,10 +178,11 @@ class Recording:
             yield flushed()
         if self._needs_enable:
             enable_everything(ops, g, cpus, spis)
+        set_its_up(ops, g, msis)
         self.epilogue = 0
         qemu = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         rest = np.zeros(0, EVENT)
-        told = self._roles, expected, found, self._verdicts
+        told = self._roles, expected, found, self._verdicts, msis
         done = 0
         survey = self._survey
         number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
@@ -205,6 +220,17 @@ class Recording:
         self.apart = tuple((low, min(high, last)) for low, high in apart() if low <= min(high, last))
         names = [name for _, name, _ in placing.COUNTERS]
         self.placed = dict(zip(names, g[placing.G_FIRST_COUNTER :].tolist(), strict=True))
+
+    def _new_msis(self) -> tuple[np.ndarray, np.ndarray, Any]:
+        """Return the state of the MSIs' placement, which says what of the ITS's set-up the recording shows."""
+        assert self._survey is not None
+        msis = new_msis(self.msis, {"lpi": AS_LPI, "spi": AS_SPI}.get(self.msi, DROPPED), self.its)
+        its = msis[2]
+        controls = self._survey.controls
+        its.enabled_by_guest = controls.get(self.its, 0) & 1
+        for vcpu in range(self.config.vcpus):
+            its.lpis_enabled_by_guest[vcpu] = controls.get(self.redistributors + vcpu * REDIST_SIZE, 0) & 1
+        return msis
 
     def _configure(self, g: np.ndarray, cpus: np.ndarray) -> None:
         assert self._survey is not None
@@ -262,7 +288,7 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
 
 def _overwritten(head: bytes) -> int:
     """Return how many entries the kernel's ring buffer had overwritten, as the heading of its text says."""
-    found = re.search(rb"^# entries-in-buffer/entries-written: (\d+)/(\d+)", head, re.MULTILINE)
+    found = re.search(rb"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", head, re.MULTILINE)
     return int(found[2]) - int(found[1]) if found else 0
 
 
@@ -404,6 +430,16 @@ def _kvm(
     recording.lr_layout = 2 if gic == 2 and probed and not survey.wide_lrs and survey.kinds[ev.LRS] else 3
     recording.exits = survey.exit_names()
     recording.its_accesses = survey.its_accesses(distributor, redistributors)
+    if gic == 3 and survey.kinds[ev.MSI]:
+        free = range(min(irqs, FIRST_RESERVED) - 1, survey.highest_intid, -1)
+        recording.msis = find_msis(spool.read(), int(survey.kinds[ev.MSI]), free)
+        recording.its = survey.its_base(distributor, redistributors, recording.msis.address)
+        recording.place_msis_as("lpi")
+        seen, devices = recording.msis.seen, recording.msis.devices
+        facts["MSIs"] = (
+            f"{len(recording.msis.rows):,} of {devices} devices, {len(recording.msis.pairs)} events; "
+            f"LPIs and vCPUs inferred from list registers for {seen}, assumed for {devices - seen}"
+        )
     identified = distributor >= 0 and distributor + TYPER in survey.typer
     recording._needs_enable = not identified and distributor not in survey.controls
     return recording
@@ -448,7 +484,10 @@ def compile_readers() -> None:
     place_qemu(events, 1, g, cpus, spis, refs, ops)
     expected = np.zeros(1, EXPECTED).view(np.recarray)
     found, verdicts = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    place_kvm(events, 1, g, cpus, spis, refs, ops, np.zeros((1, 2), np.int64), expected, found, verdicts)
+    msis = new_msis(Msis(), DROPPED, -1)
+    place_kvm(events, 1, g, cpus, spis, refs, ops, np.zeros((1, 2), np.int64), expected, found, verdicts, msis)
+    set_its_up(ops, g, msis)
+    find_msis([events[:0]], 0, [])
     States(1).add(events)
     ring_buffer.decode_pages(empty, 4096, np.zeros(1, np.int64), np.zeros(1, np.int64))
     learn_all(events[:0], threads)

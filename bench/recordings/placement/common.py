@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kvmarm.gic import TIMER
+from kvmarm.gic import FIRST_LPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import (
     ACK,
@@ -38,8 +38,8 @@ from kvmarm.trace import (
 )  # fmt: skip
 
 MAX_RECORDED_LRS = 16
-ACK_KEYS = 1 << 13
-"""Acknowledged interrupts are told apart by INTID and, for GICv2 SGIs, the source vCPU in bits 12:10."""
+ACK_KEYS = 1 << 14
+"""Acknowledged interrupts are told apart by INTID and, for GICv2 SGIs, the source vCPU in bits 12:10: `ack_key`."""
 
 CPU = np.dtype(
     [
@@ -62,6 +62,8 @@ CPU = np.dtype(
         ("waiting", np.int64),
         ("taking", np.int64),
         ("taking_spis", np.int64),
+        ("waiting_msis", np.int64),
+        ("msi_epoch", np.int64),
         ("confirmed", np.int64),
         ("probed", np.int64),
         ("state", np.int64),
@@ -74,12 +76,20 @@ CPU = np.dtype(
 bit; `active`: the guest holds the timer interrupt; `set_…`: what the guest's interface is set to on its first entry
 (KVM recordings); `lr`: list registers at the latest entry. `levels`, `enabled`, `latched`, `running`: bit masks over
 INTIDs 0..31 (line level, enabled, pending without a line, active). For recordings without LR probes: `waiting`: SGIs
-sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
+sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number;
+`waiting_msis`: MSIs not taken, each device's event once since the entry that `msi_epoch` counts.
 `confirmed`: the entry that a probe announced was seen too; `probed`: list registers have been seen, and count from
 there on; `state`: number of the latest timer state (-1: none);
 `left`: it is out already, its kvm_exit is to come; `set_up_from`,
 `set_up_to`: numbers of the operations that set its interface up and, where the recording starts with it in the guest,
 brought it there (0: none yet)."""
+
+
+@jit
+def ack_key(key: Any) -> Any:
+    """Return where in `refs` an interrupt is: LPIs behind the others."""
+    return key if key < FIRST_LPI else FIRST_LPI + (key & (FIRST_LPI - 1))
+
 
 SPI_BYTES = 1024
 SPI = np.dtype(
@@ -107,6 +117,7 @@ N_MMIO = _counter("seen", "mmio", "distributor and redistributor accesses")
 N_SGI = _counter("seen", "sgi", "ICC_SGI1R_EL1 writes with their value")
 N_INJECT = _counter("seen", "lines", "line changes")
 N_WFI = _counter("seen", "wfi", "WFI exits: a query for pending interrupts each")
+N_MSIS = _counter("seen", "msis", "MSIs")
 N_GUEST = _counter("seen", "guest", "guest accesses to its CPU interface")
 N_LR_ACKS = _counter("inferred", "acks_from_lrs", "acknowledgements that follow from list registers at entry and exit")
 N_LR_EOIS = _counter("inferred", "eois_from_lrs", "completions that follow from list registers at entry and exit")
@@ -118,6 +129,9 @@ N_TIMER_FALLS = _counter(
 N_MAPS = _counter("inferred", "maps", "timer interrupts forwarded at creation")
 N_PHYS = _counter("inferred", "phys", "changes of the physical timer interrupt's active state by the host")
 N_SET_UP = _counter("inferred", "set_up", "operations that set the guest's interface up (priority mask, enables)")
+N_MSI_MAPPED = _counter(
+    "inferred", "msi_mapped", "operations that map, route or enable what MSIs go to: no recording has the commands"
+)
 N_SGI_GUESSED = _counter("inferred", "sgi_guessed", "SGI writes without a recorded value: one SGI 0 to the next vCPU")
 N_PLACED = _counter("inferred", "exits_placed", "exits and entries around an access or a kick (an emulator has none)")
 N_SPURIOUS_EOIS = _counter("inferred", "spurious_eois", "completions of acknowledgements that came back spurious")
@@ -129,7 +143,7 @@ N_TIMER_STATES = _counter("dropped", "timer_states", "timer states: they tell wh
 N_SAME = _counter("dropped", "told_twice", "events that a probe told of already (kvm_entry, kvm_exit, SGI traps)")
 N_ABORTED = _counter("dropped", "aborted_entry", "list register snapshots of entries given up before the guest ran")
 N_LPI = _counter("dropped", "lpi", "list register changes of LPIs")
-N_MSI = _counter("dropped", "msi", "MSIs (ITS and v2m are not modelled)")
+N_MSI = _counter("dropped", "msi", "MSIs that there was no room for, or whose device and event were not recorded")
 N_FOREIGN = _counter("dropped", "other_mmio", "MMIO outside the distributor and redistributors (devices, ITS, v2m)")
 N_ILLEGAL = _counter("dropped", "illegal", "accesses that the trace format has no form for (unaligned, too far)")
 N_NO_VCPU = _counter("dropped", "no_vcpu", "events of threads that are no vCPU of this VM")
@@ -230,7 +244,9 @@ def legal_access(g: Any, region: Any, offset: Any, size: Any) -> Any:
     """Return whether the trace format has a form for this access."""
     if size != 1 and size != 2 and size != 4 and size != 8:
         return False
-    if region >= 0:
+    if region == -2:
+        frame = 0x20000
+    elif region >= 0:
         frame = 0x20000
         if g[G_GIC] != 3 or region >= g[G_VCPUS]:
             return False

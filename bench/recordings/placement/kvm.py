@@ -20,7 +20,9 @@ Rules, besides those in `placing`:
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
 - Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
   Without the SGI probe an ICC_SGI1R_EL1 write has no value: SGI 0 to the next vCPU is put in its place.
-- Snapshots of entries that KVM gave up before the guest ran, LPIs, MSIs and the ITS are dropped.
+- MSIs, and accesses to the ITS, are placed by the rules of placement.msi. Without MSIs in the recording, and with no
+  list registers to see LPIs in, what concerns LPIs is dropped. So are snapshots of entries that KVM gave up before the
+  guest ran.
 """
 
 from typing import Any
@@ -54,7 +56,6 @@ from bench.recordings.placement.common import (
     N_LR_ACKS,
     N_LR_EOIS,
     N_LR_SKIPPED,
-    N_MSI,
     N_NO_VCPU,
     N_OTHER_SGI,
     N_RANGE,
@@ -67,6 +68,7 @@ from bench.recordings.placement.common import (
     N_WFI,
     ROOM,
     access,
+    ack_key,
     emit,
     emit_value,
     enter,
@@ -74,6 +76,7 @@ from bench.recordings.placement.common import (
     legal_access,
     set_interface,
 )  # fmt: skip
+from bench.recordings.placement.msi import AS_LPI, DROPPED, ITS_FRAMES, ITS_REGION, its_access, place_msi, table_value
 from bench.recordings.placement.tracking import sgi_to, track_write
 from kvmarm.gic import FIRST_LPI, FIRST_RESERVED, FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
@@ -84,6 +87,7 @@ EXPECTED = np.dtype([("op", np.int64), ("vcpu", np.int64), ("n", np.int64), ("lr
 
 _V3_STATE, _V2_STATE = np.uint64(62), np.uint64(28)
 _EOIMODE = 0x200
+_NO_FRAME = -3
 
 
 @jit
@@ -105,10 +109,10 @@ def recorded_key(layout: Any, gic: Any, lr: Any) -> Any:
 @jit
 def _complete(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any, counter: Any) -> None:
     value = U64(key)
-    emit_value(ops, g, EOI, vcpu, value, refs[vcpu, key])
+    emit_value(ops, g, EOI, vcpu, value, refs[vcpu, ack_key(key)])
     g[counter] += 1
     if cpus[vcpu].set_control & _EOIMODE != 0:
-        emit_value(ops, g, DIR, vcpu, value, refs[vcpu, key])
+        emit_value(ops, g, DIR, vcpu, value, refs[vcpu, ack_key(key)])
         g[counter] += 1
     if key == TIMER:
         cpus[vcpu].active = 0
@@ -117,7 +121,7 @@ def _complete(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any, count
 
 @jit
 def _take(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any) -> None:
-    refs[vcpu, key] = emit(ops, g, ACK, vcpu, 0, 0)
+    refs[vcpu, ack_key(key)] = emit(ops, g, ACK, vcpu, 0, 0)
     if key == TIMER:
         cpu = cpus[vcpu]
         cpu.active = 1
@@ -125,7 +129,9 @@ def _take(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any) -> None:
 
 
 @jit
-def _infer_from_lrs(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, exit_lrs: Any, count: Any) -> None:
+def _infer_from_lrs(
+    ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, exit_lrs: Any, count: Any, with_lpis: Any
+) -> None:
     """Emit what the guest did between an entry with cpus[vcpu].lr and an exit with `exit_lrs` (uint64[count])."""
     cpu = cpus[vcpu]
     for step in range(3):
@@ -135,9 +141,10 @@ def _infer_from_lrs(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, exit_lrs:
             after = _state(g, exit_lrs[index])
             if before == after:
                 continue
-            if recorded_key(g[G_LR_LAYOUT], g[G_GIC], exit_lrs[index]) != key or key >= FIRST_LPI:
+            of_lpi = key >= FIRST_LPI and not with_lpis
+            if recorded_key(g[G_LR_LAYOUT], g[G_GIC], exit_lrs[index]) != key or of_lpi:
                 if step == 0:
-                    g[N_LPI if key >= FIRST_LPI else N_LR_SKIPPED] += 1
+                    g[N_LPI if of_lpi else N_LR_SKIPPED] += 1
                 continue
             pending_gone = before & 1 != 0 and after & 1 == 0
             if step == 0:
@@ -166,6 +173,9 @@ def _plan(g: Any, cpus: Any, spis: Any, vcpu: Any, verdicts: Any) -> None:
     timer = cpu.line != 0 and (cpu.enabled >> TIMER) & 1 != 0
     if timer and cpu.state >= 0 and verdicts[cpu.state] == WAITING:
         return
+    cpu.taking_spis = cpu.waiting_msis
+    cpu.waiting_msis = 0
+    cpu.msi_epoch += 1
     cpu.taking = cpu.waiting & cpu.enabled & 0xFFFF
     if timer:
         cpu.taking |= 1 << TIMER
@@ -278,17 +288,20 @@ def _send(g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
 
 
 @jit
-def _mmio(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, event: Any) -> None:
+def _mmio(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, event: Any, msis: Any) -> None:
     """A trapped access: to the GIC's frames an operation, to anything else none."""
+    its = msis[2]
     address = np.int64(event.a & U64(0x7FFFFFFFFFFFFFFF))
     size = np.int64(event.b)
-    region, offset = -2, address - g[G_DIST_BASE]
+    region, offset = _NO_FRAME, address - g[G_DIST_BASE]
     if g[G_DIST_BASE] >= 0 and 0 <= offset < (0x1000 if g[G_GIC] == 2 else 0x10000):
         region = -1
     elif g[G_REDIST_BASE] >= 0 and 0 <= address - g[G_REDIST_BASE] < g[G_VCPUS] * 0x20000:
         region = (address - g[G_REDIST_BASE]) >> 17
         offset = (address - g[G_REDIST_BASE]) & 0x1FFFF
-    if region < -1:
+    elif its.mode == AS_LPI and 0 <= address - its.frame < ITS_FRAMES:
+        region, offset = ITS_REGION, address - its.frame
+    if region == _NO_FRAME:
         g[N_FOREIGN] += 1
         return
     if not legal_access(g, region, offset, size):
@@ -296,7 +309,11 @@ def _mmio(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, event: Any) -> None
         return
     write = event.kind == ev.GPA_WRITE
     _ensure_outside(ops, g, cpus, vcpu)
-    access(ops, g, vcpu, write, region, offset, size, event.c)
+    if region == ITS_REGION:
+        its_access(ops, g, vcpu, write, offset, size, event.c, msis)
+        return
+    value = table_value(its, offset, size, event.c) if region >= 0 else event.c
+    access(ops, g, vcpu, write, region, offset, size, value)
     if write:
         if g[G_GIC] == 2 and region < 0 and offset == 0xF00:
             _send(g, cpus, vcpu, event.c)
@@ -326,13 +343,14 @@ def place_kvm(
     expected: Any,
     done: Any,
     verdicts: Any,
+    msis: Any,
 ) -> Any:
     """Place `events` (EVENT[:]) from index `start`.
 
     roles: int64[:, 2], for each thread of the recording its vCPU (-1: none) and whether its lines are this VM's.
     expected: EXPECTED[:], filled from done[0] (int64[1]) on. verdicts: uint8[:], see
-    timer_states. Returns the index of the first event not placed: it stops when `ops` or `expected` has no room for
-    what one event may need, or before a probe whose registers are not all here.
+    timer_states. msis: see placement.msi. Returns the index of the first event not placed: it stops when `ops` or
+    `expected` has no room for what one event may need, or before a probe whose registers are not all here.
     """
     exit_lrs = np.zeros(MAX_RECORDED_LRS, np.uint64)
     index = start
@@ -361,7 +379,7 @@ def place_kvm(
         first = index + 1
         index = first + (registers + 3) // 4
         if kind == ev.MSI:
-            g[N_MSI] += 1
+            place_msi(ops, g, cpus, msis)
             continue
         if vcpu < 0 or vcpu >= g[G_VCPUS]:
             g[N_NO_VCPU] += 1
@@ -395,7 +413,7 @@ def place_kvm(
                 g[N_ABORTED] += 1
                 continue
             _snapshot(events, first, registers, exit_lrs)
-            _infer_from_lrs(ops, g, cpus, refs, vcpu, exit_lrs, registers)
+            _infer_from_lrs(ops, g, cpus, refs, vcpu, exit_lrs, registers, msis[2].mode != DROPPED)
             leave(ops, g, cpus, vcpu)
             g[N_EXITS] += 1
         elif kind == ev.EXIT:
@@ -417,7 +435,7 @@ def place_kvm(
             else:
                 g[N_SAME] += 1
         elif kind == ev.GPA_READ or kind == ev.GPA_WRITE:
-            _mmio(ops, g, cpus, spis, vcpu, event)
+            _mmio(ops, g, cpus, spis, vcpu, event, msis)
         elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and event.time < g[G_SGI_SINCE]):
             if g[G_GIC] != 3:
                 g[N_ILLEGAL] += 1

@@ -411,5 +411,9 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
         return 0 if found else -2
     if name == NAME_MSI:
         event.kind = ev.MSI
+        event.a, found = _key_value(data, position, end, 100, 101)
+        event.b, has_data = _key_value(data, position, end, 100, 97)
+        event.c, _ = _key_value(data, position, end, 97, 100)
+        event.n = 1 if found and has_data else 0
         return 0
     return -1
