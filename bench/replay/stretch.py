@@ -16,8 +16,8 @@ import numpy as np
 
 from bench.engine.result_text import RESULT
 from bench.engine.runner import BUG, DONE, execute, run_ops
-from bench.recordings.convert import Chunk
-from bench.recordings.placement.kvm import EXPECTED, recorded_key
+from bench.recordings.placement.driver import Chunk, nothing_expected
+from bench.recordings.placement.list_registers import recorded_key
 from bench.recordings.placement.tracking import sgi_to
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import new_hardware
@@ -393,7 +393,7 @@ class Run:
         ops = np.ascontiguousarray(chunk.ops).view(np.recarray)
         expected = np.ascontiguousarray(chunk.expected).view(np.recarray)
         if not len(expected):
-            expected = np.zeros(0, EXPECTED).view(np.recarray)
+            expected = nothing_expected()
         apart = np.zeros(len(ops), np.bool_) if chunk.apart is None else chunk.apart
         self.tally.next = chunk.first
         self.tally.compare_loads = compare_loads
@@ -439,5 +439,5 @@ class Run:
 def compile_for(name: str) -> None:
     """Compile what a replay on the design `name` needs."""
     config = VmConfig(gic=3, vcpus=1, irqs=64, lrs=1)
-    nothing = Chunk(np.zeros(0, OP), 1, np.zeros(0, EXPECTED))
+    nothing = Chunk(np.zeros(0, OP), 1, nothing_expected())
     Run(get_design(name), config).feed(nothing)

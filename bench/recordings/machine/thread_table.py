@@ -34,12 +34,30 @@ the timer map before its first kvm_entry; `timer_map`: of the latest such event.
 else a hash of the name before its lines); `user`: it has returned to user space since its latest exit."""
 THREADS = 1 << 14
 
-# Counters of a scan.
-C_LINES, C_EVENTS, C_OTHER, C_COMMENTS, C_UNKNOWN, C_LOST_MARKERS, C_LOST, C_MALFORMED, C_THREADS, C_FOREIGN = range(10)
-"""C_FOREIGN: entries and exits of another architecture's KVM."""
-COUNTERS = 10
+COUNTS = np.dtype(
+    [
+        ("lines", np.int64),
+        ("events", np.int64),
+        ("other", np.int64),
+        ("comments", np.int64),
+        ("unknown", np.int64),
+        ("lost_markers", np.int64),
+        ("lost_events", np.int64),
+        ("malformed", np.int64),
+        ("threads", np.int64),
+        ("foreign", np.int64),
+    ]
+)
+"""What a scan counts: lines; of them events for us, other events, comments, lines that are not understood (`unknown`)
+and events whose arguments are not (`malformed`); notes that events were lost, and how many; threads in the table;
+`foreign`: entries and exits of another architecture's KVM."""
 
 SPACE, DOT, COLON = 32, 46, 58
+
+
+def new_counts() -> Any:
+    """Return a record of COUNTS, all zero."""
+    return np.zeros(1, COUNTS).view(np.recarray)[0]
 
 
 def new_threads() -> np.ndarray:
@@ -113,7 +131,7 @@ def merged_name(data: Any, start: Any, end: Any) -> Any:
 
 
 @jit
-def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, start: Any, end: Any) -> Any:
+def find_thread(threads: Any, counts: Any, pid: Any, tgid: Any, data: Any, start: Any, end: Any) -> Any:
     """Return the table index of `pid`, added with its name data[start:end] when new; -1 when the table is full.
 
     The name may have that of a recording before it (see `merged_name`): PIDs are told apart by recording.
@@ -124,9 +142,9 @@ def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, sta
     for _ in range(threads.shape[0]):
         thread = threads[index]
         if thread.pid < 0:
-            if counters[C_THREADS] > threads.shape[0] * 3 // 4:
+            if counts.threads > threads.shape[0] * 3 // 4:
                 return -1
-            counters[C_THREADS] += 1
+            counts.threads += 1
             thread.pid = pid
             thread.file = file
         if thread.pid == pid and thread.file == file:

@@ -17,19 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.machine.thread_table import (
-    C_COMMENTS,
-    C_EVENTS,
-    C_FOREIGN,
-    C_LINES,
-    C_LOST,
-    C_LOST_MARKERS,
-    C_MALFORMED,
-    C_OTHER,
-    C_UNKNOWN,
-    find_thread,
-    is_digit,
-)  # fmt: skip
+from bench.recordings.machine.thread_table import find_thread, is_digit
 from bench.recordings.readers.ftrace_args import arguments, concerns_vgic, next_number, position_after
 from kvmarm.jit import U64, jit, jit_inlined
 
@@ -188,10 +176,10 @@ def _of_no_concern(data: Any, begin: Any, end: Any) -> Any:
 
 
 @jit_inlined
-def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any, done: Any) -> Any:
+def _line(data: Any, begin: Any, end: Any, threads: Any, counts: Any, out: Any, done: Any) -> Any:
     """Scan the line data[begin:end]; return how many EVENT records it became."""
     if _of_no_concern(data, begin, end):
-        counters[C_OTHER] += 1
+        counts.other += 1
         return 0
     # The name is padded to 16 characters, unless somebody has taken the blanks away.
     pid, tgid, name_end, at, time = _anchor(data, begin, min(begin + _NAME, end), end, end)
@@ -200,9 +188,9 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
     if at < 0:
         pid, tgid, name_end, at, time = _latency_format(data, begin, end)
         if at < 0:
-            return _marker(data, begin, end, counters, out, done)
+            return _marker(data, begin, end, counts, out, done)
     if pid < 0 or time < 0:
-        counters[C_UNKNOWN] += 1
+        counts.unknown += 1
         return 0
     while at < end and data[at] <= _SPACE:
         at += 1
@@ -221,17 +209,20 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
             at += 1
     if at >= end or data[at] != _COLON:
         # Another tracer's line (a function), or one that is cut off.
-        counters[C_OTHER if at < end else C_UNKNOWN] += 1
+        if at < end:
+            counts.other += 1
+        else:
+            counts.unknown += 1
         return 0
     if not concerns_vgic(name):
-        counters[C_OTHER] += 1
+        counts.other += 1
         return 0
     first = begin
     while first < name_end and data[first] <= _SPACE:
         first += 1
-    index = find_thread(threads, counters, pid, tgid, data, first, name_end)
+    index = find_thread(threads, counts, pid, tgid, data, first, name_end)
     if index < 0:
-        counters[C_MALFORMED] += 1
+        counts.malformed += 1
         return 0
     at += 1
     while at < end and data[at] <= _SPACE:
@@ -248,25 +239,25 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counters: Any, out: Any
     event.d = U64(0)
     further = arguments(data, at, end, name, event, out, done, threads[index])
     if further == -1:
-        counters[C_OTHER] += 1
+        counts.other += 1
         return 0
     if further == -3:
-        counters[C_FOREIGN] += 1
+        counts.foreign += 1
     if further < 0:
-        counters[C_MALFORMED] += 1
+        counts.malformed += 1
         return 0
-    counters[C_EVENTS] += 1
+    counts.events += 1
     return 1 + further
 
 
 @jit
-def _marker(data: Any, begin: Any, end: Any, counters: Any, out: Any, done: Any) -> Any:
+def _marker(data: Any, begin: Any, end: Any, counts: Any, out: Any, done: Any) -> Any:
     """A line of no thread: a note that events were lost, the recorder's heading, or nothing we know."""
     first = begin
     while first < end and data[first] <= _SPACE:
         first += 1
     if first >= end:
-        counters[C_COMMENTS] += 1
+        counts.comments += 1
         return 0
     # `CPU:1 [LOST 12 EVENTS]` (kernel), `CPU:1 [12 EVENTS DROPPED]` (trace-cmd).
     if (
@@ -279,8 +270,8 @@ def _marker(data: Any, begin: Any, end: Any, counters: Any, out: Any, done: Any)
         opening = position_after(data, first, end, _OPEN)
         if opening > 0:
             number, _ = next_number(data, opening, end)
-            counters[C_LOST_MARKERS] += 1
-            counters[C_LOST] += np.int64(number)
+            counts.lost_markers += 1
+            counts.lost_events += np.int64(number)
             event = out[done]
             event.time = 0
             event.kind = ev.LOST
@@ -298,9 +289,9 @@ def _marker(data: Any, begin: Any, end: Any, counters: Any, out: Any, done: Any)
         or (data[first] == 118 and data[first + 1] == 101 and data[first + 2] == 114 and data[first + 3] == 115)
         or (data[first] == 67 and data[first + 1] == 80 and data[first + 2] == 85 and data[first + 3] == _SPACE)
     ):
-        counters[C_COMMENTS] += 1
+        counts.comments += 1
         return 0
-    counters[C_UNKNOWN] += 1
+    counts.unknown += 1
     return 0
 
 
@@ -329,11 +320,11 @@ def _newline(data: Any, words: Any, position: Any) -> Any:
 
 
 @jit
-def scan(data: Any, words: Any, position: Any, final: Any, threads: Any, counters: Any, out: Any) -> Any:
+def scan(data: Any, words: Any, position: Any, final: Any, threads: Any, counts: Any, out: Any) -> Any:
     """Scan whole lines of `data` (uint8[:]) from `position`.
 
     words: the same bytes as uint64[:], without those beyond a multiple of eight. threads: THREAD[:] (a power of two
-    long); counters: int64[COUNTERS], added to; out: EVENT[:], filled from 0.
+    long); counts: a record of COUNTS, added to; out: EVENT[:], filled from 0.
     `final`: the last line counts even without its newline. Returns (position after the last line scanned, events); it
     stops early when `out` is nearly full.
     """
@@ -345,10 +336,10 @@ def scan(data: Any, words: Any, position: Any, final: Any, threads: Any, counter
         if end >= size and not final:
             break
         if end > position:
-            counters[C_LINES] += 1
+            counts.lines += 1
             if data[position] == _HASH:
-                counters[C_COMMENTS] += 1
+                counts.comments += 1
             else:
-                done += _line(data, position, end, threads, counters, out, done)
+                done += _line(data, position, end, threads, counts, out, done)
         position = end + 1
     return min(position, size), done
