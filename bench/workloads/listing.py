@@ -74,7 +74,6 @@ def described(entry: Entry) -> dict[str, Any]:
 
 def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
     """Run a workload on two designs; return their cost and the break-even share of MMIO."""
-    import numpy as np
 
     from bench.meters import weights
     from bench.recordings.placement.driver import Chunk, nothing_expected

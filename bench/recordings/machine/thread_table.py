@@ -10,6 +10,17 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
+from bench.recordings.machine.ascii import (
+    COLON,
+    DOT,
+    SLASH,
+    SPACE,
+    ZERO,
+    at_word,
+    at_word_any_case,
+    is_digit,
+    word,
+)
 from kvmarm.jit import U64, jit
 
 THREAD = np.dtype(
@@ -52,7 +63,7 @@ COUNTS = np.dtype(
 and events whose arguments are not (`malformed`); notes that events were lost, and how many; threads in the table;
 `foreign`: entries and exits of another architecture's KVM."""
 
-SPACE, DOT, COLON = 32, 46, 58
+_VCPU, _LIBVIRT, _QEMU = word("vcpu"), word("CPU "), word("qemu")
 
 
 def new_counts() -> Any:
@@ -69,25 +80,14 @@ def new_threads() -> np.ndarray:
 
 
 @jit
-def is_digit(character: Any) -> Any:
-    """Return whether a byte is an ASCII digit."""
-    return 48 <= character <= 57
-
-
-@jit
 def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
     """Return the vCPU number that a thread's name data[start:end] states, -1 when none.
 
     `vcpu` in any case and a number after at most two separators (kvm-vcpu-3, fc_vcpu 3, vcpu3), or `CPU 3/KVM`.
     """
     for at in range(start, end - 3):
-        letters = (
-            (data[at] | 32) == 118
-            and (data[at + 1] | 32) == 99
-            and (data[at + 2] | 32) == 112
-            and (data[at + 3] | 32) == 117
-        )
-        libvirt = at == start and data[at] == 67 and data[at + 1] == 80 and data[at + 2] == 85 and data[at + 3] == SPACE
+        letters = at_word_any_case(data, at, end, _VCPU)
+        libvirt = at == start and at_word(data, at, end, _LIBVIRT)
         if not letters and not libvirt:
             continue
         position = at + 4
@@ -99,9 +99,9 @@ def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
             continue
         number: Any = 0
         while position < end and is_digit(data[position]):
-            number = number * 10 + (np.int64(data[position]) - 48)
+            number = number * 10 + (np.int64(data[position]) - ZERO)
             position += 1
-        if libvirt and (position >= end or data[position] != 47):
+        if libvirt and (position >= end or data[position] != SLASH):
             continue
         if number < 512:
             return number
@@ -161,10 +161,8 @@ def find_thread(threads: Any, counts: Any, pid: Any, tgid: Any, data: Any, start
 def _learn_name(thread: Any, data: Any, start: Any, end: Any) -> None:
     # Looked at again as long as it tells nothing: who reads a running trace sees `<...>`, or the parent's name, first.
     thread.named = vcpu_of_name(data, start, end)
-    if end - start >= 4:
-        thread.qemu = (
-            data[start] == 113 and data[start + 1] == 101 and data[start + 2] == 109 and data[start + 3] == 117
-        ) or (data[start] == 67 and data[start + 3] == SPACE)
+    if end - start >= len(_QEMU):
+        thread.qemu = at_word(data, start, end, _QEMU) or at_word(data, start, end, _LIBVIRT)
 
 
 @jit

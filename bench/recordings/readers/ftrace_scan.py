@@ -17,43 +17,61 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.machine.thread_table import find_thread, is_digit
-from bench.recordings.readers.ftrace_args import arguments, concerns_vgic, next_number, position_after
+from bench.recordings.machine.ascii import (
+    CLOSE,
+    CLOSE_BRACKET,
+    COLON,
+    DASH,
+    DOT,
+    HASH,
+    NEWLINE,
+    OPEN,
+    OPEN_BRACKET,
+    SLASH,
+    SPACE,
+    ZERO,
+    at_word,
+    is_digit,
+    word,
+)
+from bench.recordings.machine.thread_table import find_thread
+from bench.recordings.readers.fields import next_number, position_after
+from bench.recordings.readers.ftrace_args import arguments, concerns_vgic
 from kvmarm.jit import U64, jit, jit_inlined
 
 _NAME = 17
-_NEWLINE, _SPACE, _TAB, _HASH, _OPEN, _CLOSE, _COLON, _DOT, _DASH = 10, 32, 9, 35, 91, 93, 58, 46, 45
+_LOST, _CPU, _CPUS, _VERSION, _MICROSECONDS = word("CPU:"), word("CPU "), word("cpus"), word("version"), word("us")
 
 
 @jit_inlined
 def _stamp(data: Any, at: Any, end: Any) -> Any:
     """Read `[FLAGS] TIME:` at data[at:end]; return (position after the colon, time in ns), -1 if it is none."""
     for _ in range(2):
-        while at < end and data[at] <= _SPACE:
+        while at < end and data[at] <= SPACE:
             at += 1
         position = at
         seconds = np.int64(0)
         while position < end and is_digit(data[position]):
-            seconds = seconds * 10 + (np.int64(data[position]) - 48)
+            seconds = seconds * 10 + (np.int64(data[position]) - ZERO)
             position += 1
         if position > at and position < end:
             time = seconds
-            if data[position] == _DOT:
+            if data[position] == DOT:
                 position += 1
                 time = seconds * 1000000000
                 scale = np.int64(100000000)
                 while position < end and is_digit(data[position]):
-                    time += (np.int64(data[position]) - 48) * scale
+                    time += (np.int64(data[position]) - ZERO) * scale
                     scale //= 10
                     position += 1
-            elif data[position] == 117 and position + 2 < end and data[position + 1] == 115:
+            elif position + 2 < end and at_word(data, position, end, _MICROSECONDS):
                 time = seconds * 1000
                 position += 2
-                if data[position] != _COLON:
+                if data[position] != COLON:
                     position += 1
-            if position < end and data[position] == _COLON:
+            if position < end and data[position] == COLON:
                 return position + 1, time
-        while at < end and data[at] > _SPACE:
+        while at < end and data[at] > SPACE:
             at += 1
     return -1, np.int64(0)
 
@@ -67,17 +85,17 @@ def _thread_of(data: Any, begin: Any, before: Any) -> Any:
     nothing = np.int64(-1)
     position = before - 1
     tgid = nothing
-    while position > begin and data[position] <= _SPACE:
+    while position > begin and data[position] <= SPACE:
         position -= 1
-    if data[position] == 41:
+    if data[position] == CLOSE:
         stop = position
-        while position > begin and data[position] != 40:
+        while position > begin and data[position] != OPEN:
             position -= 1
         number, found = next_number(data, position, stop)
         if found >= 0:
             tgid = np.int64(number)
         position -= 1
-        while position > begin and data[position] <= _SPACE:
+        while position > begin and data[position] <= SPACE:
             position -= 1
     last = position
     while position > begin and is_digit(data[position]):
@@ -86,22 +104,22 @@ def _thread_of(data: Any, begin: Any, before: Any) -> Any:
         return nothing, nothing, position
     pid = np.int64(0)
     for digit in range(position + 1, last + 1):
-        pid = pid * 10 + (np.int64(data[digit]) - 48)
-    if data[position] == 47:
+        pid = pid * 10 + (np.int64(data[digit]) - ZERO)
+    if data[position] == SLASH:
         last = position
         position -= 1
         while position > begin and is_digit(data[position]):
             position -= 1
-        if position + 1 == last or data[position] > _SPACE:
+        if position + 1 == last or data[position] > SPACE:
             return nothing, nothing, position
         tgid = np.int64(0)
         for digit in range(position + 1, last):
-            tgid = tgid * 10 + (np.int64(data[digit]) - 48)
-    elif data[position] != _DASH and data[position] > _SPACE:
+            tgid = tgid * 10 + (np.int64(data[digit]) - ZERO)
+    elif data[position] != DASH and data[position] > SPACE:
         return nothing, nothing, position
-    while position > begin and data[position] <= _SPACE:
+    while position > begin and data[position] <= SPACE:
         position -= 1
-    return pid, tgid, position if data[position] == _DASH else position + 1
+    return pid, tgid, position if data[position] == DASH else position + 1
 
 
 @jit
@@ -109,22 +127,22 @@ def _latency_format(data: Any, begin: Any, end: Any) -> Any:
     """Read a line of the latency format; return as `_anchor` does."""
     nothing = np.int64(-1)
     for dash in range(begin + 1, end - 4):
-        if data[dash] != _DASH or not is_digit(data[dash + 1]):
+        if data[dash] != DASH or not is_digit(data[dash + 1]):
             continue
         at = dash + 1
         while at < end and is_digit(data[at]):
             at += 1
         cpu = at
-        while cpu < end and data[cpu] <= _SPACE:
+        while cpu < end and data[cpu] <= SPACE:
             cpu += 1
         flags = cpu
         while flags < end and is_digit(data[flags]):
             flags += 1
-        if cpu == at or flags == cpu or flags >= end or data[flags] <= _SPACE:
+        if cpu == at or flags == cpu or flags >= end or data[flags] <= SPACE:
             continue
-        while flags < end and data[flags] > _SPACE and data[flags] != _COLON:
+        while flags < end and data[flags] > SPACE and data[flags] != COLON:
             flags += 1
-        if flags >= end or data[flags] > _SPACE:
+        if flags >= end or data[flags] > SPACE:
             continue
         after, time = _stamp(data, flags, end)
         if after >= 0:
@@ -141,12 +159,12 @@ def _anchor(data: Any, begin: Any, first: Any, last: Any, end: Any) -> Any:
     """
     nothing = np.int64(-1)
     for bracket in range(first, last):
-        if data[bracket] != _OPEN or data[bracket - 1] > _SPACE:
+        if data[bracket] != OPEN_BRACKET or data[bracket - 1] > SPACE:
             continue
         closing = bracket + 1
         while closing < end and is_digit(data[closing]):
             closing += 1
-        if closing > bracket + 1 and closing < end and data[closing] == _CLOSE:
+        if closing > bracket + 1 and closing < end and data[closing] == CLOSE_BRACKET:
             after, time = _stamp(data, closing + 1, end)
             if after >= 0:
                 pid, tgid, name_end = _thread_of(data, begin, bracket)
@@ -158,21 +176,21 @@ def _anchor(data: Any, begin: Any, first: Any, last: Any, end: Any) -> Any:
 def _of_no_concern(data: Any, begin: Any, end: Any) -> Any:
     """Return whether a line is plainly an event that concerns no VGIC: most are, and need no closer look."""
     bracket = min(begin + _NAME, end)
-    while bracket < end and data[bracket] != _OPEN:
+    while bracket < end and data[bracket] != OPEN_BRACKET:
         bracket += 1
     at = bracket
-    while at < end and data[at] != _COLON:
+    while at < end and data[at] != COLON:
         at += 1
-    if at + 2 >= end or data[at + 1] != _SPACE or not is_digit(data[at - 1]):
+    if at + 2 >= end or data[at + 1] != SPACE or not is_digit(data[at - 1]):
         return False
     at += 2
-    while at < end and data[at] == _SPACE:
+    while at < end and data[at] == SPACE:
         at += 1
     name = U64(0)
-    while at < end and data[at] != _COLON and data[at] > _SPACE:
+    while at < end and data[at] != COLON and data[at] > SPACE:
         name = name * U64(31) + U64(data[at])
         at += 1
-    return at + 1 < end and data[at] == _COLON and data[at + 1] == _SPACE and not concerns_vgic(name)
+    return at + 1 < end and data[at] == COLON and data[at + 1] == SPACE and not concerns_vgic(name)
 
 
 @jit_inlined
@@ -192,22 +210,22 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counts: Any, out: Any, 
     if pid < 0 or time < 0:
         counts.unknown += 1
         return 0
-    while at < end and data[at] <= _SPACE:
+    while at < end and data[at] <= SPACE:
         at += 1
-    if at < end and data[at] == 40:
-        while at < end and data[at] > _SPACE:
+    if at < end and data[at] == OPEN:
+        while at < end and data[at] > SPACE:
             at += 1
-        while at < end and data[at] <= _SPACE:
+        while at < end and data[at] <= SPACE:
             at += 1
     name = U64(0)
-    while at < end and data[at] != _COLON and data[at] > _SPACE:
+    while at < end and data[at] != COLON and data[at] > SPACE:
         name = name * U64(31) + U64(data[at])
         at += 1
-        if at + 1 < end and data[at] == _COLON and data[at + 1] > _SPACE:
+        if at + 1 < end and data[at] == COLON and data[at + 1] > SPACE:
             # What was read is the event's system: kvm:kvm_entry.
             name = U64(0)
             at += 1
-    if at >= end or data[at] != _COLON:
+    if at >= end or data[at] != COLON:
         # Another tracer's line (a function), or one that is cut off.
         if at < end:
             counts.other += 1
@@ -218,14 +236,14 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counts: Any, out: Any, 
         counts.other += 1
         return 0
     first = begin
-    while first < name_end and data[first] <= _SPACE:
+    while first < name_end and data[first] <= SPACE:
         first += 1
     index = find_thread(threads, counts, pid, tgid, data, first, name_end)
     if index < 0:
         counts.malformed += 1
         return 0
     at += 1
-    while at < end and data[at] <= _SPACE:
+    while at < end and data[at] <= SPACE:
         at += 1
     event = out[done]
     event.time = time
@@ -254,20 +272,14 @@ def _line(data: Any, begin: Any, end: Any, threads: Any, counts: Any, out: Any, 
 def _marker(data: Any, begin: Any, end: Any, counts: Any, out: Any, done: Any) -> Any:
     """A line of no thread: a note that events were lost, the recorder's heading, or nothing we know."""
     first = begin
-    while first < end and data[first] <= _SPACE:
+    while first < end and data[first] <= SPACE:
         first += 1
     if first >= end:
         counts.comments += 1
         return 0
     # `CPU:1 [LOST 12 EVENTS]` (kernel), `CPU:1 [12 EVENTS DROPPED]` (trace-cmd).
-    if (
-        end - first > 4
-        and data[first] == 67
-        and data[first + 1] == 80
-        and data[first + 2] == 85
-        and data[first + 3] == 58
-    ):
-        opening = position_after(data, first, end, _OPEN)
+    if end - first > len(_LOST) and at_word(data, first, end, _LOST):
+        opening = position_after(data, first, end, OPEN_BRACKET)
         if opening > 0:
             number, _ = next_number(data, opening, end)
             counts.lost_markers += 1
@@ -284,11 +296,7 @@ def _marker(data: Any, begin: Any, end: Any, counts: Any, out: Any, done: Any) -
             event.d = U64(0)
             return 1
     # `cpus=2`, `version = 7`, `CPU 1 is empty` head what trace-cmd prints.
-    if end - first > 4 and (
-        (data[first] == 99 and data[first + 1] == 112 and data[first + 2] == 117 and data[first + 3] == 115)
-        or (data[first] == 118 and data[first + 1] == 101 and data[first + 2] == 114 and data[first + 3] == 115)
-        or (data[first] == 67 and data[first + 1] == 80 and data[first + 2] == 85 and data[first + 3] == _SPACE)
-    ):
+    if at_word(data, first, end, _CPUS) or at_word(data, first, end, _VERSION) or at_word(data, first, end, _CPU):
         counts.comments += 1
         return 0
     counts.unknown += 1
@@ -303,7 +311,7 @@ def _newline(data: Any, words: Any, position: Any) -> Any:
     """
     size = data.shape[0]
     while position < size and position & 7 != 0:
-        if data[position] == _NEWLINE:
+        if data[position] == NEWLINE:
             return position
         position += 1
     index = position >> 3
@@ -314,7 +322,7 @@ def _newline(data: Any, words: Any, position: Any) -> Any:
             break
         index += 1
     position = max(position, index << 3)
-    while position < size and data[position] != _NEWLINE:
+    while position < size and data[position] != NEWLINE:
         position += 1
     return position
 
@@ -337,7 +345,7 @@ def scan(data: Any, words: Any, position: Any, final: Any, threads: Any, counts:
             break
         if end > position:
             counts.lines += 1
-            if data[position] == _HASH:
+            if data[position] == HASH:
                 counts.comments += 1
             else:
                 done += _line(data, position, end, threads, counts, out, done)
