@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make run   set up, run the main job; ends with the table and the path of the HTML report
 # make test  set up, run every test
+# make diff  the two VGICs side by side: the redesign (docs/the-redesign.md)
 # Needs Python >= 3.11, make and a network. Everything goes into .venv and results/.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 # Where it is set, every process would compile all of the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types bench clean
+.PHONY: run test lint types diff bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/vgic-bench run $(RUN_OPTIONS)
@@ -26,6 +27,9 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+diff: | $(BIN)/python
+	@$(BIN)/python -m tests.diff_models vgic_old vgic_new
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest bench --benchmark-only

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The ground that the models stand on: interface, GIC architecture, EL2 machine, trace format, events and prices."""
+"""The ground of the models: interface, GIC architecture, EL2 machine, trace format, events and prices."""

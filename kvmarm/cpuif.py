@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The virtual CPU interface of the hardware: what a guest's acknowledge, EOI, DIR and mask writes do to list registers.
 
-It is the same for every design: list registers, VMCR fields, active priorities and HCR, one interface a vCPU, and the
+It is the same for every design: list registers, VMCR fields, active priorities and HCR, one interface per vCPU, and the
 active bit of each physical interrupt. Sources: IHI 0048B chapter 5 (GICV, GICH), IHI 0069 chapters 4.8 and 12.4 (ICH),
 chapter 12.2 (ICC registers in virtual mode). 5 priority bits are implemented.
 
@@ -68,7 +68,7 @@ _IDLE_PRIORITY = 0x100
 
 
 def new_hardware(lrs: int) -> Any:
-    """Return the hardware in its reset state (numpy.record of dtype HARDWARE) with `lrs` list registers a vCPU."""
+    """Return the hardware in its reset state (numpy.record of dtype HARDWARE) with `lrs` list registers per vCPU."""
     hardware = aligned_record(HARDWARE)
     hardware.cpu["lrs"][:] = lrs
     return checked(hardware) if DEBUG else hardware

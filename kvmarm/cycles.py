@@ -2,10 +2,10 @@
 """The cycles meter: what was executed or counted, times a platform's price list, with a breakdown.
 
 World switches are priced instruction by instruction (`switch_cost`): every executed instruction belongs to one price
-class. VGIC transitions are priced by their events (`vgic_cost`): the instructions that the real code takes for an event
-(the fitted weights of its design) at the platform's cycles an instruction, and on top of that what an instruction
-price does not hold: the atomics of a lock and the kick. A design without weights is priced with one instruction an
-event, which says so in its term.
+class. VGIC transitions are priced by their events (`vgic_cost`). An event costs the instructions that the real code
+takes for it (the fitted weights of its design), at the platform's cycles per instruction. The atomics of a lock and the
+kick are added, since an instruction price does not include them. A design without weights is priced with one
+instruction per event, and its term says so.
 
 Cycles here are a sum of prices: no overlap, no cache misses beyond what a price has in it. What the model cannot know
 (the rest of KVM's run loop, decoding an MMIO access, the host's IPI) is a named term of the platform.
@@ -91,7 +91,7 @@ def priced_counts(ran: Executed, lines: Iterable[int] | None = None) -> dict[str
 
 
 def cost_of(platform: Platform, counts: Mapping[str, int]) -> Cost:
-    """Return the cost of counts by price class, one term a class."""
+    """Return the cost of counts by price class, one term per class."""
     cost = Cost()
     for name, count in counts.items():
         cost.add(name, count * platform.price(name))
@@ -129,7 +129,7 @@ def event_prices(platform: Platform, weights: "np.ndarray | None") -> "np.ndarra
 
 
 def vgic_cost(platform: Platform, counts: Mapping[str, int], weights: "np.ndarray | None") -> Cost:
-    """Return the cost of a VGIC transition: event name -> count, priced; one term an event, atomics and kicks apart.
+    """Return the cost of a VGIC transition: event name -> count, priced; one term per event, atomics and kicks apart.
 
     `weights`: float64[EVENT_COUNT], instructions of the real code for each event, None where nothing was fitted.
     """
@@ -143,13 +143,4 @@ def vgic_cost(platform: Platform, counts: Mapping[str, int], weights: "np.ndarra
         cost.add(f"instructions: {name}" if weights is not None else f"events: {name}", count * weight * each)
     cost.add("lock atomics", counts.get(_LOCK, 0) * platform.price(_LOCK))
     cost.add("host: kick", counts.get(_KICK, 0) * platform.term(_KICK))
-    return cost
-
-
-def instruction_cost(platform: Platform, instructions: float, locks: int = 0, kicks: int = 0) -> Cost:
-    """Return the cost of a VGIC transition of which only the instructions, locks and kicks are known."""
-    cost = Cost()
-    cost.add("instructions", instructions * platform.price("instruction"))
-    cost.add("lock atomics", locks * platform.price(_LOCK))
-    cost.add("host: kick", kicks * platform.term(_KICK))
     return cost

@@ -31,7 +31,7 @@ ENTRY_POINTS = "vgic_bench.designs"
 class Design:
     """One VGIC design.
 
-    name: what the command line calls it ("old"). title: one line for people. source: the code modelled and its version.
+    name: what the command line calls it ("old"). title: one line for users. source: the code modelled and its version.
     dtype: the VM record (kvmarm.state.vm_dtype). its_dtype: that of VMs with an ITS, None for a design without LPIs.
     To both a field is added that is named by a hash of all sources that the functions' modules import.
     initialise(vm): puts a zeroed, configured record into its reset state.
@@ -40,8 +40,10 @@ class Design:
     no room for. snapshot(vm): the state in words, for explanations: key (such
     as "INTID 34" or "vCPU 0 ap_list") -> value, only what differs from rest. world_switch: the switch it shipped with.
     weights: instructions per event, if they are not in a file. package: the name of the package that holds
-    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for people; the table of
+    `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for users; the table of
     designs fills in both for what came by entry point.
+    scratch: fields of the record ("vcpu.waiting") that no operation reads before it writes them. reloads: an entry loads
+    every register of the interface, so that what they hold while the vCPU is out has no effect.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Design:
     weights: Mapping[str, float] | None = None
     package: str | None = None
     origin: str = ""
+    scratch: tuple[str, ...] = ()
+    reloads: bool = False
 
     def __post_init__(self) -> None:
         """Key the record by the sources of the functions."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_KICKS
-from kvmarm.jit import JIT_ENABLED
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS
 from kvmarm.layout import aligned_record, laid_out
 
 LOG_CAPACITY = 1 << 22
@@ -34,7 +34,7 @@ def _event(name: str, text: str) -> int:
     return len(_names) - 1
 
 
-# Entry points: one count a call.
+# Entry points: one count per call.
 CALL_INJECT = _event("call_inject", "a device line or edge handed to the VGIC")
 CALL_MAP = _event("call_map", "an interrupt forwarded, un-forwarded or asked for its active state")
 CALL_MMIO_READ = _event("call_mmio_read", "a trapped guest load dispatched")
@@ -114,6 +114,9 @@ SET_BIT = _event("set_bit", "a set bit of a written register value found and act
 VALUE_BIT = _event("value_bit", "a set bit put into the value of a register read")
 
 # vCPUs and list registers (software image).
+MUTEX = _event("mutex", "a mutex taken and released, what it costs beyond a spin lock")
+TREE_LEVEL = _event("tree_level", "a level of the tree of vCPUs descended in a look-up or a walk")
+AFFINITY_BIT = _event("affinity_bit", "a bit of an affinity taken into the index of the table of vCPUs")
 VCPU_STEP = _event("vcpu_step", "a vCPU examined in a walk over all vCPUs")
 LR_SCAN = _event("lr_scan", "a list register examined for its state")
 LR_READ = _event("lr_read", "a list register of the software image decoded")
@@ -155,6 +158,9 @@ CACHE_STEP = _event("cache_step", "a step of a search of the translation cache")
 CACHE_STORE = _event("cache_store", "a translation put into the cache")
 CACHE_ERASE = _event("cache_erase", "a translation taken out of the cache")
 TABLE_CHECK = _event("table_check", "a device's or collection's place in its table checked")
+
+LPI_EVENTS = frozenset(_names[CALL_MSI:])
+"""Names of the events that only LPIs and the ITS cause."""
 
 
 def event_names() -> tuple[str, ...]:
@@ -210,19 +216,17 @@ if JIT_ENABLED:
     from numba import types
     from numba.extending import overload
 
-    _OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-
     def counts_by_type(observer: Any) -> bool:
         """Return whether an observer of this numba type counts; for overloads of functions that take an observer."""
         return isinstance(observer, types.Record) and "counts" in observer.fields
 
-    @overload(counting, strict=False, jit_options=_OPTIONS)
+    @overload(counting, strict=False, jit_options=STUB_OPTIONS)
     def _counting(observer: Any) -> Any:
         if counts_by_type(observer):
             return lambda observer: True
         return lambda observer: False
 
-    @overload(count, strict=False, jit_options=_OPTIONS)
+    @overload(count, strict=False, jit_options=STUB_OPTIONS)
     def _count(observer: Any, event: Any, n: Any) -> Any:
         if not counts_by_type(observer):
             return lambda observer, event, n: None

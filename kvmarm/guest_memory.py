@@ -5,8 +5,8 @@ Models: kvm_read_guest, kvm_write_guest and kvm_is_visible_gfn (virt/kvm/kvm_mai
 
 Rules:
 - A VM with an ITS has 32 MiB of RAM at 0x4000_0000, zero at the start; nothing else is memory to it.
-- As with KVM's memory slots the VM record holds the host address only (`vm.ram`). The memory is outside of the record,
-  is taken from the operating system a page at a time when first written, and lives as long as the record's array.
+- As with KVM's memory slots the VM record holds the host address only (`vm.ram`). The memory is outside of the record
+  and lives as long as the record's array. The operating system gives each page when it is first written.
 - Behind the RAM follows a bit map of the pages that were ever written: only those need to be put back.
 - Doublewords are little-endian, their addresses multiples of 8.
 """

@@ -2,7 +2,7 @@
 """Reading what users bring: bounded in size and depth, and one line about whatever is wrong with it.
 
 Every file that is read whole comes through here. A file name is never more than that: nothing opens a connection, and
-what a file is packed with is known by its first bytes. What is unpacked is limited, for a kilobyte can stand for a
+what a file is packed with is known by its first bytes. What is unpacked is limited, for a kilobyte can unpack to a
 gigabyte.
 """
 
@@ -102,7 +102,7 @@ def _check_shape(document: Any, where: str, strings: bool) -> None:
 
 
 def parse_json(text: str, where: str, expected: str = "") -> Any:
-    """Return what a JSON text stands for. Raises UsageError with `where` first and `expected` last."""
+    """Return the value of a JSON text. Raises UsageError with `where` first and `expected` last."""
     expected = f"; expected {expected}" if expected else ""
     if text.count(",") + text.count("[") + text.count("{") > MOST_ELEMENTS:
         raise UsageError(f"{where}: more than {MOST_ELEMENTS:,} elements, expected less")
@@ -117,7 +117,7 @@ def parse_json(text: str, where: str, expected: str = "") -> Any:
 
 
 def json_of(data: bytes, where: str, expected: str = "") -> Any:
-    """Return what the bytes of a JSON file stand for. Raises UsageError as `parse_json` does."""
+    """Return the value of a JSON file, given its bytes. Raises UsageError as `parse_json` does."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -127,12 +127,12 @@ def json_of(data: bytes, where: str, expected: str = "") -> Any:
 
 
 def read_json(path: str | os.PathLike[str], expected: str = "") -> Any:
-    """Return what a JSON file stands for. Raises UsageError."""
+    """Return the value of a JSON file. Raises UsageError."""
     return json_of(read_bytes(path), os.fspath(path), expected)
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """Return what a TOML text stands for. Raises UsageError with `where` first."""
+    """Return the table of a TOML text. Raises UsageError with `where` first."""
     try:
         document = tomllib.loads(text)
     except RecursionError:
@@ -157,7 +157,7 @@ def _check_integers(value: Any, where: str) -> None:
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a TOML file stands for. Raises UsageError."""
+    """Return the table of a TOML file. Raises UsageError."""
     return parse_toml(read_text(path, MOST_TOML), os.fspath(path))
 
 

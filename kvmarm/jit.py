@@ -1,125 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one JIT decorator, its cache, and the atomic operations that numba lacks.
+"""The one JIT decorator, and the atomic operations that numba lacks. `kvmarm.code_cache` keeps what it compiles.
 
 Rules for jitted code in this project:
 
 - `@jit` functions are module-level and do not close over other functions: numba's cache never hits for those.
-- numba does not notice that a callee in another file changed. The cache folder of a module is therefore named by a hash
-  of its source and of all it imports (kvmarm.sources), in a folder named by a hash of the versions and the CPU. What a
-  module does not import but reaches through the interface stubs, a design, is part of the record's type:
-  `kvmarm.design.Design` puts the hash of the design's sources into it. Folders that nothing used for two weeks go.
 - `NUMBA_DISABLE_JIT=1` must run the same code. Integers: a field narrower than 64 bits is loaded as
   `np.int64(record.field)` before arithmetic (NumPy keeps the narrow width, numba widens); `uint64 op int` is int64 in
   numba, so literals that meet a uint64 are wrapped (`U64(3)`).
 - An observer argument is None or a record (kvmarm.events); `events.count` is nothing for one that does not count.
-- A model's time stands for its original's, so compiled code does what the original's does (the models' heads say
+- A model's time represents its original's, so compiled code does what the original's does (the models' heads say
   which of it): `noinline()` at the start of a function keeps it a call without vectorised loops, for the kernel is
   built without vector registers; `atomic_or` and `atomic_and` are the kernel's locked bit operations.
 
-Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
-`~/.cache/vgic-bench`). `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of
-`kvmarm.debug` on.
+Environment: `VGIC_BENCH_DEBUG=1` switches JIT off, for this process and its children, and the checks of `kvmarm.debug`
+on.
 """
 
-import contextlib
 import ctypes
-import functools
-import hashlib
 import os
-import platform
-import re
-import shutil
 import sys
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-from kvmarm.sources import module_hash
-
-_UNUSED_DAYS = 14
-_CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
+from kvmarm.code_cache import cache_folder, module_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            lines = [line for line in file if line.startswith(("model name", "CPU part", "flags", "Features"))]
-        return "".join(sorted(set(lines)))
-    except OSError:
-        return platform.processor() or platform.machine()
-
-
-def _environment_hash() -> str:
-    """Return 16 hex digits that change with the interpreter, NumPy, numba, llvmlite or the CPU."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    digest = hashlib.sha256()
-    for package in ("numba", "llvmlite", "numpy"):
-        try:
-            digest.update(f"{package} {version(package)}\n".encode())
-        except PackageNotFoundError:
-            digest.update(f"{package} ?\n".encode())
-    digest.update(f"{sys.version}\n{_cpu_name()}".encode())
-    return digest.hexdigest()[:16]
-
-
-def cache_root() -> Path:
-    """Return the folder that holds the compiled code of all versions of the sources."""
-    named = os.environ.get("VGIC_BENCH_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "vgic-bench"
-
-
-def _remove_unused(folder: Path) -> None:
-    """Remove what nothing used for two weeks, of compiled code only: the user may keep other things beside it."""
-    oldest = time.time() - _UNUSED_DAYS * 86400
-    for stale in [*folder.parent.iterdir(), *folder.iterdir()]:
-        if stale != folder and _CACHE_NAME.fullmatch(stale.name):
-            with contextlib.suppress(FileNotFoundError):  # another process may be removing the same
-                if stale.stat().st_mtime < oldest:
-                    shutil.rmtree(stale, ignore_errors=True)
-
-
-def _prepare_cache() -> Path:
-    folder = cache_root() / _environment_hash()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_unused(folder)
-        os.utime(folder)
-    except OSError:
-        # No writable home: compile anew in a folder of this user, and of nobody else, for code is run from it.
-        own = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}"
-        own.mkdir(mode=0o700, exist_ok=True)
-        if own.is_symlink() or own.stat().st_uid != os.getuid():
-            own = Path(tempfile.mkdtemp(prefix="vgic-bench-"))
-        folder = own / folder.name
-        folder.mkdir(exist_ok=True)
-    return folder
-
 
 DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
 """Whether debugging is on: plain Python, with lock assertions, bounds checks and a log of operations."""
 if DEBUG:
     os.environ["NUMBA_DISABLE_JIT"] = "1"
 
-cache_folder = _prepare_cache()
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
-
-
-@functools.cache
-def module_cache(module: str) -> Path:
-    """Return the folder of the compiled code of one module's functions, made when missing."""
-    folder = cache_folder / f"{module.rsplit('.', 1)[-1]}-{module_hash(module)}"
-    folder.mkdir(exist_ok=True)
-    os.utime(folder)
-    return folder
-
 
 import numba  # noqa: E402 - the cache folder must be named before numba reads its configuration
 import numpy as np  # noqa: E402
@@ -127,6 +39,8 @@ from llvmlite import ir  # noqa: E402
 from numba import types  # noqa: E402
 from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
+
+from kvmarm import nested  # noqa: E402
 
 if DEBUG:
     config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
@@ -137,7 +51,7 @@ JIT_ENABLED = not config.DISABLE_JIT
 def _load_numba_without_blas() -> None:
     """Load what numba loads before it runs compiled code, telling it that there is no BLAS.
 
-    It would load scipy.linalg for the matrix products that jitted code may hold, and nobody's here does: a quarter of a
+    It would load scipy.linalg for the matrix products that jitted code may hold, and none here does: a quarter of a
     second, in every process.
     """
     if "scipy.linalg" in sys.modules:
@@ -156,13 +70,19 @@ U64 = np.uint64
 U64_0 = np.uint64(0)
 U64_1 = np.uint64(1)
 
-STUB_OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+STUB_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "no_cpython_wrapper": True,
+    **nested.PART_OPTIONS,
+}
 """Options (`jit_options`) of the overloads that choose an implementation by a record's type."""
 
 
 def jit(function: F) -> F:
     """Compile `function` in nopython mode: cached on disk, without the GIL, C semantics for division."""
-    return _compiled(function)
+    # Said outright: numba would take it over from a caller that is being compiled, so depend on what comes first.
+    return _compiled(function, forceinline=False)
 
 
 def jit_inlined(function: F) -> F:
@@ -180,12 +100,14 @@ def _compiled(function: F, **options: bool) -> F:
         config.CACHE_DIR = str(module_cache(function.__module__))
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
     always = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return numba.njit(**always, **options)(function)  # type: ignore[no-any-return]
+    compiled = numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function)
+    return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
 
 
 if JIT_ENABLED:
 
-    def _lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+    def lock_pointer(builder: Any, record_type: Any, record: Any) -> Any:
+        """Return a pointer to the int32 field `lock` of a record; for the generators of intrinsics."""
         return _field_pointer(builder, record_type, record, "lock")
 
     def _field_pointer(builder: Any, record_type: Any, record: Any, name: str) -> Any:
@@ -201,7 +123,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             one = ir.Constant(ir.IntType(32), 1)
             return builder.atomic_rmw("xchg", pointer, one, "acquire")
 
@@ -214,7 +136,7 @@ if JIT_ENABLED:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _lock_pointer(builder, signature.args[0], arguments[0])
+            pointer = lock_pointer(builder, signature.args[0], arguments[0])
             builder.store_atomic(ir.Constant(ir.IntType(32), 0), pointer, ordering="release", align=4)
             return context.get_dummy_value()
 
@@ -285,6 +207,8 @@ if JIT_ENABLED:
         """
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # A callee of a function that is inlined got that attribute from it.
+            builder.function.attributes.discard("alwaysinline")
             builder.function.attributes.add("noinline")
             builder.function.attributes.add("noimplicitfloat")
             # A call whose result nobody uses would be left out, were it known to have no effect.
@@ -366,7 +290,7 @@ else:
         return np.int64(record.refcount)
 
     def noinline() -> None:
-        """Stand where compiled code keeps a function a call."""
+        """Do nothing; compiled code does not inline the function."""
 
     def atomic_or(words: Any, index: Any, bits: Any) -> None:
         """Set `bits` in `words[index]`."""

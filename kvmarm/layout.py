@@ -2,8 +2,8 @@
 """Where things lie in memory when several threads use one record: apart from what others write.
 
 A processor takes memory by cache lines, and many take two neighbours at a time. What one thread writes must share no
-such pair with what another thread uses, or both wait for the same lines although they have no data in common (false
-sharing). The kernel allocates most of its structures apart, so its threads do not.
+such pair with what another thread uses. Else both wait for the same lines although they have no data in common: false
+sharing. The kernel allocates most of its structures apart, so its threads do not.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ def laid_out(
 def aligned_record(dtype: np.dtype[Any]) -> Any:
     """Return a zeroed record (numpy.record) of `dtype` that starts at a multiple of SHARING_BYTES.
 
-    Untouched pages of it take no memory. `record.base` is the array of shape (1,) that it stands in.
+    Untouched pages of it take no memory. `record.base` is the array of shape (1,) that holds it.
     """
     memory = np.zeros(dtype.itemsize + SHARING_BYTES, np.uint8)
     start = -memory.ctypes.data % SHARING_BYTES

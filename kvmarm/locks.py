@@ -9,7 +9,8 @@ the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:I
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import DEBUG, JIT_ENABLED, jit, spin_lock, spin_unlock
+from kvmarm.jit import DEBUG, JIT_ENABLED, STUB_OPTIONS, jit, spin_lock, spin_unlock
+from kvmarm.mutex import mutex_lock, mutex_unlock
 
 DIST = 0
 PHYSMAP = 1
@@ -42,7 +43,7 @@ def _log(observer: Any, kind: Any, index: Any, released: Any) -> None:
 if JIT_ENABLED:
     from numba.extending import overload
 
-    @overload(log_lock, strict=False)
+    @overload(log_lock, strict=False, jit_options=STUB_OPTIONS)
     def _log_lock(observer: Any, kind: Any, index: Any, released: Any) -> Any:
         if events.counts_by_type(observer):
             return _log
@@ -61,6 +62,21 @@ def release(record: Any, kind: Any, index: Any, observer: Any) -> None:
     """Release the spin lock in the field `lock` of `record`; log it as (kind, index)."""
     log_lock(observer, kind, index, 1)
     spin_unlock(record)
+
+
+@jit
+def acquire_mutex(record: Any, kind: Any, index: Any, observer: Any) -> None:
+    """Take the mutex in the field `lock` of `record`; count and log it as (kind, index)."""
+    mutex_lock(record)
+    events.count(observer, events.MUTEX, 1)
+    log_lock(observer, kind, index, 0)
+
+
+@jit
+def release_mutex(record: Any, kind: Any, index: Any, observer: Any) -> None:
+    """Release the mutex in the field `lock` of `record`; log it as (kind, index)."""
+    log_lock(observer, kind, index, 1)
+    mutex_unlock(record)
 
 
 if JIT_ENABLED:

@@ -5,8 +5,8 @@ One VM's state is one NumPy structured record, a C struct in effect: jitted func
 are fixed (kvmarm.config), so that one compilation serves every configuration; the memory is zero-filled by the
 operating system on first touch, so that unused capacity costs nothing.
 
-The image is what the hypervisor keeps of a vCPU's virtual CPU interface while the vCPU is out of the guest
-(struct vgic_v2_cpu_if / vgic_v3_cpu_if in include/kvm/arm_vgic.h): the world switch loads it into the hardware and
+The image is what the hypervisor keeps of a vCPU's virtual CPU interface while the vCPU is out of the guest. Source:
+struct vgic_v2_cpu_if and vgic_v3_cpu_if in include/kvm/arm_vgic.h. The world switch loads it into the hardware and
 saves the hardware into it.
 
 Rules: what a single vCPU's thread writes shares no cache lines with anything else (kvmarm.layout); nor does what all
@@ -39,7 +39,7 @@ IMAGE = laid_out(
     ]
 )
 """Software image of one vCPU's interface. `lr`: raw list registers (GICH_LR or ICH_LR_EL2 layout); `pmr`, `ctlr`,
-`bpr`: the fields of VMCR; `apr`: one bit a group priority; `live_lrs`: kept by a world switch that tracks them."""
+`bpr`: the fields of VMCR; `apr`: one bit per group priority; `live_lrs`: kept by a world switch that tracks them."""
 
 HEADER: list[tuple[Any, ...]] = [
     ("gic", np.int64),

@@ -15,7 +15,7 @@ _LONG_PATH = 1000
 _LONG_NAME = 255
 
 # C0 but tab and newline, DEL, C1, line separators, marks that turn the direction of writing, and halves of characters
-# but those that stand for the bytes of a name that is not UTF-8.
+# but those that represent the bytes of a name that is not UTF-8.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
 _WORD = re.compile(r"\S+")
 

@@ -5,7 +5,7 @@ A trace is a configuration and operations, numbered from 1 in file order. This m
 single lines; it loads no numba. `kvmarm.trace_read` reads whole traces, `kvmarm.trace_scan` is its compiled scanner.
 `parse_line` is the plain twin of that scanner.
 
-Blank lines and `#` comments have no number. Integers are decimal or 0x-hex. A VALUE `@K` stands for the value that
+Blank lines and `#` comments have no number. Integers are decimal or 0x-hex. A VALUE `@K` is the value that
 operation K, an earlier `ack` or `mmio_r`, returned.
 """
 

@@ -7,6 +7,7 @@ say what is wrong with it. With JIT off, parse_line parses every line.
 
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
-from kvmarm.inputs import read_packed
+from kvmarm.inputs import MOST_READ, read_packed
 from kvmarm.jit import JIT_ENABLED
 from kvmarm.trace import MOST_LINES, OP, LineError, Trace, parse_config, parse_line, trace_name
 from kvmarm.trace_scan import scan
@@ -22,10 +23,20 @@ from kvmarm.trace_scan import scan
 
 def read_text(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a trace file, decompressed when it is packed. Raises UsageError, as for a huge one."""
-    data = read_packed(path)
-    if data.count(b"\n") > MOST_LINES:
-        raise UsageError(f"{os.fspath(path)}: more than {MOST_LINES:,} lines, expected at most that")
-    return data
+    return gather([read_packed(path)], os.fspath(path))
+
+
+def gather(chunks: Iterable[bytes], where: str) -> bytes:
+    """Return the whole text of a trace. Raises UsageError when it is more than a trace may have."""
+    parts: list[bytes] = []
+    size = lines = 0
+    for chunk in chunks:
+        size += len(chunk)
+        lines += chunk.count(b"\n")
+        if size > MOST_READ or lines > MOST_LINES:
+            raise UsageError(f"{where}: expected a trace of at most {MOST_LINES:,} lines and {MOST_READ >> 20} MiB")
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 def read_trace(path: str | os.PathLike[str]) -> Trace:

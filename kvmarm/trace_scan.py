@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The trace scanner: text to operations in jitted code, at tens of millions of lines a minute.
+"""The trace scanner: text to operations in jitted code, at tens of millions of lines per minute.
 
 It accepts exactly what kvmarm.trace.parse_line accepts and says nothing of what it refuses but where: the plain parser
 is then asked for the reason.

@@ -2,11 +2,11 @@
 """The EL2 world switch of Linux 4.4: one straight line of assembly.
 
 Models arch/arm64/kvm/hyp.S, vgic-v2-switch.S and vgic-v3-switch.S of 4.4.177. Everything is expanded in place: each
-piece of state has a save and a restore piece, register pairs are moved by one load or store, the GIC is chosen by a
+piece of state has a save and a restore piece. Register pairs are moved by one load or store, the GIC is chosen by a
 patched branch, and all list registers move on every switch.
 
-Rules inside: x0 is the vCPU and, on exit, x1 the exit code for the whole path; x2 is the context in hand (host or
-guest); everything else is scratch, so many system registers are read before they are stored.
+Rules: x0 is the vCPU and, on exit, x1 the exit code for the whole path; x2 is the context in use (host or guest).
+Everything else is scratch, so many system registers are read before they are stored.
 """
 
 from kvmarm.el2.switch import SwitchModel

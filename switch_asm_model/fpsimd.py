@@ -27,7 +27,7 @@ def save_fpsimd(asm: Assembler, owner: str) -> None:
 
 
 def restore_fpsimd(asm: Assembler, owner: str) -> None:
-    """q0..q31, FPSR, and FPCR if it differs (a write of FPCR is dear), unless FP is trapped."""
+    """q0..q31, FPSR, and FPCR if it differs (a write of FPCR costs much), unless FP is trapped."""
     with asm.piece(f"{owner} FP registers", "FP registers"):
         done, same = asm.label(), asm.label()
         asm.jump("bl restore_fpsimd")

@@ -2,8 +2,8 @@
 """The way into EL2 and back: the hypercall stub, the exception vectors, the analysis of a fault.
 
 Models the vectors of Linux 4.4.177 arch/arm64/kvm/hyp.S. VTTBR_EL2 tells host from guest. The fault address registers
-are read for every synchronous trap, and the intermediate physical address is looked up by `at` for permission faults
-(with erratum 834220, for every abort) since HPFAR_EL2 is not valid then.
+are read for every synchronous trap. HPFAR_EL2 is not valid for permission faults (with erratum 834220, for any abort):
+there the intermediate physical address is looked up by `at`.
 """
 
 from kvmarm.el2.architecture import (

@@ -2,7 +2,7 @@
 """What the kernel patches at boot, and the shapes of compiled C that every function shares.
 
 Models the alternatives of Linux 4.8.17 (arch/arm64/include/asm/alternative.h, kvm_mmu.h, kvm_hyp.h): one instruction
-is replaced by another, a nop costs as much as what it stands for.
+is replaced by another, a nop costs as much as what it replaces.
 """
 
 from collections.abc import Iterator

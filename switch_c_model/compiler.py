@@ -2,9 +2,9 @@
 """Other compilers than gcc 12.2 -O2: what changes, as a rule.
 
 The order of what the hardware sees does not change, nor do moves of registers. The compiler's own work does, and only
-the GIC functions show it (executed runs of Linux 4.8.17 with 0, 1 and 4 live list registers, with and without VHE the
-same): so many instructions more or fewer with nothing live, with anything live, and for each live list register.
-Between the counted points that is taken as a straight line; the difference is booked as arithmetic.
+the GIC functions show it: so many instructions more or fewer with nothing live, with anything live, and for each live
+list register. They were counted in runs of Linux 4.8.17 with 0, 1 and 4 live list registers; VHE makes no difference.
+Between the counted points a straight line is assumed, and the difference is counted as arithmetic.
 """
 
 from kvmarm.el2.configuration import Boot

@@ -24,7 +24,7 @@ def save_fpsimd(asm: Assembler, owner: str) -> None:
 
 
 def restore_fpsimd(asm: Assembler, owner: str) -> None:
-    """q0..q31, FPSR, and FPCR if it differs (a write of FPCR is dear)."""
+    """q0..q31, FPSR, and FPCR if it differs (a write of FPCR costs much)."""
     with asm.piece(f"{owner} FP registers", "FP registers"):
         same = asm.label()
         asm.jump("bl __fpsimd_restore_state")

@@ -2,7 +2,7 @@
 """What traps to EL2 while the guest runs, and its Stage-2 translation.
 
 Models the trap functions of Linux 4.8.17 arch/arm64/kvm/hyp/switch.c. With VHE, CPACR_EL1 is EL2's own control of FP
-and trace, and the exception vectors are changed over too, since the host runs in EL2 with vectors of its own.
+and trace. The exception vectors are switched too, since the host runs in EL2 with other vectors.
 """
 
 from kvmarm.el2.architecture import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from vgic_bench.main import build_app
+from vgic_bench.main import COMMANDS, build_app
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path: path.read_text() for path in sorted((ROOT / "docs").rglob("*.md"))}
@@ -48,7 +48,7 @@ def test_every_command_and_option_is_documented() -> None:
         if not (command.help or "").strip():
             missing.append(f"{name}: no help text")
     assert not missing, "\n".join(missing)
-    assert count >= 3
+    assert count >= len(COMMANDS)
 
 
 def test_links_lead_somewhere() -> None:
@@ -73,8 +73,9 @@ def test_commands_that_the_documentation_shows_exist() -> None:
 
 
 def test_options_that_the_documentation_shows_exist() -> None:
-    known = {"--help"}
-    for _, command in _leaves(typer.main.get_command(build_app()), "vgic-bench"):
+    app = typer.main.get_command(build_app())
+    known = {"--help", *(option for parameter in app.params for option in parameter.opts)}
+    for _, command in _leaves(app, "vgic-bench"):
         known.update(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts))
     unknown = []
     for path, text in {**DOCS, ROOT / "README.md": (ROOT / "README.md").read_text()}.items():

@@ -181,7 +181,7 @@ def main() -> None:
         _unwritable(error)
     except MemoryError:
         _refuse("out of memory", 5)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, a status of its own
         _bad_usage(error)
 
 

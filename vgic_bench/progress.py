@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bench.system.streams import styled
-from kvmarm.jit import JIT_ENABLED, module_cache
+from kvmarm.code_cache import module_cache
+from kvmarm.jit import JIT_ENABLED
 
 
 class ProgressBars:
@@ -27,6 +28,7 @@ class ProgressBars:
         return self
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` of `what` is done."""
         if total == 1 or not sys.stderr.isatty():
             return
         if self._progress is None:

@@ -36,7 +36,7 @@ from kvmarm.gic import (
     V3_LR_PHYSICAL_SHIFT,
     V3_LR_PRIORITY_SHIFT,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, population_count
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline, population_count
 from kvmarm.locks import assert_held
 from vgic_new.queue import target_oracle
 from vgic_new.sort import sort_ap_list
@@ -49,6 +49,7 @@ BUG_SGI_WITHOUT_SOURCE = 1
 @jit
 def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Return how many list registers the ap_list of `vcpu` would fill, deliverable or not. The ap_list lock is held."""
+    noinline()
     cpu = vm.vcpu[vcpu]
     assert_held(cpu)
     depth = 0
@@ -70,6 +71,7 @@ def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
 @jit
 def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
     """Return the GICH_LR (uint64) that delivers `irq`; sets vm.bug where the kernel would die. The irq lock is held."""
+    noinline()
     assert_held(irq)
     lr = U64(irq.intid)
     if irq.pending:
@@ -98,6 +100,7 @@ def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
 @jit
 def _populate_v3(irq: Any) -> Any:
     """Return the ICH_LR_EL2 (uint64) that delivers `irq`. The irq lock is held."""
+    noinline()
     assert_held(irq)
     lr = U64(irq.intid) | U64(V3_LR_GROUP1)
     if irq.pending:
@@ -113,7 +116,7 @@ def _populate_v3(irq: Any) -> Any:
     return lr | U64(irq.priority) << U64(V3_LR_PRIORITY_SHIFT)
 
 
-@jit_inlined
+@jit
 def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON.
 
@@ -147,13 +150,28 @@ def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
 
 
 @jit
+def _clear_lr(image: Any, index: Any) -> None:
+    """Clear one list register of a software image: a function of the back end."""
+    noinline()
+    image.lr[index] = U64_0
+
+
+@jit
+def _want_underflow(image: Any) -> None:
+    """Ask for a maintenance interrupt when the list registers run empty: a function of the back end."""
+    noinline()
+    image.hcr |= U64(HCR_UIE)
+
+
+@jit
 def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     """Fill the list registers of the image of `vcpu`. Sets `vm.bug` and stops at a BUG_ON."""
+    noinline()
     events.count(observer, events.CALL_FLUSH, 1)
     lock_ap_list(vm, vcpu, observer)
     image = vm.image[vcpu]
     if _ap_list_depth(vm, vcpu, observer) > vm.lrs:
-        image.hcr |= U64(HCR_UIE)
+        _want_underflow(image)
         sort_ap_list(vm, vcpu, observer)
     used = _fill_list_registers(vm, vcpu, observer)
     if vm.bug:
@@ -161,5 +179,5 @@ def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     vm.vcpu[vcpu].used_lrs = used
     events.count(observer, events.LR_CLEAR, vm.lrs - used)
     for index in range(used, vm.lrs):
-        image.lr[index] = U64_0
+        _clear_lr(image, index)
     unlock_ap_list(vm, vcpu, observer)

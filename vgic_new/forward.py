@@ -17,12 +17,13 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from vgic_new.state import NO_SLOT, find_irq, is_reserved, lock_irq, unlock_irq
 
 
 @jit
 def _set_mapping(vm: Any, vcpu: Any, vintid: Any, hw: Any, hwintid: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
     slot = find_irq(vm, vcpu, vintid, observer)
     if slot == NO_SLOT or is_reserved(slot):
@@ -50,6 +51,7 @@ def unmap_phys(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
 @jit
 def is_active(vm: Any, vcpu: Any, vintid: Any, observer: Any) -> Any:
     """Return 1 when `vintid` is forwarded and was active at the last sync, else 0."""
+    noinline()
     events.count(observer, events.CALL_MAP, 1)
     slot = find_irq(vm, vcpu, vintid, observer)
     if slot == NO_SLOT or is_reserved(slot):

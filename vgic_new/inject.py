@@ -17,7 +17,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from vgic_new.lpi import get_irq, put_irq
 from vgic_new.queue import queue_and_unlock
 from vgic_new.state import LEVEL, NO_SLOT, is_reserved, lock_irq, unlock_irq, update_level
@@ -58,10 +58,12 @@ def _update_pending(vm: Any, vcpu: Any, intid: Any, level: Any, mapped: Any, obs
 @jit
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of `intid` (of `vcpu` when private) to `level`: 0, or EINVAL for no such or a forwarded one."""
+    noinline()
     return _update_pending(vm, vcpu, intid, level, np.int64(0), observer)
 
 
 @jit
 def inject_mapped(vm: Any, vcpu: Any, vintid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of a forwarded interrupt to `level`: 0, or EINVAL when it is not forwarded."""
+    noinline()
     return _update_pending(vm, vcpu, vintid, level, np.int64(1), observer)

@@ -38,8 +38,9 @@ def unlock_its(vm: Any, observer: Any) -> None:
 
 @jit
 def trigger_msi(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
-    """Make the LPI of a device's event pending: DELIVERED, UNMAPPED or EBUSY (int64); the ITS lock is held."""
+    """Make the LPI of a device's event pending: DELIVERED, UNMAPPED or EBUSY (int64). The ITS lock is held."""
     its = vm.vgic_its
+    locks.assert_held(its)
     if not its.enabled:
         return EBUSY
     number = find_itte(vm, device_id, event, observer)

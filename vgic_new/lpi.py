@@ -7,7 +7,7 @@ Models: vgic_get_irq, vgic_get_lpi and vgic_put_irq (virt/kvm/arm/vgic/vgic.c) a
 Lock order: the LPI list lock, inside which no other is taken; the caller may hold ITS and ap_list locks.
 
 Rules:
-- A look-up takes the list's lock and adds a reference, every put takes it too. An ap_list holds a reference of its own.
+- A look-up takes the list's lock and adds a reference, every put takes it too. An ap_list holds one more reference.
 - The list is in the order in which LPIs were mapped, and a look-up walks it from its head.
 - The real records come from the allocator, these from a pool in the VM record. One beyond it ends the run (`vm.bug`).
 - Of a VM without an ITS the record's type says so, and nothing of this is compiled for it.
@@ -20,7 +20,7 @@ import numpy as np
 from kvmarm import events, locks
 from kvmarm.config import MAX_LPIS
 from kvmarm.gic import FIRST_LPI
-from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, add_reference, jit
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, add_reference, jit, noinline
 from kvmarm.state import its_by_type
 from vgic_new.state import EDGE, FIRST_LPI_SLOT, NO_LPI_LEFT, NO_SLOT, NOBODY, find_irq
 
@@ -42,8 +42,10 @@ def unlock_lpi_list(vm: Any, observer: Any) -> None:
 
 @jit
 def _find(vm: Any, intid: Any, observer: Any) -> Any:
-    """Return the slot (int64) of an LPI with a new reference, NO_SLOT when there is none; the list's lock is held."""
-    slot = np.int64(vm.lpi_list.head)
+    """Return the slot (int64) of an LPI with a new reference, NO_SLOT when there is none. The list lock is held."""
+    chain = vm.lpi_list
+    locks.assert_held(chain)
+    slot = np.int64(chain.head)
     while slot != NO_SLOT:
         if vm.irq[slot].intid == intid:
             add_reference(vm.lpi[slot - FIRST_LPI_SLOT], 1)
@@ -88,8 +90,9 @@ def put_lpi(vm: Any, slot: Any, observer: Any) -> None:
 
 @jit
 def _allocate(vm: Any) -> Any:
-    """Return a slot (int64) of the pool, NO_SLOT when there is none left; the list's lock is held."""
+    """Return a slot (int64) of the pool, NO_SLOT when there is none left. The list lock is held."""
     chain = vm.lpi_list
+    locks.assert_held(chain)
     slot = np.int64(chain.free)
     if slot != NO_SLOT:
         chain.free = vm.lpi[slot - FIRST_LPI_SLOT].next
@@ -182,7 +185,14 @@ def _get_any(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 
 
 @jit
+def _put_none(slot: Any) -> None:
+    """Return at once, as the original's function does for what is no LPI."""
+    noinline()
+
+
+@jit
 def _put_any(vm: Any, slot: Any, observer: Any) -> None:
+    noinline()
     if slot >= FIRST_LPI_SLOT:
         put_lpi(vm, slot, observer)
 
@@ -206,4 +216,4 @@ if JIT_ENABLED:
     def _put_irq_by_type(vm: Any, slot: Any, observer: Any) -> Any:
         if its_by_type(vm):
             return lambda vm, slot, observer: _put_any(vm, slot, observer)
-        return lambda vm, slot, observer: None
+        return lambda vm, slot, observer: _put_none(slot)

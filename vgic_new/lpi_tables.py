@@ -7,7 +7,7 @@ Models: update_lpi_config, vgic_copy_lpi_list and its_sync_lpi_pending_table (vi
 Lock order: the LPI list lock and the irq lock, one after the other; vgic_new.queue releases the latter.
 
 Rules:
-- A walk over all LPIs works on a copy of their INTIDs and looks each of them up again, so its cost grows with the
+- A walk over all LPIs works on a copy of their INTIDs and looks each of them up again. So its cost grows with the
   square of their number.
 - The scan of a pending table sets *and clears* the pending state of every LPI of the VM, whatever its target.
 """

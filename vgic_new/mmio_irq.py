@@ -19,7 +19,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from kvmarm.state import kick
 from vgic_new.queue import queue_and_unlock
 from vgic_new.regions import (
@@ -33,22 +33,29 @@ from vgic_new.regions import (
     ISENABLER,
     ISPENDR,
 )
-from vgic_new.state import EDGE, LEVEL, find_irq, find_irqs, lock_irq_to_write, unlock_irq, update_level
+from vgic_new.state import EDGE, LEVEL, find_irq, lock_irq_to_write, unlock_irq, update_level
 
 _BITS, _CONFIG_FIELDS = np.int64(32), np.int64(16)
-"""Interrupts of one access to a register with a bit an interrupt, which takes 32-bit accesses only, and to ICFGR. NumPy
-integers, because numba compiles anew for every literal one."""
+"""Interrupts of one access to a register with one bit per interrupt, which takes 32-bit accesses only, and to ICFGR.
+NumPy integers, because numba compiles anew for every literal one."""
 _PRIORITY_MASK = 0xF8
 """5 priority bits are implemented."""
 
 
 @jit
+def next_bit(value: Any, start: Any) -> Any:
+    """Return the first set bit (int64) of `value` (uint64) from `start` on, 64 for none: a library search."""
+    noinline()
+    return find_first_bit(value & ~U64_0 << U64(start)) if start < _BITS else np.int64(64)
+
+
+@jit
 def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[slot + i].enabled:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -56,11 +63,11 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[slot + i].pending:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].pending:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -68,11 +75,11 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[slot + i].active:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -80,27 +87,27 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[slot + i].priority) << (8 * i)
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
     return value
 
 
 @jit
 def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _CONFIG_FIELDS, observer)
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[slot + i].config == EDGE:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
             value |= 2 << (2 * i)
     return value
 
 
-@jit_inlined
+@jit
 def read(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register of those kinds that do not depend on the GIC version."""
     if register == ISENABLER or register == ICENABLER:
@@ -120,54 +127,57 @@ def read(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any
 
 @jit
 def _set_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             vm.irq[slot].enabled = 1
             queue_and_unlock(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _clear_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             vm.irq[slot].enabled = 0
             unlock_irq(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _set_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             irq = vm.irq[slot]
             irq.pending = 1
             if irq.config == LEVEL:
                 irq.soft_pending = 1
             queue_and_unlock(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             irq = vm.irq[slot]
             if irq.config == LEVEL:
@@ -176,6 +186,7 @@ def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) ->
             else:
                 irq.pending = 0
             unlock_irq(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
@@ -185,25 +196,27 @@ def _change_active(vm: Any, vcpu: Any, first: Any, value: Any, active: Any, obse
     The kernel first makes every vCPU concerned leave the guest: the one vCPU of private interrupts by a kick, else all
     of them by a request that is no kick; then it waits for each interrupt's vCPU. Nobody needs to wait here.
     """
+    noinline()
     events.count(observer, events.HALT, 1)
     if first < PRIVATE_IRQS:
         kick(vm, vcpu, observer)
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             vm.irq[slot].active = active
             if active:
                 queue_and_unlock(vm, slot, observer)
             else:
                 unlock_irq(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
@@ -214,6 +227,7 @@ def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, obser
 
 @jit
 def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     if first < PRIVATE_IRQS:
         return
     events.count(observer, events.FIELD_LOOP, 1)
@@ -231,7 +245,7 @@ def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> 
             unlock_irq(vm, slot, observer)
 
 
-@jit_inlined
+@jit
 def write(vm: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64, at most 32 bits) to a register of those kinds that do not depend on the GIC version."""
     word = np.int64(value)

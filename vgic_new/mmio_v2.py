@@ -17,13 +17,13 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import IIDR, PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from kvmarm.state import kick
 from vgic_new.query import pending
 from vgic_new.queue import queue_and_unlock
 from vgic_new.regions import CPENDSGIR, ITARGETSR, SGIR, SPENDSGIR, V2_DISTRIBUTOR
 from vgic_new.sgi import write_sgir
-from vgic_new.state import NOBODY, find_irq, find_irqs, lock_irq, lock_irq_to_write, unlock_irq
+from vgic_new.state import NOBODY, find_irq, lock_irq, lock_irq_to_write, unlock_irq
 
 _CTLR = 0
 _TYPER = 4
@@ -54,26 +54,25 @@ def set_distributor_enable(vm: Any, enabled: Any, observer: Any) -> None:
 @jit
 def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[slot + i].targets) << (8 * i)
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].targets) << (8 * i)
     return value
 
 
 @jit
 def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, size, observer)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[slot + i].source) << (8 * i)
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].source) << (8 * i)
     return value
 
 
 @jit
 def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register that only the GICv2 distributor has. Arguments as in mmio_irq."""
+    noinline()
     if register == V2_DISTRIBUTOR:
         return U64(_read_distributor(vm, offset))
     if register == ITARGETSR:
@@ -129,6 +128,7 @@ def _set_sources(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer
 @jit
 def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64, at most 32 bits) to a register that only the GICv2 distributor has."""
+    noinline()
     word = np.int64(value)
     if register == V2_DISTRIBUTOR:
         if offset == _CTLR:

@@ -17,7 +17,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, jit, noinline
 from kvmarm.mpidr import vcpu_affinity
 from vgic_new.fields import merged, part, with_valid_attributes
 from vgic_new.lpi_tables import scan_pending_table
@@ -67,6 +67,7 @@ def _redistributor_type(vm: Any, vcpu: Any) -> Any:
 @jit
 def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register that only GICv3 frames have. Arguments as in mmio_irq."""
+    noinline()
     if register == V3_DISTRIBUTOR:
         return U64(_read_distributor(vm, offset))
     if register == IROUTER:
@@ -129,6 +130,7 @@ def _with_valid_attributes(value: Any) -> Any:
 @jit
 def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64) to a register that only GICv3 frames have."""
+    noinline()
     if register == V3_DISTRIBUTOR:
         if offset == _CTLR:
             set_distributor_enable(vm, 1 if value & U64(_CTLR_ENABLE_GROUP1) else 0, observer)

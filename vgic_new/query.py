@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from vgic_new.state import NO_SLOT, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
 
 
 @jit
 def pending(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Return 1 when the distributor is enabled and the ap_list of `vcpu` has a pending, enabled interrupt, else 0."""
+    noinline()
     events.count(observer, events.CALL_PENDING, 1)
     if not vm.enabled:
         return 0

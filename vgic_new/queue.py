@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_new.aplist import append
@@ -30,6 +30,7 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
+    noinline()
     assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)
@@ -51,6 +52,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     Enters with its irq lock held and returns without any. The vCPU that got it is kicked.
     The irq lock is held.
     """
+    noinline()
     events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
     assert_held(irq)

@@ -7,8 +7,9 @@ Models: the vgic_register_region tables (virt/kvm/arm/vgic/vgic-mmio-v2.c, vgic-
 Lock order: none taken and none needed; the tables are constant.
 
 Rules:
-- Each frame has a table sorted by offset. A row says where a block of registers is, how many bits an interrupt has in
-  it, which access sizes it takes, and what it is (one of the numbers below, which represent the handler functions).
+- Each frame has a table sorted by offset. A row says where a block of registers is and what it is: one
+  of the numbers below, which represent the handler functions. It also says how wide the fields of an interrupt
+  are, and which access sizes it takes.
 - The GICv3 distributor has two rows for each block with one field per interrupt: the private part, which reads zero
   there, and the shared part.
 - On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor, two frames per vCPU and
@@ -21,7 +22,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import REDISTRIBUTOR_SIZE
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 
 # What a block of registers is. The first ten have handlers that do not depend on the GIC version (mmio_irq).
 (
@@ -42,7 +43,7 @@ _Row = tuple[int, int, int, int, int]
 
 
 def _row(offset: int, length: int, register: int, bits: int = 0, sizes: int = _WORD) -> _Row:
-    """One row: offset, length (bytes), what it is, bits an interrupt (0: no field an interrupt), access sizes."""
+    """One row: offset, length (bytes), what it is, bits per interrupt (0: none), access sizes."""
     return offset, length, register, bits, sizes
 
 
@@ -130,7 +131,7 @@ _FIRST_ROW = np.cumsum([0, *(len(frame) for frame in _FRAMES)])
 _OFFSET = np.array([row[0] for row in _ROWS])
 _END = np.array([row[0] + row[1] for row in _ROWS])
 _REGISTER = np.array([row[2] for row in _ROWS])
-# log2 of the bits an interrupt; the offset of INTID 0 is the offset of the whole block.
+# log2 of the bits per interrupt; the offset of INTID 0 is the offset of the whole block.
 _BIT_SHIFT = np.array([row[3].bit_length() - 1 for row in _ROWS])
 _SIZES = np.array([row[4] for row in _ROWS])
 _SPLIT = np.array([row[3] > 0 and index in range(*_FIRST_ROW[1:3]) for index, row in enumerate(_ROWS)])
@@ -142,6 +143,26 @@ _BLOCK = np.array(
 )
 
 _FRAME_BYTES = 0x10000
+
+
+@jit
+def _compare_device(address: Any, device: Any, observer: Any) -> Any:
+    """Return below, at or above 0 as an address on the bus is before, in or after a device; a search calls it."""
+    noinline()
+    events.count(observer, events.BUS_STEP, 1)
+    if address < device * _FRAME_BYTES:
+        return -1
+    return 1 if address >= (device + 1) * _FRAME_BYTES else 0
+
+
+@jit
+def _compare_row(offset: Any, row: Any, observer: Any) -> Any:
+    """Return below, at or above 0 as an offset is before, in or after a row's registers; a search calls it."""
+    noinline()
+    events.count(observer, events.RANGE_STEP, 1)
+    if offset < _OFFSET[row]:
+        return -1
+    return 1 if offset >= _END[row] else 0
 
 
 @jit
@@ -161,17 +182,18 @@ def find_its(vm: Any, observer: Any) -> None:
 
 @jit
 def _search_bus(vm: Any, address: Any, observer: Any) -> Any:
+    noinline()
     low = 0
     high = 1 if vm.gic == 2 else 1 + 2 * vm.vcpus + vm.its
     while low < high:
         middle = (low + high) >> 1
-        events.count(observer, events.BUS_STEP, 1)
-        if address < middle * _FRAME_BYTES:
-            high = middle
-        elif address >= (middle + 1) * _FRAME_BYTES:
-            low = middle + 1
-        else:
+        order = _compare_device(address, middle, observer)
+        if order == 0:
             return middle
+        if order < 0:
+            high = middle
+        else:
+            low = middle + 1
     return -1
 
 
@@ -186,18 +208,19 @@ def frame_of_device(vm: Any, device: Any) -> Any:
 @jit
 def find_row(frame: Any, offset: Any, observer: Any) -> Any:
     """Return the number (int64) of the row of a frame's table that holds `offset`, -1 for none."""
+    noinline()
     low = _FIRST_ROW[frame]
     high = _FIRST_ROW[frame + 1]
     while low < high:
         middle = low + ((high - low) >> 1)
-        events.count(observer, events.RANGE_STEP, 1)
-        if offset < _OFFSET[middle]:
+        order = _compare_row(offset, middle, observer)
+        if order == 0:
+            return middle
+        if order < 0:
             high = middle
-        elif offset >= _END[middle]:
+        else:
             events.count(observer, events.RANGE_UPPER, 1)
             low = middle + 1
-        else:
-            return middle
     return -1
 
 

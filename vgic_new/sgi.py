@@ -32,7 +32,7 @@ from kvmarm.gic import (
     SGIR_TO_OTHERS,
     SGIR_TO_SELF,
 )
-from kvmarm.jit import U64, jit
+from kvmarm.jit import U64, jit, noinline
 from kvmarm.mpidr import vcpu_affinity
 from vgic_new.queue import queue_and_unlock
 from vgic_new.state import find_irq, lock_irq
@@ -52,6 +52,7 @@ def _make_pending(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) ->
 @jit
 def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv2 guest's `vcpu` writes `value` (int64, 32 bits) to GICD_SGIR."""
+    noinline()
     events.count(observer, events.SGI_DECODE, 1)
     intid = value & SGIR_INTID_MASK
     target_filter = (value >> SGIR_FILTER_SHIFT) & SGIR_FILTER_MASK
@@ -73,6 +74,7 @@ def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
 @jit
 def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv3 guest's `vcpu` writes `value` (uint64) to ICC_SGI1R_EL1."""
+    noinline()
     events.count(observer, events.CALL_SGI, 1)
     events.count(observer, events.SGI_DECODE, 1)
     intid = np.int64((value >> U64(SGI1R_INTID_SHIFT)) & U64(0xF))

@@ -8,11 +8,11 @@ Lock order: the caller holds the ap_list lock; a comparison takes both irq locks
 Rules:
 - The sort is a stable bottom-up merge sort of a linked list. Its order of comparisons shows in the irq locks, so it is
   kept.
-- Entries are taken from the head, one by one. Each is merged with the waiting run of 1 if there is one, the result with
-  the waiting run of 2, of 4, …, and then waits itself.
+- Entries are taken from the head, one by one. Each is merged with the waiting run of 1 if there is one. The result is
+  merged with the waiting run of 2, of 4, …, and then waits itself.
 - At the end the waiting runs are merged from the smallest to the largest. In every merge the older run is first.
-- list_sort of that time also calls the comparison with one entry twice, once every 256 entries of the last merge's
-  tail, only so that callers may yield. There the redesign would take one irq lock twice. The call is left out, as it
+- list_sort of that time also calls the comparison with one entry twice, only so that callers may yield: once every 256
+  entries of the last merge's tail. There the redesign would take one irq lock twice. The call is left out, as it
   does not change the order.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from kvmarm.locks import assert_held
 from vgic_new.state import NO_SLOT, lock_irq, unlock_irq
 
@@ -32,6 +32,7 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
 
     Active ones come first; of the others those that are pending and enabled, of them the lower priority value.
     """
+    noinline()
     events.count(observer, events.COMPARE, 1)
     a = vm.irq[first]
     b = vm.irq[second]
@@ -49,6 +50,7 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
 @jit
 def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
     """Return the first slot of the merged runs that start at slots `a` and `b`; only `next` links are kept up."""
+    noinline()
     if a == NO_SLOT or b == NO_SLOT:
         return a if a != NO_SLOT else b
     first = np.int64(NO_SLOT)
@@ -90,6 +92,7 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 @jit
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Sort the ap_list of `vcpu` in place. The ap_list lock is held."""
+    noinline()
     events.count(observer, events.SORT, 1)
     cpu = vm.vcpu[vcpu]
     assert_held(cpu)

@@ -24,7 +24,7 @@ import numpy as np
 from kvmarm import events, locks
 from kvmarm.config import MAX_IRQS, MAX_LPIS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from kvmarm.layout import laid_out
 from kvmarm.state import vm_dtype
 
@@ -83,8 +83,8 @@ IRQ = laid_out(
 )
 """One interrupt. `next`, `prev`: slots of its neighbours on an ap_list; `vcpu`: whose ap_list it is on, or NOBODY;
 `target_vcpu`: where it should go, or NOBODY; `pending`: for EDGE a latch that flush moves into a list register, for
-LEVEL `line_level` or `soft_pending`; `source`: a bit a sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR byte;
-`mpidr`: GICv3's IROUTER, 24 bits."""
+LEVEL `line_level` or `soft_pending`; `source`: one bit per sending vCPU (GICv2 SGIs); `targets`: GICv2's ITARGETSR
+byte; `mpidr`: GICv3's IROUTER, 24 bits."""
 
 VCPU = laid_out(
     [
@@ -212,25 +212,13 @@ def initialise(vm: Any) -> None:
     vm.image["elrsr"][:vcpus] = (1 << int(vm.lrs)) - 1
 
 
-def reset(vm: Any) -> None:
-    """Put a used VM record back into its reset state, keeping the configuration."""
-    for name in vm.dtype.names or ():
-        if name in ("gic", "vcpus", "irqs", "lrs", "its", "ram"):
-            continue
-        field = vm[name]
-        if isinstance(field, np.ndarray):
-            field[...] = np.zeros((), field.dtype)
-        else:
-            vm[name] = 0
-    initialise(vm)
-
-
 @jit
 def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return the slot (int64) of `intid` as `vcpu` sees it, NO_SLOT when this VM has no such interrupt.
 
     The reserved INTIDs of a VM with 1024 have slots: see `is_reserved`. vgic_get_irq; takes no lock.
     """
+    noinline()
     events.count(observer, events.IRQ_LOOKUP, 1)
     if intid < PRIVATE_IRQS:
         return FIRST_PRIVATE + vcpu * PRIVATE_IRQS + intid
@@ -238,20 +226,6 @@ def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
         events.count(observer, events.SPI_LOOKUP, 1)
         return intid
     return NO_SLOT
-
-
-@jit
-def find_irqs(vm: Any, vcpu: Any, first: Any, number: Any, observer: Any) -> Any:
-    """Return the slot (int64) of INTID `first`, which exists; the `number` - 1 next ones have the slots after it.
-
-    For fields of one register: those never cross a multiple of 32, where private interrupts end and a VM's SPIs do. The
-    kernel looks each of them up, which is what is counted; here that would be a fifth of a register read (47 to 37 ns).
-    """
-    events.count(observer, events.IRQ_LOOKUP, number)
-    if first < PRIVATE_IRQS:
-        return FIRST_PRIVATE + vcpu * PRIVATE_IRQS + first
-    events.count(observer, events.SPI_LOOKUP, number)
-    return first
 
 
 @jit

@@ -21,7 +21,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_PENDING, LR_SOURCE_MASK, MISR_EOI, SGIS, V2_LR_CPUID_SHIFT
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from kvmarm.lr import lr_intid, lr_state
 from vgic_new.aplist import append, remove
 from vgic_new.lpi import get_irq, put_irq
@@ -41,6 +41,7 @@ from vgic_new.state import (
 
 @jit
 def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
+    noinline()
     if vm.gic == 3:
         events.count(observer, events.WIDE_STEP, 1)
     ended = image.misr & U64(MISR_EOI)
@@ -56,8 +57,9 @@ def _process_maintenance(vm: Any, image: Any, observer: Any) -> None:
         image.eisr = U64_0
 
 
-@jit_inlined
+@jit
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
+    noinline()
     used = np.int64(vm.vcpu[vcpu].used_lrs)
     if vm.gic == 3:
         # This loop asks for the guest's GIC version, so it is prepared even for no list register.
@@ -92,10 +94,11 @@ def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
 
 @jit
 def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
-    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, unless that has changed meanwhile.
+    """Move the interrupt in `slot` from the ap_list of `vcpu` to that of `target`, if it still belongs there.
 
     Enters and returns without a lock.
     """
+    noinline()
     events.count(observer, events.MIGRATE, 1)
     low, high = min(vcpu, target), max(vcpu, target)
     lock_ap_list(vm, low, observer)
@@ -110,9 +113,10 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
     unlock_ap_list(vm, low, observer)
 
 
-@jit_inlined
+@jit
 def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Walk the ap_list of `vcpu` once; return whether it ended by moving an interrupt to another vCPU."""
+    noinline()
     lock_ap_list(vm, vcpu, observer)
     slot = np.int64(vm.vcpu[vcpu].head)
     while slot != NO_SLOT:
@@ -138,6 +142,7 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
 @jit
 def sync(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the guest's changes from the saved image of `vcpu` and prune its ap_list."""
+    noinline()
     events.count(observer, events.CALL_SYNC, 1)
     image = vm.image[vcpu]
     _process_maintenance(vm, image, observer)

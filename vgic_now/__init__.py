@@ -46,6 +46,7 @@ DESIGN = Design(
     world_switch="c",
     package=__name__,
     origin="built in",
+    scratch=("image.misr", "image.eisr", "image.elrsr", "vcpu.waiting"),
 )
 
 __all__ = ["DESIGN"]

@@ -39,7 +39,7 @@ from kvmarm.gic import (
     V3_LR_PHYSICAL_SHIFT,
     V3_LR_PRIORITY_SHIFT,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, population_count
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, noinline, population_count
 from kvmarm.locks import assert_held
 from vgic_now.queue import target_oracle
 from vgic_now.sort import sort_ap_list
@@ -66,6 +66,7 @@ def _ap_list_depth(vm: Any, vcpu: Any, observer: Any) -> Any:
     What is neither pending nor active does not count; whether it is enabled, and for whom it is, does not matter. The
     ap_list lock is held.
     """
+    noinline()
     cpu = vm.vcpu[vcpu]
     assert_held(cpu)
     depth = 0
@@ -99,6 +100,7 @@ def _populate_v2(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held.
     """
+    noinline()
     assert_held(irq)
     lr = U64(irq.intid)
     is_sgi = sends_to_vcpu(vm, irq.intid)
@@ -139,6 +141,7 @@ def _populate_v3(irq: Any) -> Any:
 
     The irq lock is held.
     """
+    noinline()
     assert_held(irq)
     lr = U64(irq.intid)
     if irq.active:
@@ -165,9 +168,9 @@ def _fill_list_registers(vm: Any, vcpu: Any, several: Any, observer: Any) -> Any
     `several`: an entry waits for several senders; what is less urgent than such a one waits too. The ap_list lock is
     held.
     """
-    image = vm.image[vcpu]
     cpu = vm.vcpu[vcpu]
     assert_held(cpu)
+    image = vm.image[vcpu]
     used = 0
     cut = _LOWEST_PRIORITY
     slot = np.int64(cpu.head)
@@ -196,8 +199,23 @@ def _fill_list_registers(vm: Any, vcpu: Any, several: Any, observer: Any) -> Any
 
 
 @jit
+def _clear_lr(image: Any, index: Any) -> None:
+    """Clear one list register of a software image: a function of the back end."""
+    noinline()
+    image.lr[index] = U64_0
+
+
+@jit
+def _want_underflow(image: Any) -> None:
+    """Ask for a maintenance interrupt when the list registers run empty: a function of the back end."""
+    noinline()
+    image.hcr |= U64(HCR_UIE)
+
+
+@jit
 def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     """Fill the list registers of the image of `vcpu`; with nothing on its ap_list leave the image as it is."""
+    noinline()
     events.count(observer, events.CALL_FLUSH, 1)
     if vm.vcpu[vcpu].head == NO_SLOT:
         return
@@ -210,5 +228,5 @@ def flush(vm: Any, vcpu: Any, observer: Any) -> None:
     vm.vcpu[vcpu].used_lrs = used
     events.count(observer, events.LR_CLEAR, vm.lrs - used)
     for index in range(used, vm.lrs):
-        image.lr[index] = U64_0
+        _clear_lr(image, index)
     unlock_ap_list(vm, vcpu, observer)

@@ -15,7 +15,7 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.interface import EINVAL
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 from vgic_now.lpi import get_irq, put_irq
 from vgic_now.queue import queue_and_unlock
 from vgic_now.state import LEVEL, NO_SLOT, find_irq, is_reserved, lock_irq, unlock_irq
@@ -41,6 +41,7 @@ def _drive_line(vm: Any, slot: Any, level: Any, observer: Any) -> None:
 @jit
 def inject(vm: Any, vcpu: Any, intid: Any, level: Any, observer: Any) -> Any:
     """Drive the line of `intid` (of `vcpu` when private) to `level`: 0, or EINVAL when there is no such interrupt."""
+    noinline()
     events.count(observer, events.CALL_INJECT, 1)
     slot = get_irq(vm, vcpu, intid, observer)
     if slot == NO_SLOT or is_reserved(slot):

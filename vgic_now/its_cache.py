@@ -70,6 +70,7 @@ def find_cached(vm: Any, device_id: Any, event: Any, observer: Any) -> Any:
 @jit
 def store(vm: Any, device_id: Any, event: Any, slot: Any, observer: Any) -> None:
     """Put the translation into the cache; an entry that was there is replaced. The ITS lock is held."""
+    locks.assert_held(vm.vgic_its)
     events.count(observer, events.CACHE_STORE, 1)
     take_reference(vm, slot, observer)
     cache = vm.vgic_its.cache

@@ -92,6 +92,7 @@ def drop_reference(vm: Any, slot: Any, observer: Any) -> Any:
 @jit
 def _erase(vm: Any, slot: Any, observer: Any) -> None:
     """Take an LPI without references off the map; its slot is free. The map's lock is held."""
+    locks.assert_held(vm.lpi_map)
     events.count(observer, events.LPI_FREE, 1)
     chart = vm.lpi_map
     intid = np.int64(vm.irq[slot].intid)
@@ -112,8 +113,7 @@ def put_lpi(vm: Any, slot: Any, observer: Any) -> None:
 
 
 @jit
-def release_dropped(vm: Any, observer: Any) -> None:
-    """Erase all LPIs whose last reference was dropped."""
+def _release_dropped(vm: Any, observer: Any) -> None:
     lock_lpi_map(vm, observer)
     intid = next_lpi(vm, np.int64(FIRST_LPI))
     while intid != NO_LPI:
@@ -127,8 +127,9 @@ def release_dropped(vm: Any, observer: Any) -> None:
 
 @jit
 def _allocate(vm: Any) -> Any:
-    """Return a slot (int64) of the pool, NO_SLOT when there is none left; the map's lock is held."""
+    """Return a slot (int64) of the pool, NO_SLOT when there is none left. The map's lock is held."""
     chart = vm.lpi_map
+    locks.assert_held(chart)
     slot = np.int64(chart.free)
     if slot != NO_SLOT:
         chart.free = vm.lpi[slot - FIRST_LPI_SLOT].next
@@ -201,6 +202,20 @@ def put_irq(vm: Any, slot: Any, observer: Any) -> None:
         _put_any(vm, slot, observer)
 
 
+def drop_irq(vm: Any, slot: Any, observer: Any) -> Any:
+    """Drop the reference of the ap_list that an interrupt has left; return whether it was an LPI's last one.
+
+    Such an LPI is erased by `release_dropped`.
+    """
+    return slot >= FIRST_LPI_SLOT and drop_reference(vm, slot, observer) if vm.its else False
+
+
+def release_dropped(vm: Any, observer: Any) -> None:
+    """Erase all LPIs whose last reference was dropped."""
+    if vm.its:
+        _release_dropped(vm, observer)
+
+
 @jit
 def _take_reference(vm: Any, slot: Any, observer: Any) -> None:
     if slot >= FIRST_LPI_SLOT:
@@ -241,3 +256,15 @@ if JIT_ENABLED:
         if its_by_type(vm):
             return lambda vm, slot, observer: _put_any(vm, slot, observer)
         return lambda vm, slot, observer: None
+
+    @overload(drop_irq, strict=False, jit_options=STUB_OPTIONS)
+    def _drop_irq_by_type(vm: Any, slot: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, slot, observer: slot >= FIRST_LPI_SLOT and drop_reference(vm, slot, observer)
+        return lambda vm, slot, observer: False
+
+    @overload(release_dropped, strict=False, jit_options=STUB_OPTIONS)
+    def _release_dropped_by_type(vm: Any, observer: Any) -> Any:
+        if its_by_type(vm):
+            return lambda vm, observer: _release_dropped(vm, observer)
+        return lambda vm, observer: None

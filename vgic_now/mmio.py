@@ -15,7 +15,7 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR, ITS
-from kvmarm.jit import U64, U64_0, jit, jit_inlined
+from kvmarm.jit import U64, U64_0, jit, jit_inlined, noinline
 from vgic_now import mmio_irq, mmio_v2, mmio_v3
 from vgic_now.mmio_its import read_its, write_its
 from vgic_now.regions import (
@@ -43,6 +43,7 @@ def _find(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
 @jit
 def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Emulate a guest load of `size` bytes: (handled, value). Unhandled only in the ITS frame without an ITS."""
+    noinline()
     events.count(observer, events.CALL_MMIO_READ, 1)
     if region == ITS:
         return read_its(vm, offset, size, observer)
@@ -62,6 +63,7 @@ def mmio_read(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, observer:
 @jit
 def mmio_write(vm: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, observer: Any) -> Any:
     """Emulate a guest store of the low `size` bytes of `value` (uint64): handled, 0 or 1."""
+    noinline()
     events.count(observer, events.CALL_MMIO_WRITE, 1)
     data = value & (~U64_0 >> U64(64 - 8 * size))
     if region == ITS:

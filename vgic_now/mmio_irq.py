@@ -22,7 +22,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from vgic_now.queue import queue_and_unlock
 from vgic_now.regions import (
     ICACTIVER,
@@ -39,7 +39,6 @@ from vgic_now.state import (
     EDGE,
     LEVEL,
     find_irq,
-    find_irqs,
     is_forwarded_level,
     is_pending,
     lock_configuration,
@@ -60,12 +59,19 @@ _PRIORITY_MASK = 0xF8
 
 
 @jit
+def next_bit(value: Any, start: Any) -> Any:
+    """Return the first set bit (int64) of `value` (uint64) from `start` on, 64 for none: a library search."""
+    noinline()
+    return find_first_bit(value & ~U64_0 << U64(start)) if start < _BITS else np.int64(64)
+
+
+@jit
 def _read_group(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[slot + i].group:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].group:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -73,11 +79,11 @@ def _read_group(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[slot + i].enabled:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -85,16 +91,18 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
 
 @jit
 def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        irq = vm.irq[slot + i]
-        lock_irq(vm, slot + i, observer)
+        slot = find_irq(vm, vcpu, first + i, observer)
+        irq = vm.irq[slot]
+        events.count(observer, events.LEVEL_UPDATE, 1)
+        lock_irq(vm, slot, observer)
         if physical_line(vm, irq) if is_forwarded_level(irq) else is_pending(irq):
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
-        unlock_irq(vm, slot + i, observer)
+        unlock_irq(vm, slot, observer)
     return value
 
 
@@ -112,12 +120,12 @@ def _prepare_active_access(vm: Any, accessor: Any, vcpu: Any, first: Any, observ
 
 @jit
 def _read_active(vm: Any, accessor: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     _prepare_active_access(vm, accessor, vcpu, first, observer)
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _BITS, observer)
     value = 0
     for i in range(_BITS):
-        if vm.irq[slot + i].active:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     unlock_configuration(vm, observer)
@@ -126,27 +134,28 @@ def _read_active(vm: Any, accessor: Any, vcpu: Any, first: Any, observer: Any) -
 
 @jit
 def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, size, observer)
+    events.count(observer, events.BYTE_ACCESS, size)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[slot + i].priority) << (8 * i)
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
     return value
 
 
 @jit
 def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, _CONFIG_FIELDS, observer)
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[slot + i].config == EDGE:
+        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
             value |= 2 << (2 * i)
     return value
 
 
-@jit_inlined
+@jit
 def read(vm: Any, accessor: Any, vcpu: Any, register: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register of those kinds that do not depend on the GIC version."""
     if register == ISENABLER or register == ICENABLER:
@@ -166,6 +175,7 @@ def read(vm: Any, accessor: Any, vcpu: Any, register: Any, first: Any, size: Any
 
 @jit
 def _write_group(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
     for i in range(_BITS):
         slot = find_irq(vm, vcpu, first + i, observer)
@@ -185,78 +195,82 @@ def _sample_line(vm: Any, irq: Any) -> None:
 
 @jit
 def _set_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             irq = vm.irq[slot]
             if is_forwarded_level(irq):
                 _sample_line(vm, irq)
             irq.enabled = 1
             queue_and_unlock(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _clear_enabled(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        slot = find_irq(vm, vcpu, first + find_first_bit(left), observer)
-        left &= left - U64(1)
+        slot = find_irq(vm, vcpu, first + bit, observer)
         if lock_irq_to_write(vm, slot, observer):
             vm.irq[slot].enabled = 0
             unlock_irq(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _set_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        intid = first + find_first_bit(left)
+        intid = first + bit
         slot = find_irq(vm, vcpu, intid, observer)
-        left &= left - U64(1)
         if not sends_to_vcpu(vm, intid) and lock_irq_to_write(vm, slot, observer):
             irq = vm.irq[slot]
             irq.latch = 1
             if irq.hw:
                 set_physical_active(vm, irq, 1)
             queue_and_unlock(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _clear_pending(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        intid = first + find_first_bit(left)
+        intid = first + bit
         slot = find_irq(vm, vcpu, intid, observer)
-        left &= left - U64(1)
         if not sends_to_vcpu(vm, intid) and lock_irq_to_write(vm, slot, observer):
             irq = vm.irq[slot]
             irq.latch = 0
             if irq.hw and not irq.active:
                 set_physical_active(vm, irq, 0)
             unlock_irq(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
 
 
 @jit
 def _change_active(vm: Any, accessor: Any, vcpu: Any, first: Any, value: Any, active: Any, observer: Any) -> None:
     """Set the active state of the interrupts named by the set bits of `value`, under the configuration mutex."""
+    noinline()
     _prepare_active_access(vm, accessor, vcpu, first, observer)
     events.count(observer, events.FIELD_LOOP, 1)
-    left = value
-    while left != U64_0:
+    bit = next_bit(value, np.int64(0))
+    while bit < _BITS:
         events.count(observer, events.SET_BIT, 1)
-        intid = first + find_first_bit(left)
+        intid = first + bit
         slot = find_irq(vm, vcpu, intid, observer)
-        left &= left - U64(1)
         if lock_irq_to_write(vm, slot, observer):
             irq = vm.irq[slot]
             irq.active = active
@@ -268,12 +282,15 @@ def _change_active(vm: Any, accessor: Any, vcpu: Any, first: Any, value: Any, ac
                 queue_and_unlock(vm, slot, observer)
             else:
                 unlock_irq(vm, slot, observer)
+        bit = next_bit(value, bit + 1)
     unlock_configuration(vm, observer)
 
 
 @jit
 def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
+    noinline()
     events.count(observer, events.FIELD_LOOP, 1)
+    events.count(observer, events.BYTE_ACCESS, size)
     for i in range(size):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
@@ -283,19 +300,19 @@ def _write_priority(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, obser
 
 @jit
 def _write_config(vm: Any, vcpu: Any, first: Any, value: Any, observer: Any) -> None:
+    noinline()
     if first < PRIVATE_IRQS:
         return
     events.count(observer, events.FIELD_LOOP, 1)
     for i in range(_CONFIG_FIELDS):
         slot = find_irq(vm, vcpu, first + i, observer)
         if lock_irq_to_write(vm, slot, observer):
-            # The bit is tested in the value, then the field is written.
-            events.count(observer, events.CONFIG_BIT, 2)
+            events.count(observer, events.CONFIG_BIT, 1)
             vm.irq[slot].config = EDGE if (value >> (2 * i + 1)) & 1 else LEVEL
             unlock_irq(vm, slot, observer)
 
 
-@jit_inlined
+@jit
 def write(vm: Any, accessor: Any, vcpu: Any, register: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64, at most 32 bits) to a register of those kinds that do not depend on the GIC version."""
     word = np.int64(value)

@@ -145,6 +145,7 @@ def _queue_end(queue: Any) -> Any:
 @jit
 def _run_commands(vm: Any, observer: Any) -> None:
     """Run the commands that are queued, while the ITS is on; the command lock is held. vgic_its_process_commands."""
+    locks.assert_held(vm.its_queue)
     if not vm.vgic_its.enabled:
         return
     queue = vm.its_queue

@@ -17,13 +17,12 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit
-from kvmarm.state import kick
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from vgic_now.query import pending
-from vgic_now.queue import queue_and_unlock
+from vgic_now.queue import queue_and_unlock, request_and_kick
 from vgic_now.regions import CPENDSGIR, ITARGETSR, SGIR, SPENDSGIR, V2_DISTRIBUTOR
 from vgic_now.sgi import write_sgir
-from vgic_now.state import find_irq, find_irqs, lock_irq, lock_irq_to_write, unlock_irq
+from vgic_now.state import NOBODY, find_irq, get_vcpu, lock_irq, lock_irq_to_write, next_vcpu, unlock_irq
 
 _CTLR = 0
 _TYPER = 4
@@ -47,35 +46,37 @@ def set_distributor_enable(vm: Any, enabled: Any, observer: Any) -> None:
     was_enabled = vm.enabled
     vm.enabled = enabled
     if enabled and not was_enabled:
-        for vcpu in range(vm.vcpus):
-            events.count(observer, events.VCPU_STEP, 1)
+        vcpu = next_vcpu(vm, np.int64(0), observer)
+        while vcpu != NOBODY:
             if pending(vm, vcpu, observer):
-                kick(vm, vcpu, observer)
+                request_and_kick(vm, vcpu, observer)
+            vcpu = next_vcpu(vm, vcpu + 1, observer)
 
 
 @jit
 def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, size, observer)
+    events.count(observer, events.BYTE_ACCESS, size)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[slot + i].targets) << (8 * i)
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].targets) << (8 * i)
     return value
 
 
 @jit
 def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
-    slot = find_irqs(vm, vcpu, first, size, observer)
+    events.count(observer, events.BYTE_ACCESS, size)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[slot + i].source) << (8 * i)
+        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].source) << (8 * i)
     return value
 
 
 @jit
 def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register that only the GICv2 distributor has. Arguments as in mmio_irq."""
+    noinline()
     if register == V2_DISTRIBUTOR:
         return U64(_read_distributor(vm, offset))
     if register == ITARGETSR:
@@ -95,7 +96,7 @@ def _write_targets(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observ
         if lock_irq_to_write(vm, slot, observer):
             targets = (value >> (8 * i)) & ((1 << vm.vcpus) - 1)
             vm.irq[slot].targets = targets
-            vm.irq[slot].target_vcpu = find_first_bit(U64(targets)) if targets else 0
+            vm.irq[slot].target_vcpu = get_vcpu(vm, find_first_bit(U64(targets)) if targets else 0, observer)
             unlock_irq(vm, slot, observer)
 
 
@@ -130,6 +131,7 @@ def _set_sources(vm: Any, vcpu: Any, first: Any, size: Any, value: Any, observer
 @jit
 def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64, at most 32 bits) to a register that only the GICv2 distributor has."""
+    noinline()
     word = np.int64(value)
     if register == V2_DISTRIBUTOR:
         if offset == _CTLR:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.gic import IIDR, PIDR2_GICV3, PIDR2_OFFSET
-from kvmarm.jit import U64, U64_0, jit
+from kvmarm.jit import U64, U64_0, jit, noinline
 from kvmarm.mpidr import vcpu_affinity
 from vgic_now.fields import merged, part, with_valid_attributes
 from vgic_now.lpi_tables import invalidate, invalidate_all, scan_pending_table, unlist_lpis
@@ -88,6 +88,7 @@ def _redistributor_type(vm: Any, vcpu: Any) -> Any:
 @jit
 def read(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, observer: Any) -> Any:
     """Return the value (uint64) of a register that only GICv3 frames have. Arguments as in mmio_irq."""
+    noinline()
     if register == V3_DISTRIBUTOR:
         return U64(_read_distributor(vm, offset))
     if register == IROUTER:
@@ -146,6 +147,7 @@ def _with_valid_attributes(value: Any) -> Any:
 @jit
 def write(vm: Any, vcpu: Any, register: Any, offset: Any, first: Any, size: Any, value: Any, observer: Any) -> None:
     """Write `value` (uint64) to a register that only GICv3 frames have."""
+    noinline()
     if register == V3_DISTRIBUTOR:
         if offset == _CTLR:
             lock_configuration(vm, observer)

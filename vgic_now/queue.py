@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import jit
+from kvmarm.jit import U64_1, atomic_or, jit, noinline
 from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_now.aplist import append
 from vgic_now.lpi import take_reference
 from vgic_now.state import NOBODY, is_pending, lock_ap_list, lock_irq, unlock_ap_list, unlock_irq
+
+REQUEST_IRQ_PENDING = U64_1 << U64_1
+"""KVM_REQ_IRQ_PENDING, in a vCPU's request word."""
 
 
 @jit
@@ -30,6 +33,7 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
+    noinline()
     assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)
@@ -45,6 +49,16 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
 
 @jit
+def request_and_kick(vm: Any, vcpu: Any, observer: Any) -> None:
+    """Ask `vcpu` to look at its interrupts before it enters the guest again, and kick it out of the guest.
+
+    kvm_make_request is a locked bit operation.
+    """
+    atomic_or(vm.vcpu[vcpu].requests, 0, REQUEST_IRQ_PENDING)
+    kick(vm, vcpu, observer)
+
+
+@jit
 def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     """Put the interrupt in `slot` on the list it belongs on, if it is on none; return whether it was put there.
 
@@ -52,6 +66,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     on a list already, the vCPU it should go to.
     The irq lock is held.
     """
+    noinline()
     events.count(observer, events.QUEUE, 1)
     irq = vm.irq[slot]
     assert_held(irq)
@@ -60,7 +75,7 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
         if irq.vcpu != NOBODY or target == NOBODY:
             unlock_irq(vm, slot, observer)
             if target != NOBODY:
-                kick(vm, target, observer)
+                request_and_kick(vm, target, observer)
             return False
         unlock_irq(vm, slot, observer)
         lock_ap_list(vm, target, observer)
@@ -74,5 +89,5 @@ def queue_and_unlock(vm: Any, slot: Any, observer: Any) -> Any:
     append(vm, target, slot, observer)
     unlock_irq(vm, slot, observer)
     unlock_ap_list(vm, target, observer)
-    kick(vm, target, observer)
+    request_and_kick(vm, target, observer)
     return True

@@ -21,7 +21,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import DISTRIBUTOR_SIZE, REDISTRIBUTOR_SIZE, SGI_FRAME
-from kvmarm.jit import jit
+from kvmarm.jit import jit, noinline
 
 # What a block of registers is. The first ten have handlers that do not depend on the GIC version (mmio_irq).
 (
@@ -147,6 +147,27 @@ _DISTRIBUTOR_BYTES = DISTRIBUTOR_SIZE[3]
 
 
 @jit
+def _compare_device(address: Any, device: Any, observer: Any) -> Any:
+    """Return below, at or above 0 as an address on the bus is before, in or after a device; a search calls it."""
+    noinline()
+    events.count(observer, events.BUS_STEP, 1)
+    start = 0 if device == 0 else _DISTRIBUTOR_BYTES + (device - 1) * REDISTRIBUTOR_SIZE
+    if address < start:
+        return -1
+    return 1 if address >= _DISTRIBUTOR_BYTES + device * REDISTRIBUTOR_SIZE else 0
+
+
+@jit
+def _compare_row(offset: Any, row: Any, observer: Any) -> Any:
+    """Return below, at or above 0 as an offset is before, in or after a row's registers; a search calls it."""
+    noinline()
+    events.count(observer, events.RANGE_STEP, 1)
+    if offset < _OFFSET[row]:
+        return -1
+    return 1 if offset >= _END[row] else 0
+
+
+@jit
 def find_device(vm: Any, region: Any, offset: Any, observer: Any) -> Any:
     """Return the number (int64) of the bus device that holds `offset` of `region`: 0 is the distributor.
 
@@ -164,18 +185,18 @@ def find_its(vm: Any, observer: Any) -> None:
 
 @jit
 def _search_bus(vm: Any, address: Any, observer: Any) -> Any:
+    noinline()
     low = 0
     high = 1 if vm.gic == 2 else 1 + vm.vcpus + vm.its
     while low < high:
         middle = (low + high) >> 1
-        events.count(observer, events.BUS_STEP, 1)
-        start = 0 if middle == 0 else _DISTRIBUTOR_BYTES + (middle - 1) * REDISTRIBUTOR_SIZE
-        if address < start:
-            high = middle
-        elif address >= _DISTRIBUTOR_BYTES + middle * REDISTRIBUTOR_SIZE:
-            low = middle + 1
-        else:
+        order = _compare_device(address, middle, observer)
+        if order == 0:
             return middle
+        if order < 0:
+            high = middle
+        else:
+            low = middle + 1
     return -1
 
 
@@ -190,18 +211,19 @@ def frame_of_device(vm: Any, device: Any) -> Any:
 @jit
 def find_row(frame: Any, offset: Any, observer: Any) -> Any:
     """Return the number (int64) of the row of a frame's table that holds `offset`, -1 for none."""
+    noinline()
     low = _FIRST_ROW[frame]
     high = _FIRST_ROW[frame + 1]
     while low < high:
         middle = low + ((high - low) >> 1)
-        events.count(observer, events.RANGE_STEP, 1)
-        if offset < _OFFSET[middle]:
+        order = _compare_row(offset, middle, observer)
+        if order == 0:
+            return middle
+        if order < 0:
             high = middle
-        elif offset >= _END[middle]:
+        else:
             events.count(observer, events.RANGE_UPPER, 1)
             low = middle + 1
-        else:
-            return middle
     return -1
 
 

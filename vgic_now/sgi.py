@@ -33,9 +33,9 @@ from kvmarm.gic import (
     SGIR_TO_OTHERS,
     SGIR_TO_SELF,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from vgic_now.queue import queue_and_unlock
-from vgic_now.state import NOBODY, find_irq, find_vcpu, lock_irq
+from vgic_now.state import NOBODY, find_irq, find_vcpu, lock_irq, next_vcpu
 
 
 @jit
@@ -52,6 +52,7 @@ def _make_pending(vm: Any, vcpu: Any, intid: Any, source: Any, observer: Any) ->
 @jit
 def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv2 guest's `vcpu` writes `value` (int64, 32 bits) to GICD_SGIR."""
+    noinline()
     events.count(observer, events.SGI_DECODE, 1)
     intid = value & SGIR_INTID_MASK
     target_filter = (value >> SGIR_FILTER_SHIFT) & SGIR_FILTER_MASK
@@ -64,23 +65,26 @@ def write_sgir(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
         targets = 1 << vcpu
     else:
         return
-    for target in range(vm.vcpus):
-        events.count(observer, events.VCPU_STEP, 1)
+    target = next_vcpu(vm, np.int64(0), observer)
+    while target != NOBODY:
         if (targets >> target) & 1:
             _make_pending(vm, target, intid, 1 << vcpu, observer)
+        target = next_vcpu(vm, target + 1, observer)
 
 
 @jit
 def send_sgi(vm: Any, vcpu: Any, value: Any, observer: Any) -> None:
     """A GICv3 guest's `vcpu` writes `value` (uint64) to ICC_SGI1R_EL1."""
+    noinline()
     events.count(observer, events.CALL_SGI, 1)
     events.count(observer, events.SGI_DECODE, 1)
     intid = np.int64((value >> U64(SGI1R_INTID_SHIFT)) & U64(0xF))
     if (value >> U64(SGI1R_IRM_SHIFT)) & U64(1):
-        for target in range(vm.vcpus):
-            events.count(observer, events.VCPU_STEP, 1)
+        target = next_vcpu(vm, np.int64(0), observer)
+        while target != NOBODY:
             if target != vcpu:
                 _make_pending(vm, target, intid, np.int64(0), observer)
+            target = next_vcpu(vm, target + 1, observer)
         return
     wanted = value & U64(SGI1R_TARGETS_MASK)
     aff1 = np.int64((value >> U64(SGI1R_AFF1_SHIFT)) & U64(0xFF))

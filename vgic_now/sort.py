@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import events
-from kvmarm.jit import U64, find_first_bit, jit
+from kvmarm.jit import U64, find_first_bit, jit, noinline
 from kvmarm.locks import assert_held
 from vgic_now.state import NO_SLOT, is_pending, lock_irq, unlock_irq
 
@@ -31,6 +31,7 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
 
     Active ones come first; of the others those that are pending and enabled, of them the lower priority value.
     """
+    noinline()
     events.count(observer, events.COMPARE, 1)
     a = vm.irq[first]
     b = vm.irq[second]
@@ -48,6 +49,7 @@ def compare(vm: Any, first: Any, second: Any, observer: Any) -> Any:
 @jit
 def _merge(vm: Any, a: Any, b: Any, observer: Any) -> Any:
     """Return the first slot of the merged runs that start at slots `a` and `b`; only `next` links are kept up."""
+    noinline()
     if a == NO_SLOT or b == NO_SLOT:
         return a if a != NO_SLOT else b
     first = np.int64(NO_SLOT)
@@ -89,6 +91,7 @@ def _relink(vm: Any, vcpu: Any, first: Any, observer: Any) -> None:
 @jit
 def sort_ap_list(vm: Any, vcpu: Any, observer: Any) -> None:
     """Sort the ap_list of `vcpu` in place. The ap_list lock is held."""
+    noinline()
     events.count(observer, events.SORT, 1)
     cpu = vm.vcpu[vcpu]
     assert_held(cpu)

@@ -9,6 +9,7 @@ Lock order: none taken and none needed; an image belongs to the thread that runs
 Rules:
 - VMCR and the active priorities move when a vCPU is scheduled in and out, not here: they stay in the interface. The
   image's VMCR is what it was at the last exit.
+- Requests of a vCPU are met before it enters the guest.
 - With no list register in use neither the list registers nor HCR are touched, but that an EOI count is dropped.
 - MISR, EISR and ELRSR are what the interface held when the guest left; of those today's code reads ELRSR alone.
 """
@@ -25,6 +26,7 @@ _EOICOUNT = 0x1F << HCR_EOICOUNT_SHIFT
 @jit
 def restore(vm: Any, vcpu: Any, cpuif: Any, observer: Any) -> None:
     """Load the image of `vcpu` into its interface `cpuif` (a record of kvmarm.cpuif.CPUIF)."""
+    vm.vcpu[vcpu].requests[0] = U64_0
     used = vm.vcpu[vcpu].used_lrs
     if used == 0:
         return

@@ -22,15 +22,13 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, HCR_UIE, LR_ACTIVE, LR_INACTIVE, LR_PENDING, LR_SOURCE_MASK, V2_LR_CPUID_SHIFT
-from kvmarm.jit import U64, jit, jit_inlined
+from kvmarm.jit import U64, jit, noinline
 from kvmarm.lr import lr_has_eoi, lr_intid, lr_state
-from kvmarm.state import kick
 from vgic_now.aplist import append, remove
-from vgic_now.lpi import drop_reference, get_irq, put_irq, release_dropped
-from vgic_now.queue import target_oracle
+from vgic_now.lpi import drop_irq, get_irq, put_irq, release_dropped
+from vgic_now.queue import request_and_kick, target_oracle
 from vgic_now.state import (
     EDGE,
-    FIRST_LPI_SLOT,
     NO_SLOT,
     NOBODY,
     is_forwarded_level,
@@ -58,8 +56,9 @@ def _sample_line(vm: Any, irq: Any, was_active: Any, is_still_pending: Any) -> N
             set_physical_active(vm, irq, 0)
 
 
-@jit_inlined
+@jit
 def _fold_list_registers(vm: Any, vcpu: Any, image: Any, observer: Any) -> None:
+    noinline()
     used = np.int64(vm.vcpu[vcpu].used_lrs)
     events.count(observer, events.FOLD_SET_UP, 1)
     image.hcr &= ~U64(HCR_UIE)
@@ -103,6 +102,7 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
 
     Enters and returns without a lock.
     """
+    noinline()
     events.count(observer, events.MIGRATE, 1)
     low, high = min(vcpu, target), max(vcpu, target)
     lock_ap_list(vm, low, observer)
@@ -117,15 +117,16 @@ def _migrate(vm: Any, vcpu: Any, target: Any, slot: Any, observer: Any) -> None:
     unlock_ap_list(vm, high, observer)
     unlock_ap_list(vm, low, observer)
     if moves:
-        kick(vm, target, observer)
+        request_and_kick(vm, target, observer)
 
 
-@jit_inlined
+@jit
 def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Walk the ap_list of `vcpu` once.
 
     Returns whether it ended by moving an interrupt to another vCPU, and whether an LPI lost its last reference.
     """
+    noinline()
     lock_ap_list(vm, vcpu, observer)
     dropped = False
     slot = np.int64(vm.vcpu[vcpu].head)
@@ -138,8 +139,8 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
         if target == NOBODY:
             remove(vm, vcpu, slot, observer)
         unlock_irq(vm, slot, observer)
-        if target == NOBODY and slot >= FIRST_LPI_SLOT:
-            dropped = drop_reference(vm, slot, observer) or dropped
+        if target == NOBODY:
+            dropped = drop_irq(vm, slot, observer) or dropped
         if target != NOBODY and target != vcpu:
             unlock_ap_list(vm, vcpu, observer)
             _migrate(vm, vcpu, target, slot, observer)
@@ -152,6 +153,7 @@ def _prune_pass(vm: Any, vcpu: Any, observer: Any) -> Any:
 @jit
 def sync(vm: Any, vcpu: Any, observer: Any) -> None:
     """Take the guest's changes from the saved image of `vcpu` and prune its ap_list."""
+    noinline()
     events.count(observer, events.CALL_SYNC, 1)
     if vm.vcpu[vcpu].head == NO_SLOT:
         return

@@ -15,6 +15,7 @@ from kvmarm.config import MAX_LPIS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_UIE, PRIVATE_IRQS, SGIS
 from vgic_now.state import (
     EDGE,
+    FIRST_LPI_SLOT,
     FIRST_PRIVATE,
     MAX_COLLECTIONS,
     MAX_DEVICES,
@@ -25,6 +26,7 @@ from vgic_now.state import (
     NO_LPI_LEFT,
     NO_SLOT,
     NOBODY,
+    NOTHING,
     is_pending,
 )
 
@@ -96,4 +98,52 @@ def snapshot(vm: Any) -> dict[str, str]:
             view[f"vCPU {vcpu} ap_list"] = " ".join(entries)
         if int(vm.image[vcpu]["hcr"]) & HCR_UIE:
             view[f"vCPU {vcpu} underflow interrupt"] = "asked for"
+    if vm.its:
+        view |= _its_view(vm)
     return view
+
+
+def _lpi_view(vm: Any) -> dict[str, str]:
+    """Return the LPIs in the order of the VM's list."""
+    view = {}
+    slot = int(vm.lpi_list["head"])
+    while slot != NO_SLOT:
+        lpi = vm.lpi[slot - FIRST_LPI_SLOT]
+        words = _irq_words(3, vm.irq[slot])
+        view[f"INTID {int(vm.irq[slot]['intid'])}"] = " ".join([*words, f"references {int(lpi['refcount'])}"])
+        slot = int(lpi["next"])
+    return view
+
+
+def _its_view(vm: Any) -> dict[str, str]:
+    """Return what LPIs, redistributors and the ITS hold: what -> how it stands, as `snapshot`."""
+    its, queue = vm.vgic_its, vm.its_queue
+    view = _lpi_view(vm)
+    for vcpu in range(int(vm.vcpus)):
+        if vm.vcpu[vcpu]["lpis_enabled"]:
+            view[f"vCPU {vcpu} LPIs"] = "enabled"
+    view["ITS"] = f"{'enabled' if its['enabled'] else 'disabled'}, commands done up to {int(queue['creadr']):#x}"
+    entry = int(its["collections"]["head"])
+    while entry != NOTHING:
+        collection = its["collection_pool"][entry]
+        target = int(collection["target"])
+        view[f"collection {int(collection['id'])}"] = "not mapped" if target == NOBODY else f"→vCPU {target}"
+        entry = int(collection["next"])
+    entry = int(its["devices"]["head"])
+    while entry != NOTHING:
+        device = its["device_pool"][entry]
+        view[f"device {int(device['id']):#x}"] = _translations(vm, int(device["head"])) or "no translation"
+        entry = int(device["next"])
+    return view
+
+
+def _translations(vm: Any, number: int) -> str:
+    its = vm.vgic_its
+    words = []
+    while number != NOTHING:
+        itte = its["itte_pool"][number]
+        collection = int(itte["collection"])
+        place = f"collection {int(its['collection_pool'][collection]['id'])}" if collection else "no collection"
+        words.append(f"event {int(itte['event'])}→LPI {int(vm.irq[int(itte['lpi'])]['intid'])} ({place})")
+        number = int(itte["next"])
+    return ", ".join(words)

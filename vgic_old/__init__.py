@@ -40,6 +40,8 @@ DESIGN = Design(
     world_switch="asm",
     package=__name__,
     origin="built in",
+    scratch=("image.misr", "image.eisr", "vcpu.candidate_private", "vcpu.candidate_shared"),
+    reloads=True,
 )
 
 __all__ = ["DESIGN"]

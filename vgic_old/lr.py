@@ -10,12 +10,12 @@ Rules:
 - A register is decoded into fields and encoded again. Nobody but this module knows its layout.
 - Every write keeps ELRSR of the image in step: its bit is set when the written state is inactive.
 - Priority is always 0 and GICv3 registers are always Group 1.
+- A decoded register is (intid, origin, state), int64 each. `origin`: the physical INTID when HW is set, else the
+  sending vCPU of a GICv2 SGI or 0: the original keeps both in one place. `state`: the sum of PENDING, ACTIVE, EOI and
+  HW.
 
 Work: the original calls each function of the back end through a pointer, so none is inlined here. Each unpacks or packs
 all fields of a register, whatever is in it.
-
-A decoded register is (intid, origin, state), int64 each. `origin`: the physical INTID when HW is set, else the sending
-vCPU of a GICv2 SGI or 0: the original keeps both in one place. `state`: the sum of PENDING, ACTIVE, EOI and HW.
 """
 
 from typing import Any

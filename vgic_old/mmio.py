@@ -13,8 +13,8 @@ Rules:
   ignored.
 - 8 bytes are two accesses of 4, the upper half first.
 
-Work: a binary search of the bus whose comparisons are calls, a walk through the range table from its start, a call of
-the handler, in which a helper masks and merges the word.
+Work: a binary search of the bus, whose comparisons are calls. Then a walk through the range table from its start, and a
+call of the handler, in which a helper masks and merges the word.
 """
 
 from typing import Any

@@ -69,7 +69,7 @@ DISTRIBUTOR_RANGES = np.array(
     ],
     np.int64,
 )
-"""Ranges in the order they are searched: first offset, length, log2 of the bits an INTID has (-1: none), register."""
+"""Ranges in the order they are searched: first offset, length, log2 of the bits per INTID (-1: none), register."""
 
 REDISTRIBUTOR_RANGES = np.array(
     [

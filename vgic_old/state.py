@@ -109,13 +109,3 @@ def initialise(vm: Any) -> None:
     target = vm.vcpu[0].spi_target
     for spi in range(spis):
         target[spi >> 6] |= U64(1) << U64(spi & 63)
-
-
-def reset(vm: Any) -> None:
-    """Put a used record back into its reset state, keeping the configuration."""
-    gic, vcpus, irqs, lrs = int(vm.gic), int(vm.vcpus), int(vm.irqs), int(vm.lrs)
-    fresh = np.zeros(1, VM)[0]
-    for name in fresh.dtype.names:
-        vm[name] = fresh[name]
-    vm.gic, vm.vcpus, vm.irqs, vm.lrs = gic, vcpus, irqs, lrs
-    initialise(vm)

@@ -12,7 +12,7 @@ Rules:
 - `pending_on_cpu` is only set here. It is cleared by a flush that found room for everything and by whoever finds that
   nothing is left (vgic_old.inject, vgic_old.sync).
 
-Work: each cache is passes of its own over the SPI words, out-of-line library loops in the original: AND with the
+Work: each cache takes separate passes over the SPI words, out-of-line library loops in the original: AND with the
 enabled ones, AND with those routed to the vCPU, a search for the first bit among the private, one among the shared.
 A vCPU is marked and unmarked by a locked bit operation.
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, noinline
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_old.bitmap import is_marked, mark_vcpu, unmark_vcpu
@@ -145,7 +145,7 @@ def update_state(vm: Any, observer: Any) -> None:
         update_vcpu(vm, vcpu, observer)
 
 
-@jit_inlined
+@jit
 def kick_vcpus(vm: Any, observer: Any) -> None:
     """Kick every vCPU that has something to take, the caller's own included."""
     for vcpu in range(vm.vcpus):

@@ -3,7 +3,7 @@
 
 Models: nothing that runs; it names fields as Linux 4.4.177 does.
 
-Lock order: none taken; nothing else runs the model meanwhile.
+Lock order: none taken; nothing else runs the model at that time.
 
 Rules:
 - Only what differs from rest is shown.

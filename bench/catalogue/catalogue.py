@@ -12,7 +12,7 @@ for designs not named. docs/guide/transitions.md shows how to add one.
 import difflib
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,12 +22,16 @@ from typing import Any
 import numpy as np
 
 from bench.catalogue.language import compile_lines, fill, trace_lines, usable_irqs
+from bench.catalogue.lpis import DEFAULT_SCENE, LpiScene
 from bench.catalogue.standard import FIRST_STANDING
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.gic import FIRST_LPI
 from kvmarm.inputs import MOST_TOML, parse_toml, read_text
 
-BUILT_IN = ("cost.toml", "edges.toml", "scenes.toml")
+BUILT_IN = ("cost.toml", "edges.toml", "scenes.toml", "lpis.toml")
+SCENE_MARK = "@"
+"""Between the name of an entry and the scene it is measured in, where that is not the usual one."""
 STATES = ("inactive", "pending", "active", "active+pending")
 _IN_LR = " in LR"
 _KEYS = {
@@ -44,6 +48,7 @@ _KEYS = {
     "vcpus",
     "lrs",
     "standing",
+    "lpis",
 }
 _REQUIRED = ("name", "group", "title", "operation", "watch", "before", "after")
 
@@ -55,7 +60,9 @@ class Transition:
     set_up, operation: lines of bench.catalogue.language. watch_intid, watch_vcpu: the interrupt whose state is
     checked (text of the language; the vCPU matters for private ones). before, after: design name or "default" -> state.
     gics: GIC versions it applies to. least_vcpus, least_lrs: what it needs. standing: "any"; "none" if defined without
-    standing interrupts; "overflow" when it needs more of them than there are list registers.
+    standing interrupts; "overflow" when it needs more of them than there are list registers. lpis: least LPIs that it
+    needs to be mapped, 0 when it is not about LPIs: it applies to VMs with an ITS then, others to those without. scene:
+    the LPIs that are mapped.
     """
 
     name: str
@@ -73,10 +80,14 @@ class Transition:
     least_lrs: int = 1
     standing: str = "any"
     source: str = field(default="", compare=False)
+    lpis: int = 0
+    scene: LpiScene = DEFAULT_SCENE
 
     def effective_pending(self, config: VmConfig, pending: int) -> int | None:
         """Return the standing interrupts it is measured with when `pending` are asked for; None: it does not apply."""
         if config.gic not in self.gics or config.vcpus < self.least_vcpus or config.lrs < self.least_lrs:
+            return None
+        if bool(self.lpis) != bool(config.its) or self.lpis > self.scene.lpis:
             return None
         if self.standing == "none" and pending:
             return None
@@ -89,13 +100,14 @@ class Transition:
 
     def watched(self, config: VmConfig) -> tuple[int, int]:
         """Return (INTID, vCPU) of the watched interrupt in a configuration."""
-        names = {"last": config.vcpus - 1, "top": usable_irqs(config) - 1}
+        names = {"last": config.vcpus - 1, "top": usable_irqs(config) - 1, **(self.scene.names() if config.its else {})}
         where = f"{self.source}: {self.name}: watch"
         try:
             intid, vcpu = int(fill(self.watch_intid, names)), int(fill(self.watch_vcpu, names))
         except ValueError:
             raise UsageError(f"{where}: expected INTID or INTID@VCPU") from None
-        if not 0 <= intid < usable_irqs(config) or not 0 <= vcpu < config.vcpus:
+        known = 0 <= intid < usable_irqs(config) or (config.its and intid >= FIRST_LPI)
+        if not known or not 0 <= vcpu < config.vcpus:
             raise UsageError(f"{where}: {config} has no INTID {intid} of vCPU {vcpu}")
         return intid, vcpu
 
@@ -117,11 +129,17 @@ class Transition:
 
     def trace(self, config: VmConfig) -> list[str]:
         """Return set-up and operation as lines of the trace format, operations counted from the set-up's first."""
-        return trace_lines(self.lines, config)
+        return trace_lines(self.lines, config, self.scene)
 
     def operations(self, config: VmConfig) -> np.ndarray:
         """Return set-up and operation (the last) as operations (array of kvmarm.trace.OP). Raises UsageError."""
-        return _operations(self.lines, config, f"{self.source}: transition {self.name}")
+        return _operations(self.lines, config, f"{self.source}: transition {self.name}", self.scene)
+
+    def at(self, scene: LpiScene) -> "Transition":
+        """Return the entry with other LPIs mapped, which its name says; one that is not about LPIs as it is."""
+        if not self.lpis or scene == self.scene:
+            return self
+        return replace(self, name=f"{self.name.partition(SCENE_MARK)[0]}{SCENE_MARK}{scene}", scene=scene)
 
     def expected(self, design: str) -> tuple[str | None, str | None]:
         """Return the states before and after for a design; None where the entry says nothing of it."""
@@ -132,8 +150,8 @@ class Transition:
 
 
 @lru_cache(maxsize=4096)
-def _operations(lines: tuple[str, ...], config: VmConfig, where: str) -> np.ndarray:
-    return compile_lines(lines, config, where)
+def _operations(lines: tuple[str, ...], config: VmConfig, where: str, scene: LpiScene) -> np.ndarray:
+    return compile_lines(lines, config, where, scene)
 
 
 def _states(value: Any, where: str) -> dict[str, str]:
@@ -157,7 +175,7 @@ def _check_forms(entry: Mapping[str, Any], where: str) -> None:
     lines = entry.get("set_up", [])
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise UsageError(f"{where}: set_up {lines!r}: expected a list of lines")
-    for key in ("vcpus", "lrs"):
+    for key in ("vcpus", "lrs", "lpis"):
         if type(entry.get(key, 1)) is not int or entry.get(key, 1) < 1:
             raise UsageError(f"{where}: {key} {entry[key]!r}: expected a whole number from 1 on")
     if entry.get("gic", 2) not in (2, 3, [2], [3], [2, 3]):
@@ -177,7 +195,7 @@ def _transition(entry: Mapping[str, Any], source: str) -> Transition:
     standing = entry.get("standing", "any")
     if standing not in ("any", "none", "overflow"):
         raise UsageError(f"{where}: standing {standing!r}: expected any, none or overflow")
-    gics = entry.get("gic", [2, 3])
+    gics = entry.get("gic", 3 if "lpis" in entry else [2, 3])
     intid, _, vcpu = str(entry["watch"]).partition("@")
     transition = Transition(
         name=entry["name"],
@@ -195,6 +213,7 @@ def _transition(entry: Mapping[str, Any], source: str) -> Transition:
         least_lrs=entry.get("lrs", 1),
         standing=standing,
         source=source,
+        lpis=entry.get("lpis", 0),
     )
     if (len(set(transition.before.values())) > 1 or len(set(transition.after.values())) > 1) and not transition.why:
         raise UsageError(f"{where}: the designs differ, expected `why` to say for what reason")
@@ -232,6 +251,8 @@ def _expand(edge: Mapping[str, Any], document: Mapping[str, Any], source: str) -
                 "gic": edge.get("gic", kind.get("gic", [2, 3])),
                 "vcpus": max(edge.get("vcpus", 1), kind.get("vcpus", 1)),
             }
+            if "lpis" in kind:
+                entry["lpis"] = max(edge.get("lpis", 1), kind["lpis"])
             for exception in edge.get("except", ()):
                 applies = kind_name in exception.get("kinds", (kind_name,)) and state in exception.get(
                     "states", (state,)

@@ -11,13 +11,17 @@ A line is either a line of the trace format or one of
     configure INTID edge|level    store the interrupt's ICFGR word, the others in it as the standard set-up has them
     route INTID VCPU              store the target: a byte of ITARGETSR, or the 64 bits of IROUTER
     sgi SENDER INTID TO           send an SGI (GICD_SGIR, ICC_SGI1R) to a vCPU, `all` (a list), `others` or `self`
+    its COMMAND ARGUMENT…         queue a command of the ITS and write GITS_CWRITER (bench.catalogue.lpis: arguments)
+    property LPI BYTE             store an LPI's priority and enable bit in guest memory
+    msis N                        an MSI for the watched LPI, then for N - 1 others in the order of their list
 
-each but `sgi` with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the architecture's name
-without GICD_/GICR_; TARGET stands for ITARGETSR or IROUTER. Private interrupts are those of the accessing vCPU, on
-GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces: {last} the
-last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs}, {enable} the
-value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the same with
-EOImode 1.
+each but `sgi` and the last three with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the
+architecture's name without GICD_/GICR_; TARGET is ITARGETSR or IROUTER. Private interrupts are those of the accessing
+vCPU, on GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces:
+{last} the last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs},
+{enable} the value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the
+same with EOImode 1. In a VM with an ITS: {lpi} the watched LPI, {device} and {event} what leads to it, {last_event} the
+last event of that device, {new_event} and {new_lpi} ones that are not mapped, {lpis} how many are.
 
 `translate` gives trace lines, `compile_lines` operations. Nothing here knows a design.
 """
@@ -28,6 +32,7 @@ from functools import cache
 
 import numpy as np
 
+from bench.catalogue.lpis import DEFAULT_SCENE, LpiLines, LpiScene
 from kvmarm import gic as arch
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.errors import UsageError
@@ -138,9 +143,10 @@ def fill(line: str, names: Mapping[str, int]) -> str:
 
 
 @cache
-def _names(config: VmConfig) -> Mapping[str, int]:
+def _names(config: VmConfig, scene: LpiScene) -> Mapping[str, int]:
     """Return what stands for a number in a configuration, by name."""
     return {
+        **(scene.names() if config.its else {}),
         "last": config.vcpus - 1,
         "last_bit": 1 << (config.vcpus - 1 & 7),
         "top": usable_irqs(config) - 1,
@@ -153,9 +159,12 @@ def _names(config: VmConfig) -> Mapping[str, int]:
     }
 
 
-def translate(line: str, config: VmConfig) -> str:
-    """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError."""
-    text = fill(line, _names(config))
+def translate(line: str, config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> str:
+    """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError.
+
+    scene: what the names of LPIs stand for. Lines that are several operations are not for here: see `trace_lines`.
+    """
+    text = fill(line, _names(config, scene))
     words = text.split()
     if not words:
         raise LineError("empty line")
@@ -194,12 +203,23 @@ def translate(line: str, config: VmConfig) -> str:
     return f"mmio_w {vcpu} {frame} {offset & ~3:#x} 4 {value:#x}"
 
 
-def trace_lines(lines: Sequence[str], config: VmConfig) -> list[str]:
+_OF_LPIS = ("its", "property", "msis")
+
+
+def trace_lines(lines: Sequence[str], config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> list[str]:
     """Return the trace lines of a list of lines, `@ack` resolved to operation numbers counted from 1 in this list."""
-    result = []
+    result: list[str] = []
     last_ack = 0
-    for number, line in enumerate(lines, 1):
-        text = translate(line, config)
+    of_lpis = LpiLines(scene)
+    for line in lines:
+        words = line.split()
+        if words and words[0] in _OF_LPIS:
+            if not config.its:
+                raise LineError(f"{words[0]}: expected a configuration with its=1")
+            result += of_lpis.lines(fill(line, _names(config, scene)).split())
+            continue
+        number = len(result) + 1
+        text = translate(line, config, scene)
         if "@ack" in text:
             if not last_ack:
                 raise LineError("@ack: expected an ack before it")
@@ -215,12 +235,12 @@ def rows_to_ops(rows: Iterable[tuple[int, ...]]) -> np.ndarray:
     return np.array([(*row, 0) for row in rows], OP)
 
 
-def compile_lines(lines: Sequence[str], config: VmConfig, where: str) -> np.ndarray:
+def compile_lines(lines: Sequence[str], config: VmConfig, where: str, scene: LpiScene = DEFAULT_SCENE) -> np.ndarray:
     """Return the operations (array of kvmarm.trace.OP) of a list of lines. Raises UsageError, `where` first."""
     rows: list[tuple[int, ...]] = []
     line = ""
     try:
-        for line in trace_lines(lines, config):
+        for line in trace_lines(lines, config, scene):
             row = parse_line(line, config, [row[0] for row in rows])
             if row is None:
                 raise LineError("a comment is no operation")

@@ -23,6 +23,7 @@ from bench.catalogue.language import (
     rows_to_ops,
     usable_irqs,
 )
+from bench.catalogue.lpis import DEFAULT_SCENE, LpiScene, lpi_set_up
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from kvmarm.gic import PRIVATE_IRQS, SGI_FRAME
@@ -75,10 +76,13 @@ def _guest_rows(config: VmConfig) -> list[tuple[int, ...]]:
 
 
 @lru_cache(maxsize=64)
-def standard_set_up(config: VmConfig, pending: int) -> np.ndarray:
+def standard_set_up(config: VmConfig, pending: int, scene: LpiScene = DEFAULT_SCENE) -> np.ndarray:
     """Return the operations (array of kvmarm.trace.OP) of the standard set-up with `pending` standing interrupts.
+
+    In a VM with an ITS the LPIs of `scene` are mapped then.
 
     Raises UsageError when the configuration has no room for so many.
     """
     standing: list[tuple[int, ...]] = [(INJECT, 0, intid, 1, 0, 0, 0) for intid in standing_intids(config, pending)]
-    return rows_to_ops(_distributor_rows(config) + _guest_rows(config) + standing)
+    lpis = lpi_set_up(config, scene) if config.its else []
+    return rows_to_ops(_distributor_rows(config) + _guest_rows(config) + lpis + standing)

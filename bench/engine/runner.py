@@ -258,18 +258,7 @@ class TraceRun:
         while True:
             first = self.position
             if lines is None:
-                self.position, used, status = run_ops(
-                    self.vm,
-                    self.hardware,
-                    self.ops,
-                    first,
-                    self.values,
-                    self.result,
-                    text,
-                    self.caller,
-                    self.counts,
-                    self.log_ends,
-                )
+                status, used = self.advance(text=text)
             else:
                 used, status = 0, self._run_plain(lines)
             end = self.position + (status not in (DONE, NO_ROOM))
@@ -297,30 +286,34 @@ class TraceRun:
                 if write_result is not None:
                     write_result(self._bug_line(bug).encode())
                 return RunOutcome(self.position + 1, bug)
-            raise UsageError(self._illegal(status))
+            raise UsageError(self.illegal(status))
+
+    def advance(self, stop: int | None = None, text: np.ndarray | None = None) -> tuple[int, int]:
+        """Run on to operation number `stop` (from 1; the last one); return (status, bytes of `text` that were filled).
+
+        text: uint8[:] for result lines. The status is NO_ROOM when it is full: empty it and call again.
+        """
+        self.position, used, status = run_ops(
+            self.vm,
+            self.hardware,
+            self.ops if stop is None else self.ops[:stop],
+            self.position,
+            self.values,
+            self.result,
+            text,
+            self.caller,
+            self.counts,
+            self.log_ends,
+        )
+        return int(status), int(used)
 
     def _run_plain(self, lines: list[str]) -> int:
         """Run one operation at a time and append result lines; the twin of run_ops with text, for JIT off."""
-        stop = len(self.ops)
-        while self.position < stop:
-            index = self.position
-            one = self.ops[: index + 1]
-            _, _, status = run_ops(
-                self.vm,
-                self.hardware,
-                one,
-                index,
-                self.values,
-                self.result,
-                None,
-                self.caller,
-                self.counts,
-                self.log_ends,
-            )
+        while self.position < len(self.ops):
+            status, _ = self.advance(self.position + 1)
             if status != DONE:
-                return int(status)
-            lines.append(format_result_plain(index + 1, self.result, self.vm, self.caller))
-            self.position += 1
+                return status
+            lines.append(format_result_plain(self.position, self.result, self.vm, self.caller))
         return DONE
 
     def _bug_line(self, bug: str) -> str:
@@ -352,7 +345,8 @@ class TraceRun:
             f"{self.design.limits[int(self.vm.bug)]}, for which the model of design {self.design.name!r} has no room"
         )
 
-    def _illegal(self, status: int) -> str:
+    def illegal(self, status: int) -> str:
+        """Return what is wrong with the operation at `position`, which ended with a status of an illegal one."""
         op = self.ops[self.position]
         name = KIND_NAMES[int(op.kind)]
         state, expected = ("in", "out of") if status == IN_GUEST else ("out of", "in")

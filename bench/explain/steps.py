@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.engine.result_text import result_fields
-from bench.engine.runner import BUG, DONE, TraceRun, run_ops
+from bench.engine.runner import BUG, DONE, TraceRun
 from kvmarm import gic as arch
 from kvmarm import lr as lr_fields
 from kvmarm.design import Design, get_design
@@ -103,22 +103,11 @@ class _Stepper:
         run.observer.log_length = 0
         if self.dead or run.position >= stop:
             return DONE
-        run.position, _, status = run_ops(
-            run.vm,
-            run.hardware,
-            run.ops[:stop],
-            run.position,
-            run.values,
-            run.result,
-            None,
-            run.observer,
-            run.counts,
-            run.log_ends,
-        )
+        status, _ = run.advance(stop)
         if status == BUG:
             self.dead = True
         elif status != DONE:
-            raise UsageError(run._illegal(status))
+            raise UsageError(run.illegal(status))
         return int(status)
 
     def step(self, index: int) -> DesignStep | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.engine.runner import BUG, DONE, TraceRun, run_ops
+from bench.engine.runner import BUG, DONE, TraceRun
 from kvmarm import gic as arch
 from kvmarm import lr as lr_fields
 from kvmarm.design import Design
@@ -143,20 +143,9 @@ def timeline(
     ops: list[dict[str, int]] = [dict(zip(OP.names or (), row, strict=True)) for row in trace.ops.tolist()]
     for index, op in enumerate(ops):
         run.observer.log_length = 0
-        run.position, _, status = run_ops(
-            run.vm,
-            run.hardware,
-            run.ops[: index + 1],
-            index,
-            run.values,
-            run.result,
-            None,
-            run.observer,
-            run.counts,
-            run.log_ends,
-        )
+        status, _ = run.advance(index + 1)
         if status not in (DONE, BUG):
-            raise UsageError(run._illegal(status))
+            raise UsageError(run.illegal(status))
         counts = run.counts[index]
         length = max(1, round(float(counts @ prices)))
         counted = np.flatnonzero(counts)

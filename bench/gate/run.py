@@ -14,8 +14,8 @@ from bench.gate import revisions
 from bench.gate.interleave import interleave
 from bench.results.store import Results
 from bench.system.progress import SILENT, Progress, counted
+from kvmarm.code_cache import cache_root
 from kvmarm.errors import UsageError
-from kvmarm.jit import cache_root
 
 Say = Callable[[str], None]
 

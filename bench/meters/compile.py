@@ -2,8 +2,9 @@
 """Compiling the models before anything is measured: once a machine, in parallel processes, with progress.
 
 A design is compiled in parts, each of which is one specialisation of everything below it: counting (the event meter),
-timing (the time meter) and plain (traces, neither counted nor written). A stamp in the folder of compiled code says
-which parts are there; the folder's name changes with the sources, so a stamp never outlives them.
+timing (the time meter), plain (traces, neither counted nor written) and lpis (counting, of VMs with an ITS).
+A stamp in the folder of compiled code says which parts are there; the folder's name changes with the sources, so a
+stamp never outlives them.
 
 `python -m bench.meters.compile DESIGN PART` compiles one part; without arguments it compiles every part of the
 built-in designs.
@@ -15,15 +16,18 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from bench.catalogue.lpis import LpiScene
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
+from kvmarm.code_cache import module_cache
 from kvmarm.config import VmConfig
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
-from kvmarm.jit import JIT_ENABLED, module_cache
+from kvmarm.jit import JIT_ENABLED
 
-PARTS = ("counting", "timing", "plain")
+PARTS = ("counting", "timing", "plain", "lpis")
 _CONFIG = VmConfig(gic=2, vcpus=1, irqs=64, lrs=1)
+_LPI_CONFIG = VmConfig(gic=3, vcpus=1, irqs=64, lrs=1, its=1)
 
 
 def _stamp(design: str, part: str) -> Path:
@@ -47,6 +51,8 @@ def compile_part(name: str, part: str) -> None:
     design = get_design(name)
     if part == "counting":
         Stage(design, _CONFIG, 0)
+    elif part == "lpis":
+        Stage(design, _LPI_CONFIG, 0, LpiScene(lpis=1))
     elif part == "timing":
         vm, hardware = design.create(_CONFIG), new_hardware(1)
         nothing = np.empty((0, 2), np.uint64)
@@ -66,7 +72,8 @@ def missing(designs: Iterable[str], parts: Iterable[str]) -> list[tuple[str, str
         return []
     found = {*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))}
     designs = [design for design in designs if design in found]
-    return [(design, part) for part in parts for design in designs if not _stamp(design, part).exists()]
+    pairs = [(design, part) for part in parts for design in designs if part != "lpis" or get_design(design).has_its]
+    return [(design, part) for design, part in pairs if not _stamp(design, part).exists()]
 
 
 def ensure_compiled(designs: Iterable[str], parts: Iterable[str] = PARTS, progress: Progress = SILENT) -> float:

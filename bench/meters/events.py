@@ -21,21 +21,25 @@ import numpy as np
 
 from bench.catalogue.catalogue import Transition
 from bench.catalogue.language import compile_lines
+from bench.catalogue.lpis import DEFAULT_SCENE, LpiScene
 from bench.catalogue.standard import standard_set_up
 from bench.engine.result_text import RESULT
 from bench.engine.runner import BUG, DONE, run_ops
 from bench.results.schema import KEY
 from kvmarm import gic as arch
+from kvmarm import guest_memory
 from kvmarm.config import VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, event_names, new_observer
-from kvmarm.gic import FIRST_SPI
+from kvmarm.gic import FIRST_LPI, FIRST_SPI
 
 FAMILY = "vgic"
 HOST_DIES = "host dies"
 """The state after an operation in which the design hits a BUG_ON."""
+HAS_NONE = "has none"
+"""The state of an LPI in a design without LPIs."""
 
 _observer: Any = None
 
@@ -84,6 +88,11 @@ class Counted:
         """Events counted, by name, without those that did not occur."""
         return {name: int(n) for name, n in zip(event_names(), self.counts, strict=True) if n}
 
+    @property
+    def has_none(self) -> bool:
+        """Whether the design lacks LPIs, which the transition is about."""
+        return self.after == HAS_NONE
+
     def key(self) -> dict[str, Any]:
         """Return the columns that identify the point in every table."""
         return point_key(self.design, self.config, self.pending, self.transition.name)
@@ -110,19 +119,21 @@ class _Views(dict[int, Any]):
 class Stage:
     """One VM of `design` in `config` with `pending` standing interrupts, ready for one transition after another."""
 
-    def __init__(self, design: Design, config: VmConfig, pending: int) -> None:
+    def __init__(self, design: Design, config: VmConfig, pending: int, scene: LpiScene = DEFAULT_SCENE) -> None:
         self.design = design
+        self.scene = scene
         self.config = config
         self.pending = pending
         self.vm = design.create(config)
         self.hardware = new_hardware(config.lrs)
         self.result = np.zeros(1, RESULT).view(np.recarray)[0]
         self.observer = _shared_observer()
-        status, _ = self.play(standard_set_up(config, pending))
+        status, _ = self.play(standard_set_up(config, pending, scene))
         if status != DONE:
             raise UsageError(f"design {design.name!r}: the standard set-up fails in configuration {config}")
         self._vm_words, self._hardware_words = words_of(self.vm), words_of(self.hardware)
         self._vm_base, self._hardware_base = self._vm_words.copy(), self._hardware_words.copy()
+        self._memory_base = guest_memory.save(self.vm)
         # Views of the records, made once: each access to a field of a record makes a new one.
         self._cpus = _Views(self.hardware.cpu)
         self._images = _Views(self.vm.image)
@@ -131,6 +142,12 @@ class Stage:
         """Put VM and hardware back to what they were after the standard set-up."""
         np.copyto(self._vm_words, self._vm_base)
         np.copyto(self._hardware_words, self._hardware_base)
+        guest_memory.restore(self.vm, self._memory_base)
+
+    def _applies(self, transition: Transition) -> bool:
+        if transition.lpis and transition.scene != self.scene:
+            return False
+        return transition.effective_pending(self.config, self.pending) == self.pending
 
     def play(self, ops: np.ndarray) -> tuple[int, np.ndarray]:
         """Run operations; return (status of bench.engine.runner, int32[n, EVENT_COUNT] events of each)."""
@@ -169,7 +186,7 @@ class Stage:
 
     def measure(self, transition: Transition) -> Counted | None:
         """Measure one transition; None when it does not apply here. Raises UsageError when its lines are illegal."""
-        if transition.effective_pending(self.config, self.pending) != self.pending:
+        if not self._applies(transition):
             return None
         ops = transition.operations(self.config)
         intid, vcpu = transition.watched(self.config)
@@ -199,7 +216,7 @@ class Stage:
 
     def count(self, transition: Transition) -> np.ndarray | None:
         """Return the events (int64[EVENT_COUNT]) of one transition without a look at its states; None as above."""
-        if transition.effective_pending(self.config, self.pending) != self.pending:
+        if not self._applies(transition):
             return None
         try:
             return self.play(transition.operations(self.config))[1][-1].astype(np.int64)
@@ -216,14 +233,20 @@ class Stage:
         """Return the state of an interrupt in words. The VM is not the same afterwards."""
         held = waiting = 0
         completed = False
-        outside = []
+        inside, outside = [], []
         for index in sorted({vcpu} if intid < FIRST_SPI else {0, vcpu, self.config.vcpus - 1}):
             if self._cpus[index].in_guest:
                 held |= self._states(self._cpus[index], intid)
                 completed |= bool(self._states(self._images[index], intid))
+                inside.append(index)
             else:
                 outside.append(index)
-        pending_bit, active_bit = self._look(intid, vcpu, tuple(outside))
+        if intid < FIRST_LPI:
+            pending_bit, active_bit = self._look(intid, vcpu, tuple(outside))
+        else:
+            pending_bit, active_bit = 0, 0
+            self._enter_again(inside, outside)
+            outside += inside
         for index in outside:
             if self._cpus[index].in_guest:
                 waiting |= self._states(self._cpus[index], intid)
@@ -247,6 +270,12 @@ class Stage:
             cpu.in_guest = 1
         bit = intid & 31
         return int(values[1]) >> bit & 1, int(values[2]) >> bit & 1
+
+    def _enter_again(self, inside: list[int], outside: list[int]) -> None:
+        """Have vCPUs leave the guest and enter it again: what they hold of an LPI no register shows."""
+        lines = [*(f"sync {index}" for index in inside), *(f"flush {index}" for index in (*inside, *outside))]
+        ops = compile_lines(lines, self.config, "state")
+        self._run(ops, np.zeros((len(ops), EVENT_COUNT), np.int32), np.zeros(len(ops) + 1, np.uint64))
 
     def _states(self, interface: Any, intid: int) -> int:
         """Return the states (bit 0 pending, bit 1 active) in which list registers hold an interrupt.
@@ -274,20 +303,30 @@ def _looking(config: VmConfig, intid: int, vcpu: int, outside: tuple[int, ...]) 
     return compile_lines([*loads, *(f"flush {index}" for index in outside)], config, "state")
 
 
+def _has_none(design: Design, config: VmConfig, pending: int, transition: Transition) -> Counted:
+    """Return the result of a design that has no LPIs: that is what it is, not an error."""
+    nothing = np.zeros(EVENT_COUNT, np.int64)
+    return Counted(design.name, config, pending, transition, HAS_NONE, HAS_NONE, HAS_NONE, HAS_NONE, nothing, ())
+
+
 def measure_all(design: Design, config: VmConfig, pending: int, transitions: Iterable[Transition]) -> list[Counted]:
     """Measure transitions on one design in one configuration; those that do not apply are left out.
 
     An entry that needs more standing interrupts than `pending` is measured with as many as it needs.
     """
-    stages: dict[int, Stage] = {}
+    stages: dict[tuple[int, LpiScene], Stage] = {}
     results = []
     for transition in transitions:
         effective = transition.effective_pending(config, pending)
         if effective is None:
             continue
-        if effective not in stages:
-            stages[effective] = Stage(design, config, effective)
-        counted = stages[effective].measure(transition)
+        if config.its and not design.has_its:
+            results.append(_has_none(design, config, effective, transition))
+            continue
+        place = effective, transition.scene
+        if place not in stages:
+            stages[place] = Stage(design, config, *place)
+        counted = stages[place].measure(transition)
         if counted is not None:
             results.append(counted)
     return results

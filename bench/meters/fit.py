@@ -8,6 +8,8 @@ is divided by its instructions, so that a cheap operation counts as much as a de
 So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
 interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.
 
+Weights of LPIs and the ITS are fitted apart, to other points: see bench.meters.fit_lpis.
+
 The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
 or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
 what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
@@ -16,9 +18,10 @@ what its steps should cost, from how such code compiles. It pulls too weakly to 
 import json
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +49,13 @@ def read_costs(path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
     table = read_grid(path)
     if "instructions" not in table.columns:
         raise UsageError(f"{path}: line 1: column instructions is missing, expected {','.join(COLUMNS)}")
+    return counted_rows(table, path, design_name)
+
+
+def counted_rows(table: pd.DataFrame, path: str | os.PathLike[str], design_name: str) -> pd.DataFrame:
+    """Return a design's rows of a table with `instructions` as numbers. Raises UsageError naming the line."""
+    if "instructions" not in table.columns:
+        raise UsageError(f"{path}: line 1: column instructions is missing")
     figures = pd.to_numeric(table["instructions"], errors="coerce")
     for row in np.flatnonzero(~figures.between(LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS)):
         text = table["instructions"].iloc[row]
@@ -155,19 +165,31 @@ def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, f
     return named, with_errors(rows, events, weights)
 
 
-def save_weights(path: str | os.PathLike[str], weights: dict[str, float], table: pd.DataFrame, source: str) -> None:
-    """Write `weights.json`: the weights, what they were fitted on (`source`) and how well they fit."""
-    document = {
-        "unit": "instructions, x86-64, gcc -O2",
+def quality(table: pd.DataFrame, source: str) -> dict[str, Any]:
+    """Return what weights were fitted on and how well they fit (table: rows with `predicted` and `error`)."""
+    return {
         "source": source,
         "rows": len(table),
         "geometric_mean_error": round(geometric_mean_error(table), 4),
         "worst_error": round(float(table["error"].abs().max()), 4),
-        "weights": weights,
     }
+
+
+def save_weights(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+    """Write `weights.json`: `weights`, and what they were fitted on and how well they fit (`quality`)."""
+    weights = {name: document["weights"][name] for name in event_names() if name in document["weights"]}
     with atomic_write(path, "w") as file:
-        json.dump(document, file, indent=2)
+        json.dump({"unit": "instructions, x86-64, gcc -O2", **document, "weights": weights}, file, indent=2)
         file.write("\n")
 
 
-__all__ = ["WEIGHTS_FILE", "event_matrix", "fit", "geometric_mean_error", "read_costs", "save_weights", "solve"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "event_matrix",
+    "fit",
+    "geometric_mean_error",
+    "quality",
+    "read_costs",
+    "save_weights",
+    "solve",
+]

@@ -2,6 +2,7 @@
 """Predicted instructions of the real code for a list of points: a CSV in, the same with figures out.
 
 The grid has columns design, gic, irqs, vcpus, pending, transition, and lrs where it is not 4; other columns are kept.
+A table of points of LPIs (bench.meters.lpi_points) is the other form.
 The output adds `instructions` and one column an event. Each point is a measurement of the event meter; those of one
 design and configuration share a VM.
 """
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bench.catalogue.catalogue import Transition, load_catalogue, select
-from bench.meters import weights
+from bench.meters import lpi_points, weights
 from bench.meters.events import Stage
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -34,7 +35,7 @@ MOST_CSV = 16 << 20
 MOST_COLUMNS = 1000
 
 
-def _table(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Return a CSV table as text. Its bytes are read and unpacked here: pandas would open any URL, and go by names."""
     where = f"{os.fspath(path)}: not a CSV table"
     data = read_bytes(path, MOST_CSV)
@@ -51,8 +52,10 @@ def _table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_grid(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a grid. Raises UsageError naming file, line and column."""
-    grid = _table(path)
+    """Read a grid, or a table of points of LPIs. Raises UsageError naming file, line and column."""
+    grid = read_table(path)
+    if lpi_points.is_lpi_table(grid.columns) and "transition" not in grid.columns:
+        return lpi_points.checked(grid, path)
     missing = [name for name in COLUMNS if name not in grid.columns]
     if missing:
         raise UsageError(f"{path}: line 1: column {missing[0]} is missing, expected {','.join(COLUMNS)}")
@@ -92,6 +95,8 @@ def count_grid(
     grid: pd.DataFrame, source: str, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> np.ndarray:
     """Return the events (int64[rows, EVENT_COUNT]) of every point of a grid. Raises UsageError naming the line."""
+    if lpi_points.is_lpi_table(grid.columns) and "transition" not in grid.columns:
+        return lpi_points.count_points(grid, source, progress)
     catalogue = load_catalogue()
     counts = np.zeros((len(grid), EVENT_COUNT), np.int64)
     done = 0
@@ -124,6 +129,8 @@ def predict(grid: pd.DataFrame, counts: np.ndarray) -> pd.DataFrame:
         vector = weights.weights_of(get_design(name))
         if vector is None:
             raise UsageError(f"design {name!r} has no fitted weights (vgic-bench fit makes them)")
+        if lpi_points.is_lpi_table(grid.columns) and not weights.covers_lpis(get_design(name)):
+            raise UsageError(f"design {name!r} has no fitted weights of LPIs (vgic-bench fit makes them)")
         rows = (grid["design"] == name).to_numpy()
         figures[rows] = counts[rows] @ vector
     result["instructions"] = figures.round(1)

@@ -66,7 +66,7 @@ def _one_process(
     return samples
 
 
-def time_processes(
+def time_processes(  # noqa: PLR0913 - what one run asks of the meter, all of it by keyword
     designs: Sequence[str],
     places: Sequence[tuple[VmConfig, int]],
     transitions: Sequence[Transition],

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Instructions of the real kernel code, predicted: a design's events times its fitted weights.
 
-A design says its weights itself (`Design.weights`), or its package holds `weights.json`: an object whose `weights` gives
-each event's instructions (x86-64, gcc -O2); the rest of it says what it was fitted on and how well it fits. A design
-without either has no instruction figures.
+A design says its weights itself (`Design.weights`), or its package holds `weights.json`: an object whose `weights`
+gives each event's instructions (x86-64, gcc -O2); the rest of it says what it was fitted on and how well it fits. A
+design without either has no instruction figures.
 """
 
 import json
@@ -16,7 +16,7 @@ import numpy as np
 
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
-from kvmarm.events import EVENT_COUNT, event_names
+from kvmarm.events import EVENT_COUNT, LPI_EVENTS, event_names
 
 WEIGHTS_FILE = "weights.json"
 
@@ -36,6 +36,13 @@ def _document(package: str) -> dict[str, Any] | None:
     return document
 
 
+def document_of(design: Design) -> dict[str, Any]:
+    """Return what a design's weights.json holds (its weights alone when it says them itself), {} when there is none."""
+    if design.weights is not None:
+        return {"weights": dict(design.weights)}
+    return (None if design.package is None else _document(design.package)) or {}
+
+
 def weight_vector(weights: Mapping[str, float], source: str = WEIGHTS_FILE) -> np.ndarray:
     """Return float64[EVENT_COUNT] of named weights; an event that is not named weighs nothing. Raises UsageError."""
     names = event_names()
@@ -53,6 +60,11 @@ def weights_of(design: Design) -> np.ndarray | None:
         return weight_vector(design.weights, f"design {design.name!r}: weights")
     document = None if design.package is None else _document(design.package)
     return None if document is None else weight_vector(document["weights"], f"{design.package}/{WEIGHTS_FILE}")
+
+
+def covers_lpis(design: Design) -> bool:
+    """Return whether a design's weights were fitted to LPIs and the ITS too."""
+    return any(name in LPI_EVENTS for name in document_of(design).get("weights", {}))
 
 
 def instructions(counts: np.ndarray, weights: np.ndarray | None) -> Any:

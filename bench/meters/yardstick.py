@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from kvmarm.jit import cache_root, jit, spin_lock, spin_unlock
+from kvmarm.code_cache import cache_root
+from kvmarm.jit import jit, spin_lock, spin_unlock
 
 _PAIRS = 20_000
 _ROUNDS = 25

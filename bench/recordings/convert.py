@@ -9,12 +9,14 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from bench.recordings import events as ev
 from bench.recordings.apart import in_comments
 from bench.recordings.events import EVENT
+from bench.recordings.machine.msis import Msis, find_msis
 from bench.recordings.machine.survey import DIST_SIZE, TYPER, Survey
 from bench.recordings.machine.thread_table import learn_all, new_counts, new_threads
 from bench.recordings.machine.threads import Machine, choose, find_machines, roles
@@ -22,6 +24,7 @@ from bench.recordings.machine.timer_states import States
 from bench.recordings.options import Options
 from bench.recordings.placement.common import epilogue, map_timers, new_state
 from bench.recordings.placement.kvm import place_kvm
+from bench.recordings.placement.msi import DROPPED, new_msis, set_its_up
 from bench.recordings.placement.qemu import place_qemu
 from bench.recordings.placement.set_up import enable_everything
 from bench.recordings.readers import detect, qemu_csv, qemu_log, ring_buffer, trace_dat
@@ -31,6 +34,7 @@ from bench.recordings.recording import Events, Progress, Recording
 from bench.recordings.spool import Spool
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.gic import FIRST_RESERVED
 from kvmarm.trace_read import parse_trace
 
 DEFAULT_LRS = 4
@@ -74,7 +78,7 @@ def open_recording(path: str, options: Options | None = None, progress: Progress
 
 def _overwritten(head: bytes) -> int:
     """Return how many entries the kernel's ring buffer had overwritten, as the heading of its text says."""
-    found = re.search(rb"^# entries-in-buffer/entries-written: (\d+)/(\d+)", head, re.MULTILINE)
+    found = re.search(rb"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\b", head, re.MULTILINE)
     return int(found[2]) - int(found[1]) if found else 0
 
 
@@ -229,8 +233,15 @@ def _kvm(
         distributor=distributor,
         redistributors=redistributors,
         needs_enable=not identified and distributor not in survey.controls,
+        **_msis(spool, survey, distributor, redistributors, irqs if gic == 3 else 0),
     )
-    return Recording(
+    if len(source.msis.rows):
+        seen, devices = source.msis.seen, source.msis.devices
+        facts["MSIs"] = (
+            f"{len(source.msis.rows):,} of {devices} devices, {len(source.msis.pairs)} events; "
+            f"LPIs and vCPUs inferred from list registers for {seen}, assumed for {devices - seen}"
+        )
+    recording = Recording(
         name,
         kind,
         config,
@@ -242,6 +253,17 @@ def _kvm(
         its_accesses=survey.its_accesses(distributor, redistributors),
         assumed_gic=not told,
     )
+    recording.place_msis_as("lpi")
+    return recording
+
+
+def _msis(spool: Spool, survey: Survey, distributor: int, redistributors: int, irqs: int) -> dict[str, Any]:
+    """Return what Events holds of the MSIs of a GICv3's VM with `irqs` INTIDs (0: it has another GIC)."""
+    if not irqs or not survey.kinds[ev.MSI]:
+        return {}
+    free = range(min(irqs, FIRST_RESERVED) - 1, survey.highest_intid, -1)
+    msis = find_msis(spool.read(), int(survey.kinds[ev.MSI]), free)
+    return {"msis": msis, "its": survey.its_base(distributor, redistributors, msis.address)}
 
 
 def _config(name: str, gic: int, vcpus: int, irqs: int, lrs: int) -> VmConfig:
@@ -280,7 +302,10 @@ def compile_readers() -> None:
     epilogue(state, 1)
     enable_everything(state)
     place_qemu(events, 1, state)
-    place_kvm(events, 1, state, np.zeros((1, 2), np.int64), np.zeros(1, np.uint8))
+    msis = new_msis(Msis(), DROPPED, -1)
+    place_kvm(events, 1, state, np.zeros((1, 2), np.int64), np.zeros(1, np.uint8), msis)
+    set_its_up(state, msis)
+    find_msis([events[:0]], 0, [])
     States(1).add(events)
     ring_buffer.decode_pages(empty, 4096, np.zeros(1, np.int64), np.zeros(1, np.int64))
     learn_all(events[:0], threads)

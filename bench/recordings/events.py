@@ -46,7 +46,7 @@ LRS = 10
 SGI_VALUE = 11
 """Probe vgic_sgi1r: a the value written."""
 MSI = 12
-"""Probe vgic_msi."""
+"""Probe vgic_msi: a device id, b data (its event), c lower half of the address, n 1 when the first two are there."""
 LOST = 13
 """The recorder lost events: a how many (0: unknown)."""
 OTHER_SGI = 14

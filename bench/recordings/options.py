@@ -69,12 +69,16 @@ def parse_address(option: str, text: str | None) -> int | None:
     return address
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
 def parse_threads(items: list[str]) -> dict[int, int]:
     """Return PID -> vCPU from `PID=N` items. Raises UsageError."""
     given: dict[int, int] = {}
     for item in items:
         pid, _, vcpu = item.partition("=")
-        if not pid.isdigit() or not vcpu.isdigit() or int(vcpu) > 511:
+        if not (_is_number(pid) and _is_number(vcpu)) or int(vcpu) > 511:
             raise UsageError(f"--vcpu-thread {item!r}: expected PID=N, a thread and its vCPU number")
         if int(vcpu) in given.values():
             raise UsageError(f"--vcpu-thread {item}: vCPU {vcpu} is given twice")

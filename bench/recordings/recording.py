@@ -3,17 +3,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from bench.recordings import events as ev
 from bench.recordings.apart import Ranges, within
-from bench.recordings.machine.survey import Survey
+from bench.recordings.machine.msis import Msis
+from bench.recordings.machine.survey import REDIST_SIZE, Survey
 from bench.recordings.options import Options
 from bench.recordings.placement.common import OPS
 from bench.recordings.placement.driver import Chunk, Driver, nothing_expected
 from bench.recordings.placement.kvm import place_kvm
+from bench.recordings.placement.msi import AS_LPI, AS_SPI, DROPPED, new_msis, set_its_up
 from bench.recordings.placement.qemu import place_qemu
 from bench.recordings.placement.set_up import enable_everything
 from bench.recordings.spool import Spool, window
@@ -31,7 +34,7 @@ class Events:
     spool: the events; survey: what was learnt while they were read; options: the user's. emulated: an emulator's log.
     probed: list registers were recorded, in layout `lr_layout` (2 or 3). roles: int64[threads, 2], see threads.roles;
     verdicts: uint8[:], see timer_states. distributor, redistributors: addresses, -1 unknown. needs_enable: the guest
-    enabled its interrupts before the recording starts.
+    enabled its interrupts before the recording starts. msis: what its MSIs were, its: address of the ITS, -1 unknown.
     """
 
     spool: Spool
@@ -45,6 +48,8 @@ class Events:
     distributor: int = -1
     redistributors: int = -1
     needs_enable: bool = False
+    msis: Msis = field(default_factory=Msis)
+    its: int = -1
 
 
 @dataclass
@@ -54,7 +59,8 @@ class Recording:
     kind: see readers.detect. config: the VM it is converted for. lines: counts of what was read; facts: what was found
     out, in words. not_converted: accesses of an emulator's log by kind. machines: how many VMs the recording holds.
     exits: how many, by what ended the stay; its_accesses: of an ITS's registers. assumed_gic: nothing told the GIC's
-    version. source: the events; None for a trace, which is `trace`.
+    version. source: the events; None for a trace, which is `trace`. msi: what MSIs are placed as, `lpi`, `spi` or
+    nothing (see `place_msis_as`).
 
     Known when `chunks()` ran to its end: placed, the counters of placement.common.COUNTERS; epilogue, number of its
     first operation; apart, the operations that are no part of what was recorded (a trace names its own).
@@ -72,6 +78,7 @@ class Recording:
     exits: dict[str, int] = field(default_factory=dict)
     its_accesses: int = 0
     assumed_gic: bool = False
+    msi: str = ""
     apart: Ranges = ()
     placed: dict[str, int] = field(default_factory=dict)
     epilogue: int = 0
@@ -80,6 +87,17 @@ class Recording:
     def lr_layout(self) -> int:
         """Layout of the recorded list registers, 2 or 3."""
         return 3 if self.source is None else self.source.lr_layout
+
+    @property
+    def msis(self) -> Msis:
+        """The MSIs of the recording."""
+        return Msis() if self.source is None else self.source.msis
+
+    def place_msis_as(self, kind: str) -> None:
+        """Have `chunks` place MSIs as `lpi` (in a VM with an ITS), as `spi`, or (empty) drop them."""
+        if self.source is not None:
+            self.msi = kind if len(self.source.msis.rows) else ""
+            self.config = replace(self.config, its=int(self.msi == "lpi"))
 
     def events(self) -> Iterator[np.ndarray]:
         """Yield the events (EVENT[:]) in the order of the file; none of a trace."""
@@ -107,16 +125,22 @@ class Recording:
                 yield Chunk(ops, start + 1, nothing_expected(), within(self.apart, start + 1, len(ops)))
 
     def _placed(self, source: Events, progress: Progress | None) -> Iterator[Chunk]:
+        mode = {"lpi": AS_LPI, "spi": AS_SPI}.get(self.msi, DROPPED)
+        msis = new_msis(source.msis, mode, source.its)
+        _show_its(msis[2], source, self.config.vcpus)
+
         def place(events: np.ndarray, position: int, state: np.record) -> int:
             if source.emulated:
                 return int(place_qemu(events, position, state))
-            return int(place_kvm(events, position, state, source.roles, source.verdicts))
+            return int(place_kvm(events, position, state, source.roles, source.verdicts, msis))
 
         driver = Driver(self.config, place)
         _configure(driver.state, source)
         yield from driver.start()
         if source.needs_enable:
             enable_everything(driver.state)
+        if mode == AS_LPI:
+            set_its_up(driver.state, msis)
         survey = source.survey
         number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
         whole = f"{self.name} has {number:,} events in {seconds:.3f} seconds"
@@ -131,6 +155,14 @@ class Recording:
                 progress("placing", done, source.spool.rows)
         yield from driver.finish()
         self.placed, self.epilogue, self.apart = driver.counts(), driver.epilogue, driver.apart()
+
+
+def _show_its(its: Any, source: Events, vcpus: int) -> None:
+    """Set which parts of the ITS's set-up the recording shows."""
+    controls = source.survey.controls
+    its.enabled_by_guest = controls.get(source.its, 0) & 1
+    for vcpu in range(vcpus):
+        its.lpis_enabled_by_guest[vcpu] = controls.get(source.redistributors + vcpu * REDIST_SIZE, 0) & 1
 
 
 def _configure(state: np.record, source: Events) -> None:

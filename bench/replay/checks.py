@@ -8,6 +8,8 @@ that probes recorded at entries. A difference that no rule here explains is said
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from bench.replay.stretch import REASONS, Run
 from kvmarm.gic import register_name
 
@@ -25,6 +27,8 @@ _WHY = {
     "GICD_TYPER": (IMPLEMENTATION, "how many SPIs and CPUs, LPIs, width of INTIDs"),
     "GICR_TYPER": (IMPLEMENTATION, "LPIs, and which redistributor is the last"),
     "GICD_CTLR": (IMPLEMENTATION, "KVM's GICv3 has Group 1 only, and reads ARE and DS as ones"),
+    "GITS_TYPER": (IMPLEMENTATION, "size of a translation's entry, widths of ids"),
+    "GITS_IIDR": (IMPLEMENTATION, "each implementation names itself and its revision"),
     "GICR_CTLR": (NOT_MODELLED, "LPI enable and its capabilities"),
     "GICR_PROPBASER": (NOT_MODELLED, "LPI tables"),
     "GICR_PENDBASER": (NOT_MODELLED, "LPI tables"),
@@ -84,7 +88,7 @@ def loads(run: Run) -> dict[str, Any]:
 
 
 def entries(run: Run) -> dict[str, Any] | None:
-    """Return the check of list registers at entries, None when the recording has no probes for it.
+    """Return the check of list registers at entries, None when the recording has no probes for it (or none filled).
 
     An entry counts when an SGI or the timer was in a recorded list register; it is equal when each of them is in one of
     the design's at the same entry.
@@ -110,7 +114,33 @@ def entries(run: Run) -> dict[str, Any] | None:
         "list_registers": int(run.tally.lrs_checked),
         "list_registers_equal": int(run.tally.lrs_equal),
         "only_in_design": int(run.tally.lrs_extra),
+        **_lpis(run),
         "differences": sum(reasons.values()),
         "reasons": reasons,
         "first": first,
+    }
+
+
+def _lpis(run: Run) -> dict[str, Any]:
+    """Return how many recorded list registers held LPIs, how many of them the design's hold, the first that differ.
+
+    Nothing for a recording without LPIs.
+    """
+    tally = run.tally
+    if not tally.lpis_checked:
+        return {}
+    table = tally.lpi_table[: int(tally.lpi_differences)].view(np.recarray)
+    first = [
+        {
+            "operation": int(row.op),
+            "vcpu": int(row.vcpu),
+            "intid": int(row.offset),
+            "recorded": f"{int(row.recorded):#x}",
+        }
+        for row in table[:10]
+    ]
+    return {
+        "lpis": int(tally.lpis_checked),
+        "lpis_equal": int(tally.lpis_equal),
+        "lpis_first": first,
     }

@@ -11,7 +11,8 @@ from pathlib import Path
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
-from kvmarm.jit import JIT_ENABLED, module_cache
+from kvmarm.code_cache import module_cache
+from kvmarm.jit import JIT_ENABLED
 
 READERS = "readers"
 

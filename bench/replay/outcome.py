@@ -6,7 +6,7 @@ predictions for the real kernel code (bench.meters.weights); time is this host's
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ from bench.replay.sides import Side, SwitchCost, side_of, world_switches
 from bench.replay.stretch import Run
 from bench.replay.subject import exits_text, notes
 from kvmarm.cycles import event_prices
-from kvmarm.design import get_design
+from kvmarm.design import Design, get_design
+from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 from kvmarm.platforms import Platform, load_platform
 from kvmarm.trace import format_op
 
+MSI_KINDS = ("lpi", "spi", "both")
+"""What MSIs are replayed as: LPIs where the design has an ITS, SPIs, or on designs with an ITS both, a column each."""
 _APART = ("maps", "set_up", "before_window", "epilogue")
 """Counters of operations that are no part of the recording."""
 
@@ -70,38 +73,68 @@ def replay(
     output: Path | None = None,
     progress: Progress | None = None,
     platform: str | None = None,
+    msi: str = "lpi",
 ) -> Outcome:
     """Replay one recording (`-`: standard input).
 
-    output: file to write the converted trace to. platform: whose prices turn events into cycles; None: one that fits.
+    msi: one of MSI_KINDS, what the recording's MSIs are on designs with LPIs; on others they are SPIs. output: file to
+    write the converted trace to. platform: whose prices turn events into cycles; None: one that fits.
     Raises UsageError for anything that is no usable recording, and for a platform with another GIC.
     """
     options = options or Options()
+    if msi not in MSI_KINDS:
+        raise UsageError(f"--msi {msi}: expected {', '.join(MSI_KINDS)}")
     if platform is not None:
         options = replace(options, gic_unless_told=load_platform(platform).gic)
     with open_recording(path, options, progress) as recording:
         machine, reason = fitting_platform(platform, recording.config.gic, recording.assumed_gic, recording.name)
-        runs = []
-        for name in designs:
-            design = get_design(name)
-            prices = event_prices(machine, weights.weights_of(design))
-            runs.append(Run(design, recording.config, prices, recording.lr_layout))
-        compare = recording.kind != detect.TRACE
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(atomic_write(output)) if output is not None else None
-            if file is not None:
-                file.write(f"{header(recording)}\nconfig {recording.config}\n".encode())
-            for chunk in recording.chunks(progress):
-                if file is not None:
-                    file.write("".join(f"{format_op(op)}\n" for op in chunk.ops).encode())
-                for run in runs:
-                    run.feed(chunk, compare)
-            if file is not None:
-                file.write(trailer(recording))
-        return _outcome(recording, runs, machine, reason)
+        runs: dict[str, Run] = {}
+        passes = _passes(recording, [get_design(name) for name in designs], msi)
+        for number, (kind, columns) in enumerate(passes):
+            recording.place_msis_as(kind)
+            for label, design in columns:
+                prices = event_prices(machine, weights.weights_of(design))
+                runs[label] = Run(design, recording.config, prices, recording.lr_layout)
+            fed = [runs[label] for label, _ in columns]
+            _feed(recording, fed, output if number == len(passes) - 1 else None, progress)
+        kinds = {label: kind for kind, columns in passes for label, _ in columns}
+        order = [label for name in designs for label in (name, f"{name}/spi") if label in runs]
+        return _outcome(recording, {label: runs[label] for label in order}, kinds, machine, reason)
 
 
-def _outcome(recording: Recording, runs: list[Run], platform: Platform, reason: str) -> Outcome:
+def _passes(recording: Recording, designs: Sequence[Design], msi: str) -> list[tuple[str, list[tuple[str, Design]]]]:
+    """Return what MSIs are placed as in each pass over the recording, and its columns: (label, design).
+
+    Without MSIs that is one pass. LPIs come last: what is said of the placement is then of them.
+    """
+    if not recording.msi:
+        return [(recording.msi, [(design.name, design) for design in designs])]
+    as_spi = [(design.name, design) for design in designs if msi == "spi" or not design.has_its]
+    as_lpi = [(design.name, design) for design in designs if msi != "spi" and design.has_its]
+    if msi == "both":
+        as_spi += [(f"{design.name}/spi", design) for design in designs if design.has_its]
+    return [(kind, columns) for kind, columns in (("spi", as_spi), ("lpi", as_lpi)) if columns]
+
+
+def _feed(recording: Recording, runs: Sequence[Run], output: Path | None, progress: Progress | None) -> None:
+    """Feed the operations of a recording to runs, and write them to `output`."""
+    compare = recording.kind != detect.TRACE
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(atomic_write(output)) if output is not None else None
+        if file is not None:
+            file.write(f"{header(recording)}\nconfig {recording.config}\n".encode())
+        for chunk in recording.chunks(progress):
+            if file is not None:
+                file.write("".join(f"{format_op(op)}\n" for op in chunk.ops).encode())
+            for run in runs:
+                run.feed(chunk, compare)
+        if file is not None:
+            file.write(trailer(recording))
+
+
+def _outcome(
+    recording: Recording, runs: Mapping[str, Run], kinds: Mapping[str, str], platform: Platform, reason: str
+) -> Outcome:
     placed = recording.placed
     groups: dict[str, dict[str, int]] = {"seen": {}, "inferred": {}, "dropped": {}}
     for group, name, _ in COUNTERS:
@@ -119,7 +152,7 @@ def _outcome(recording: Recording, runs: list[Run], platform: Platform, reason: 
         config={"gic": config.gic, "vcpus": config.vcpus, "irqs": config.irqs, "lrs": config.lrs},
         lines=recording.lines,
         facts=facts,
-        notes=notes(recording),
+        notes=notes(recording, {label: kind for label, kind in kinds.items() if kind}),
         seen=groups["seen"],
         inferred=groups["inferred"],
         dropped=groups["dropped"],
@@ -128,6 +161,6 @@ def _outcome(recording: Recording, runs: list[Run], platform: Platform, reason: 
         epilogue=recording.epilogue,
         platform=platform.name,
         platform_reason=reason,
-        designs={run.design.name: side_of(run, recording.kind != detect.TRACE) for run in runs},
-        switches=world_switches(runs, platform),
+        designs={label: side_of(run, recording.kind != detect.TRACE) for label, run in runs.items()},
+        switches=world_switches([run for label, run in runs.items() if "/" not in label], platform),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.replay.outcome import Outcome
+from bench.replay.sides import Cost, Side
 from bench.results import environment
 from bench.results.meta import new_meta, utc_now
 from bench.results.schema import frame
@@ -21,7 +22,8 @@ def results_tables(outcomes: Sequence[Outcome]) -> dict[str, list[dict[str, Any]
     for outcome in outcomes:
         workload = Path(outcome.recording).name
         for design, side in outcome.designs.items():
-            for kind, row in [*side.kinds.items(), ("total", side)]:
+            named: list[tuple[str, Cost | Side]] = [*side.kinds.items(), ("total", side)]
+            for kind, row in named:
                 rows.append(
                     {
                         "workload": workload,

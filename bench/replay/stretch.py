@@ -24,17 +24,17 @@ from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, new_caller, new_observer
-from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, TIMER
+from kvmarm.gic import FIRST_LPI, FIRST_RESERVED, FIRST_SPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.lr import lr_intid, lr_state
-from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, OP, SGI1R
+from kvmarm.trace import ACK, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_R, MMIO_W, MSI, OP, SGI1R
 
 KINDS = len(KIND_NAMES)
 RING = 1 << 18
 """Values that acknowledges and loads returned, kept for `@K`; an older one is taken from the recording."""
 MOST_DIFFERENCES = 256
 LATENCY_BINS = 40
-_SLOTS = MAX_VCPUS * 32 + 1024
+_SLOTS = MAX_VCPUS * 32 + (1 << 16)
 _MOST_LRS = 64
 
 DIFFERENCE = np.dtype(
@@ -91,6 +91,10 @@ TALLY = np.dtype(
         ("lrs_checked", np.int64),
         ("lrs_equal", np.int64),
         ("lrs_extra", np.int64),
+        ("lpis_checked", np.int64),
+        ("lpis_equal", np.int64),
+        ("lpi_differences", np.int64),
+        ("lpi_table", DIFFERENCE, (MOST_DIFFERENCES,)),
         ("reasons", np.int64, (len(REASONS),)),
         ("taken", np.int64, (MAX_VCPUS,)),
         ("entry_differences", np.int64),
@@ -110,7 +114,8 @@ recording says what loads returned; `status`: of the runner, where it stopped. `
 kind of operation; `apart_…`: the same of operations that are no part of the recording; `live`: entries by list
 registers in use. `waits`, `waited_…`, `longest_…`: interrupts from the rise to the acknowledge, in operations and in
 cost, `waits_log2` by log2 of operations; `raised_…`: for each private and shared interrupt when it was raised (0: it
-was not). `entries_…`, `lrs_…`: recorded list registers looked for in the design's, `reasons`: of those missing;
+was not). `entries_…`, `lrs_…`: recorded list registers looked for in the design's, `lpis_…`: those of LPIs;
+`reasons`: of those missing;
 `taken`: see `_compare_entry`; `loads…`: values returned; `…_differences`: rows of the tables in use.
 """
 
@@ -160,6 +165,25 @@ def _find_recorded(vm: Any, result: Any, record: Any, tally: Any, lr: Any) -> An
 
 
 @jit
+def _find_lpi(vm: Any, result: Any, record: Any, tally: Any, lr: Any) -> None:
+    """Look for the LPI of a recorded list register among those the design loaded."""
+    intid = np.int64(lr & U64(0xFFFFFFFF))
+    tally.lpis_checked += 1
+    for other in range(vm.lrs):
+        if lr_state(vm.gic, result.lr[other]) != 0 and lr_intid(vm.gic, result.lr[other]) == intid:
+            tally.lpis_equal += 1
+            return
+    if tally.lpi_differences < MOST_DIFFERENCES:
+        difference = tally.lpi_table[tally.lpi_differences]
+        difference.op = record.op
+        difference.vcpu = record.vcpu
+        difference.offset = intid
+        difference.recorded = lr
+        difference.count = 1
+        tally.lpi_differences += 1
+
+
+@jit
 def _count_extra(vm: Any, result: Any, record: Any, tally: Any) -> None:
     """Count the SGIs and timers that the design loaded and that no recorded list register holds."""
     layout = tally.layout
@@ -195,6 +219,8 @@ def _compare_entry(vm: Any, result: Any, record: Any, tally: Any) -> Any:
         if state != 0 and key < 0x2000 and (intid < 16 or intid == TIMER):
             checked += 1
             marks |= _find_recorded(vm, result, record, tally, lr)
+        elif state != 0 and key >= FIRST_LPI and vm.its:
+            _find_lpi(vm, result, record, tally, lr)
     _count_extra(vm, result, record, tally)
     tally.lrs_checked += checked
     if checked > 0:
@@ -236,11 +262,11 @@ def _note_load(tally: Any, op: Any, number: Any, model: Any) -> None:
 @jit
 def _note_acknowledged(tally: Any, vm: Any, op: Any, number: Any, value: Any) -> None:
     intid = np.int64(value & U64(0x3FF if vm.gic == 2 else 0xFFFFFF))
-    if intid >= FIRST_RESERVED:
+    if intid >= FIRST_RESERVED and intid < FIRST_LPI:
         tally.spurious += 1
         return
     tally.delivered += 1
-    if intid & 0x3FF < 32:
+    if intid < FIRST_LPI and intid & 0x3FF < 32:
         tally.taken[op.vcpu] |= 1 << (intid & 0x3FF)
     slot = _slot(op.vcpu, intid)
     if tally.raised_at[slot] == 0:
@@ -280,6 +306,9 @@ def _note_raised(tally: Any, vm: Any, op: Any, number: Any, value: Any) -> None:
                 _raise_line(tally, slot, number)
             elif op.a >= FIRST_SPI or kind == INJECTM:
                 tally.raised_at[slot] = 0
+    elif kind == MSI:
+        if op.c != 0:
+            _raise_line(tally, _slot(0, op.c), number)
     elif kind == SGI1R or (kind == MMIO_W and vm.gic == 2 and op.a < 0 and op.b == 0xF00):
         for target in range(vm.vcpus):
             intid = sgi_to(vm.gic, op.vcpu, value, target)
@@ -306,6 +335,41 @@ def _count_events(tally: Any, observer: Any, kind: Any, apart: Any) -> None:
 
 
 @jit
+def _note_operation(tally: Any, vm: Any, op: Any, number: Any, result: Any, value: Any) -> None:
+    """Note what an operation that was recorded did."""
+    kind = op.kind
+    tally.operations += 1
+    if kind == ACK:
+        _note_acknowledged(tally, vm, op, number, result.value)
+    elif kind == FLUSH:
+        _note_entered(tally, vm, result)
+    elif kind == MMIO_R:
+        if tally.compare_loads != 0:
+            tally.loads += 1
+            if result.value == op.value:
+                tally.loads_equal += 1
+            else:
+                _note_load(tally, op, number, result.value)
+    elif (kind != INJECT and kind != INJECTM and kind != MSI) or result.rc == (kind == MSI):
+        _note_raised(tally, vm, op, number, value)
+
+
+@jit
+def _check_entry(tally: Any, vm: Any, op: Any, number: Any, result: Any, expected: Any, entry: Any) -> Any:
+    """Compare an entry with what was recorded there, if it was; return the index of the next recorded entry.
+
+    expected: EXPECTED[:], of which `entry` is the first that has not been passed.
+    """
+    marks = np.int64(0)
+    while entry < expected.shape[0] and expected[entry].op < number:
+        entry += 1
+    if entry < expected.shape[0] and expected[entry].op == number:
+        marks = _compare_entry(vm, result, expected[entry], tally)
+    tally.taken[op.vcpu] = marks
+    return entry
+
+
+@jit
 def run_stretch(
     vm: Any, hardware: Any, ops: Any, apart: Any, expected: Any, values: Any, tally: Any, scratch: Any
 ) -> Any:
@@ -326,38 +390,20 @@ def run_stretch(
             value = values[op.ref & (RING - 1)]
         status = execute(vm, hardware, op, value, result, observer)
         kind = op.kind
-        recorded = not apart[index]
-        _count_events(tally, observer, kind, not recorded)
-        if recorded:
-            tally.operations += 1
-            tally.kicks += observer.kick_count
+        _count_events(tally, observer, kind, apart[index])
+        if not apart[index]:
+            tally.kicks += vm.kick_count
         if status != DONE:
+            if not apart[index]:
+                tally.operations += 1
             tally.status = status
             return index
         if kind == ACK or kind == MMIO_R:
             values[number & (RING - 1)] = result.value
-        if kind == FLUSH:
-            marks = np.int64(0)
-            while entry < expected.shape[0] and expected[entry].op < number:
-                entry += 1
-            if entry < expected.shape[0] and expected[entry].op == number:
-                marks = _compare_entry(vm, result, expected[entry], tally)
-            tally.taken[op.vcpu] = marks
-        if not recorded:
-            continue
-        if kind == ACK:
-            _note_acknowledged(tally, vm, op, number, result.value)
         elif kind == FLUSH:
-            _note_entered(tally, vm, result)
-        elif kind == MMIO_R:
-            if tally.compare_loads != 0:
-                tally.loads += 1
-                if result.value == op.value:
-                    tally.loads_equal += 1
-                else:
-                    _note_load(tally, op, number, result.value)
-        elif (kind != INJECT and kind != INJECTM) or result.rc == 0:
-            _note_raised(tally, vm, op, number, value)
+            entry = _check_entry(tally, vm, op, number, result, expected, entry)
+        if not apart[index]:
+            _note_operation(tally, vm, op, number, result, value)
     return ops.shape[0]
 
 

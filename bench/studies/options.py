@@ -3,7 +3,7 @@
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.catalogue.catalogue import Transition, cost_transitions, load_catalogue, select, typed
@@ -51,13 +51,15 @@ class Options:
 class RunPlan:
     """A run, decided: `options` as given, and what they come to.
 
-    configurations: one per GIC version. transitions: of the VGICs; switch: names of the world switch's. platforms: as
+    configurations: one per GIC version. lpi_configurations: those with an ITS, where transitions of LPIs are counted.
+    transitions: of the VGICs; switch: names of the world switch's. platforms: as
     `chosen_platforms` returns them, none without the cycles meter. timed: whether times are measured; not without JIT,
     where they would be those of the interpreter.
     """
 
     options: Options
     configurations: tuple[VmConfig, ...]
+    lpi_configurations: tuple[VmConfig, ...]
     transitions: tuple[Transition, ...]
     switch: tuple[str, ...]
     platforms: tuple[Any, ...]
@@ -66,6 +68,8 @@ class RunPlan:
     def code_needed(self) -> list[str]:
         """Return the compiled code (bench.meters.compile.PARTS) that the run needs."""
         needed = ["counting"]
+        if self.lpi_configurations:
+            needed.append("lpis")
         if self.timed:
             needed.append("timing")
             if "workloads" in self.options.parts and not self.options.quick:
@@ -76,12 +80,8 @@ class RunPlan:
 def resolve(options: Options) -> RunPlan:
     """Return the plan of a run. Raises UsageError for options that no run can satisfy."""
     check_designs(options.designs)
-    for word, given, known in (("meter", options.meters, METERS), ("part", options.parts, PARTS)):
-        if not given:
-            raise UsageError(f"--{word}s: expected at least one of {', '.join(known)}")
-        for name in given:
-            if name not in known:
-                raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
+    _check_words("meter", options.meters, METERS)
+    _check_words("part", options.parts, PARTS)
     check_patterns(options.transitions)
     if options.platforms is not None and not options.platforms:
         raise UsageError("--platforms: expected at least one platform")
@@ -93,16 +93,30 @@ def resolve(options: Options) -> RunPlan:
         raise UsageError(f"pending={options.pending}: expected 0 or more")
     configurations = tuple(VmConfig(gic, options.vcpus, options.irqs, options.lrs) for gic in options.gics)
     transitions = _transitions(options)
-    for config in configurations:
+    with_its = tuple(replace(config, its=1) for config in configurations if config.gic == 3)
+    lpi_configurations = with_its if any(transition.lpis for transition in transitions) else ()
+    for config in (*configurations, *lpi_configurations):
         for transition in transitions:
             if transition.source in map(str, options.catalogue):
                 transition.check(config)
+        places = (config, replace(config, its=1)) if config.gic == 3 else (config,)
         if transitions and all(
-            transition.effective_pending(config, options.pending) is None for transition in transitions
+            transition.effective_pending(place, options.pending) is None
+            for transition in transitions
+            for place in places
         ):
             raise UsageError(f"none of the transitions applies to {config} pending={options.pending}")
     timed = "time" in options.meters and JIT_ENABLED
-    return RunPlan(options, configurations, tuple(transitions), tuple(_switch(options)), tuple(platforms), timed)
+    own = tuple(transitions), tuple(_switch(options)), tuple(platforms)
+    return RunPlan(options, configurations, lpi_configurations, *own, timed)
+
+
+def _check_words(word: str, given: Sequence[str], known: Sequence[str]) -> None:
+    if not given:
+        raise UsageError(f"--{word}s: expected at least one of {', '.join(known)}")
+    for name in given:
+        if name not in known:
+            raise UsageError(f"{word} {name!r}: expected one of {', '.join(known)}")
 
 
 def _transitions(options: Options) -> list[Transition]:

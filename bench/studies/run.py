@@ -35,7 +35,9 @@ def transition_rows(points: Iterable[Counted]) -> tuple[list[dict[str, Any]], li
     rows, event_rows = [], []
     for point in points:
         key = point.key()
-        vector = weights.weights_of(get_design(point.design))
+        design = get_design(point.design)
+        known = not point.has_none and (not point.transition.lpis or weights.covers_lpis(design))
+        vector = weights.weights_of(design) if known else None
         rows.append(
             key
             | {
@@ -72,10 +74,12 @@ def _parts(plan: RunPlan, progress: Progress, waiting: list[Popen[str]]) -> list
     """Return the parts of a run in the order in which they are measured. waiting: timing processes started already."""
     options, transitions, platforms = plan.options, plan.transitions, list(plan.platforms)
     places = [(config, options.pending) for config in plan.configurations]
+    timed = [transition for transition in transitions if not transition.lpis]
 
     def count(measured: Measured) -> None:
         points: list[Counted] = []
-        steps = [(name, config) for config, _ in places for name in options.designs]
+        counted = (*plan.configurations, *plan.lpi_configurations)
+        steps = [(name, config) for config in counted for name in options.designs]
         for number, (name, config) in enumerate(steps):
             progress("events", number, len(steps))
             points += measure_all(get_design(name), config, options.pending, transitions)
@@ -88,7 +92,7 @@ def _parts(plan: RunPlan, progress: Progress, waiting: list[Popen[str]]) -> list
         for rows in time_processes(
             options.designs,
             places,
-            transitions,
+            timed,
             options.processes,
             QUICK_CALLS if options.quick else CALLS,
             options.catalogue,
@@ -120,7 +124,7 @@ def _parts(plan: RunPlan, progress: Progress, waiting: list[Popen[str]]) -> list
 
     wanted = {
         "transitions": bool(transitions),
-        TIME: bool(transitions) and plan.timed,
+        TIME: bool(timed) and plan.timed,
         "switch": bool(plan.switch),
         "workloads": "workloads" in options.parts,
         "life": "life" in options.parts,

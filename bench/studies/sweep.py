@@ -18,17 +18,18 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.catalogue.catalogue import load_catalogue, select
+from bench.catalogue.catalogue import SCENE_MARK, Transition, load_catalogue, select
+from bench.catalogue.lpis import DEFAULT_SCENE, LpiScene
 from bench.engine.designs import check_designs
 from bench.meters import weights
-from bench.meters.events import measure_all
+from bench.meters.events import HAS_NONE, Counted, measure_all
 from bench.results import environment
 from bench.results.meta import new_meta, utc_now
 from bench.results.parquet import parquet_source
@@ -49,15 +50,16 @@ from kvmarm.files import atomic_write
 BLOCK_PLACES = 8
 MOST_COMBINATIONS = 1_000_000
 
-Place = tuple[str, int, int, int, int, int]
-"""design, gic, vcpus, irqs, lrs, pending."""
+Place = tuple[str, int, int, int, int, int, int]
+"""design, gic, vcpus, irqs, lrs, pending, its."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a sweep measures: every combination that a VM can have. Others are left out and counted as `impossible`.
 
-    live: live list registers that the world switches' transitions are measured with, none to leave those out.
+    live: live list registers that the world switches' transitions are measured with, none to leave those out. lpis,
+    devices, positions: the scenes (bench.catalogue.lpis) that transitions of LPIs are measured in.
     """
 
     designs: tuple[str, ...]
@@ -69,10 +71,38 @@ class Plan:
     transitions: tuple[str, ...]
     catalogue: tuple[str, ...] = ()
     live: tuple[int, ...] = ()
+    lpis: tuple[int, ...] = (DEFAULT_SCENE.lpis,)
+    devices: tuple[int, ...] = (DEFAULT_SCENE.devices,)
+    positions: tuple[str, ...] = (DEFAULT_SCENE.position,)
+
+    def scenes(self) -> list[LpiScene]:
+        """Return the scenes of LPIs that there can be. Raises UsageError when there is none."""
+        found, why = [], None
+        for lpis, devices, position in itertools.product(self.lpis, self.devices, self.positions):
+            try:
+                found.append(LpiScene(lpis, devices, position))
+            except UsageError as error:
+                why = error
+        if not found and why is not None:
+            raise why
+        return found
+
+    def chosen(self) -> tuple[list[Transition], list[Transition]]:
+        """Return the transitions without LPIs, and those of LPIs in each scene."""
+        chosen = select(load_catalogue(self.catalogue), self.transitions)
+        plain = [transition for transition in chosen if not transition.lpis]
+        of_lpis = [transition for transition in chosen if transition.lpis]
+        return plain, [transition.at(scene) for scene in (self.scenes() if of_lpis else []) for transition in of_lpis]
+
+    def code_needed(self) -> list[str]:
+        """Return the compiled code (bench.meters.compile.PARTS) that the sweep needs."""
+        plain, of_lpis = self.chosen()
+        return ["counting"] * bool(plain or not of_lpis) + ["lpis"] * bool(of_lpis)
 
     def combinations(self) -> tuple[list[tuple[VmConfig, int]], int]:
         """Return ([(configuration, standing interrupts)], how many combinations are impossible)."""
         found, impossible = [], 0
+        plain, of_lpis = self.chosen()
         for gic, irqs, vcpus, lrs, pending in itertools.product(
             self.gics, self.irqs, self.vcpus, self.lrs, self.pending
         ):
@@ -84,13 +114,14 @@ class Plan:
             if pending > min(irqs, 1020) - 36:
                 impossible += 1
                 continue
-            found.append((config, pending))
+            found += [(config, pending)] if plain or gic == 2 else []
+            found += [(replace(config, its=1), pending)] if of_lpis and gic == 3 else []
         return found, impossible
 
     def blocks(self) -> list[list[Place]]:
         """Return the places to measure, in blocks."""
         places = [
-            (design, c.gic, c.vcpus, c.irqs, c.lrs, pending)
+            (design, c.gic, c.vcpus, c.irqs, c.lrs, pending, c.its)
             for c, pending in self.combinations()[0]
             for design in self.designs
         ]
@@ -109,7 +140,7 @@ def check(plan: Plan) -> None:
     """Raise UsageError when a plan names what is not there, or when nothing is left of it."""
     check_designs(plan.designs)
     check_patterns(plan.transitions)
-    axes = (plan.gics, plan.irqs, plan.vcpus, plan.lrs, plan.pending)
+    axes = (plan.gics, plan.irqs, plan.vcpus, plan.lrs, plan.pending, plan.lpis, plan.devices, plan.positions)
     if (combinations := math.prod(map(len, axes))) > MOST_COMBINATIONS:
         raise UsageError(f"{combinations:,} combinations: expected no more than {MOST_COMBINATIONS:,}; use LOW..HIGHx2")
     if min(plan.pending) < 0:
@@ -120,7 +151,8 @@ def check(plan: Plan) -> None:
             raise UsageError(
                 f"--live {live}: expected {known[0]} to {known[-1]}, as the world switches' transitions have"
             )
-    chosen = select(load_catalogue(plan.catalogue), plan.transitions)
+    plain, of_lpis = plan.chosen()
+    chosen = [*plain, *of_lpis]
     found, impossible = plan.combinations()
     if not found:
         raise UsageError(
@@ -137,13 +169,14 @@ def check(plan: Plan) -> None:
         raise UsageError(f"none of the transitions applies to any of the {len(found)} configurations")
 
 
-def measure_block(places: Sequence[Place], transitions: Sequence[str], catalogue: Sequence[str]) -> pd.DataFrame:
-    """Return one row a point of a block: key columns, states, and one column an event (int64)."""
-    chosen = select(load_catalogue(catalogue), transitions)
+def measure_block(places: Sequence[Place], plan: Plan) -> pd.DataFrame:
+    """Return one row a point of a block: key columns, states, scene of LPIs, and one column an event (int64)."""
+    plain, of_lpis = plan.chosen()
     rows: list[dict[str, Any]] = []
     counts: list[np.ndarray] = []
-    for name, gic, vcpus, irqs, lrs, pending in places:
-        for point in measure_all(get_design(name), VmConfig(gic, vcpus, irqs, lrs), pending, chosen):
+    for name, gic, vcpus, irqs, lrs, pending, its in places:
+        chosen = of_lpis if its else plain
+        for point in measure_all(get_design(name), VmConfig(gic, vcpus, irqs, lrs, its), pending, chosen):
             if point.pending != pending:
                 continue  # the entry needs more standing interrupts than this place has
             expected = f"{point.expected_before or '?'} -> {point.expected_after or '?'}"
@@ -156,12 +189,24 @@ def measure_block(places: Sequence[Place], transitions: Sequence[str], catalogue
                     "after": point.after,
                     "expected": expected,
                     "ok": point.ok,
+                    **_scene_columns(point),
                 }
             )
             counts.append(point.counts)
-    table = pd.DataFrame(rows, columns=[*KEY, "group", "before", "operation", "after", "expected", "ok"])
+    columns = [*KEY, "group", "before", "operation", "after", "expected", "ok", *SCENE_COLUMNS]
+    table = pd.DataFrame(rows, columns=columns)
     matrix = np.array(counts, np.int64).reshape(len(rows), len(event_names()))
     return pd.concat([table, pd.DataFrame(matrix, columns=list(event_names()))], axis=1)
+
+
+SCENE_COLUMNS = ("lpis", "devices", "position")
+
+
+def _scene_columns(point: Counted) -> dict[str, Any]:
+    """Return how many LPIs of how many devices were mapped, and which was watched; 0 and "" where it is not on LPIs."""
+    scene = point.transition.scene if point.transition.lpis else None
+    values = (scene.lpis, scene.devices, scene.position) if scene else (0, 0, "")
+    return dict(zip(SCENE_COLUMNS, values, strict=True))
 
 
 def _shard(folder: Path, number: int) -> Path:
@@ -174,10 +219,8 @@ def write_shard(folder: Path, number: int, table: pd.DataFrame) -> None:
         table.to_parquet(file, index=False)
 
 
-def _block_to_shard(
-    folder: str, number: int, places: Sequence[Place], transitions: Sequence[str], catalogue: Sequence[str]
-) -> int:
-    write_shard(Path(folder), number, measure_block(places, transitions, catalogue))
+def _block_to_shard(folder: str, number: int, places: Sequence[Place], plan: Plan) -> int:
+    write_shard(Path(folder), number, measure_block(places, plan))
     return number
 
 
@@ -186,10 +229,7 @@ def _local(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Place]]],
 
     work = Parallel(n_jobs=jobs, return_as="generator_unordered")
     try:
-        yield from work(
-            delayed(_block_to_shard)(str(folder), number, places, plan.transitions, plan.catalogue)
-            for number, places in waiting
-        )
+        yield from work(delayed(_block_to_shard)(str(folder), number, places, plan) for number, places in waiting)
     except BrokenProcessPool as error:
         # Its last words are a list of the workers' exit codes: {SIGKILL(-9)}.
         how = "".join(re.findall(r"exit codes of the workers are \{(.*)\}", str(error))) or "killed"
@@ -216,10 +256,7 @@ def _on_cluster(plan: Plan, folder: Path, waiting: Sequence[tuple[int, list[Plac
         raise UsageError(f"scheduler {address}: cannot be reached: {error or type(error).__name__}") from error
     with client:
         # The shards are written here: a cluster's workers need not share a file system.
-        futures = {
-            client.submit(measure_block, places, plan.transitions, plan.catalogue, pure=False): number
-            for number, places in waiting
-        }
+        futures = {client.submit(measure_block, places, plan, pure=False): number for number, places in waiting}
         for future in as_completed(list(futures)):
             number = futures[future]
             try:
@@ -261,23 +298,30 @@ def assemble(plan: Plan, folder: Path) -> Results:
     transitions["instructions"] = np.nan
     for design in plan.designs:
         rows = (table["design"] == design).to_numpy()
-        transitions.loc[rows, "instructions"] = weights.instructions(
-            matrix[rows], weights.weights_of(get_design(design))
-        )
+        known = rows & ~((transitions["after"] == HAS_NONE) | _unweighted(design, transitions)).to_numpy()
+        vector = weights.weights_of(get_design(design))
+        transitions.loc[known, "instructions"] = weights.instructions(matrix[known], vector)
     transitions["samples"] = 0
     transitions[["time_ns", "time_low", "time_high"]] = np.nan
     columns = [*frame("transitions", []).columns, "title"]
-    transitions["title"] = transitions["transition"].map(
-        {n: t.title for n, t in load_catalogue(plan.catalogue).items()}
-    )
+    titles = {name: entry.title for name, entry in load_catalogue(plan.catalogue).items()}
+    transitions["title"] = transitions["transition"].str.partition(SCENE_MARK)[0].map(titles)
+    if transitions["lpis"].any():
+        columns += SCENE_COLUMNS
     point, event = np.nonzero(matrix)
     events = table[list(KEY)].iloc[point].reset_index(drop=True)
     events["event"] = pd.Series(np.array(names, object)[event])
     events["count"] = matrix[point, event]
     own = _switch_tables(plan)
-    transitions = pd.concat([transitions[columns], own["transitions"][columns]], ignore_index=True)
+    switches = own["transitions"].assign(lpis=0, devices=0, position="")[columns]
+    transitions = pd.concat([transitions[columns], switches], ignore_index=True)
     events = pd.concat([events, own["events"]], ignore_index=True)
     return Results({}, {"transitions": transitions, "events": events, "crossover": crossovers(transitions)})
+
+
+def _unweighted(design: str, transitions: pd.DataFrame) -> pd.Series:
+    """Return which points are of LPIs when a design has no weights for those."""
+    return (transitions["lpis"] > 0) & (not weights.covers_lpis(get_design(design)))
 
 
 def _switch_tables(plan: Plan) -> dict[str, pd.DataFrame]:

@@ -20,6 +20,10 @@ from kvmarm.platforms import Platform
 MOST_VALUES = 1024
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
 def parse_axes(texts: Sequence[str], option: str = "--vary") -> dict[str, list[str]]:
     """Return the axes of a sweep from texts `key=value,value` or `key=first..last`. Raises UsageError.
 
@@ -34,7 +38,7 @@ def parse_axes(texts: Sequence[str], option: str = "--vary") -> dict[str, list[s
             raise UsageError(f"{option} {text!r}: expected KEY=VALUE,VALUE or KEY=FIRST..LAST")
         first, dots, last = values.partition("..")
         if dots:
-            if not (first.isdigit() and last.isdigit()) or int(first) > int(last):
+            if not (_is_number(first) and _is_number(last)) or int(first) > int(last):
                 raise UsageError(f"{option} {text!r}: expected two numbers FIRST..LAST, the first not larger")
             if int(last) - int(first) >= MOST_VALUES:
                 raise UsageError(f"{option} {text!r}: expected no more than {MOST_VALUES:,} values")
@@ -53,7 +57,7 @@ def configurations(axes: Mapping[str, Sequence[str]], fixed: Mapping[str, str]) 
             raise UsageError("--vary implementation: every switch is run anyway")
         live, most = options.get("live_lrs", "0"), options.get("nr_lr", "4")
         # What is no number is for the configuration to refuse.
-        if not (live.isdecimal() and most.isdecimal()) or int(live) <= int(most):
+        if not (_is_number(live) and _is_number(most)) or int(live) <= int(most):
             found.append(parse_configuration(options, "sweep"))
     if not found:
         raise UsageError("the sweep is empty: every point has more live list registers than list registers")

@@ -102,6 +102,8 @@ def vgic_cycle_rows(points: Iterable[Counted], platforms: Sequence[Platform]) ->
     """Return rows of `cycles` for measured VGIC transitions: instructions, lock atomics, kicks, a row each."""
     rows = []
     for point in points:
+        if point.has_none:
+            continue
         weights = weights_of(get_design(point.design))
         for platform in platforms:
             if platform.gic != point.config.gic:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Millions of world switches a second: one compiled loop over the encoded operations of a round trip.
+"""Millions of world switches per second: one compiled loop over the encoded operations of a round trip.
 
 The arrays are made by `kvmarm.el2.round_trip`, which explains them. Runs of moves are executed in an inner loop: the
 field `b` of a move is the number of moves from it on. Places and slots are unsigned 16-bit numbers: that keeps a round

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The notation in which the two world switches are written: an assembler that builds a program.
 
-A program is a list of instructions executed from first to last; branches go forward only (a loop over list registers
-is written out, since their number is fixed when the machine boots, as is everything the kernel patches at boot). An
-instruction has a class, the text a reader sees, and micro-operations that move values between slots
-(`kvmarm.el2.slots`).
+A program is a list of instructions executed from first to last. Branches go forward only: a loop over list registers is
+written out, since their number is fixed when the machine boots, as is all that the kernel patches then. An instruction
+has a class, the text a reader sees, and micro-operations that move values between slots (`kvmarm.el2.slots`).
 
-The class of a load or store follows from the address, as in the executed traces these programs are held against:
+The class of a load or store follows from the address, as in the executed traces these programs are compared with:
 x0..x30 of a context are `gpr_*`, its FP block `fp_*`, the GICH frame `gich_*`, the rest `mem_*`. A branch counts
 as `branch` when it is conditional and not taken, else as `branch_taken`; which of the two is known when the program
-runs. `alu` lines without an effect on any slot stand for address arithmetic and comparisons: they cost what they cost
-but move nothing. `work` lines stand for what a compiler adds.
+runs. `alu` lines without an effect on any slot represent address arithmetic and comparisons: they cost what they cost
+but move nothing. `work` lines represent what a compiler adds.
 """
 
 from collections.abc import Iterator
@@ -62,7 +61,7 @@ class Instruction:
     `counts`: pairs of class index and number executed, empty for a branch and for what hardware does by itself.
     `name`: what a sequence shows of it (a register, a barrier), None when the hardware does not see it.
     `target`: index of the instruction a branch goes to. `ops`: its micro-operations.
-    `piece`, `group`: what it is part of, and the register group of that. `note`: a remark of its own.
+    `piece`, `group`: what it is part of, and the register group of that. `note`: a remark.
     """
 
     text: str

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Setting the EL2 machine up for a configuration, and playing the guest between entry and exit.
+"""Set the EL2 machine up for a configuration, and play the guest between entry and exit.
 
-Every register of the host and every word of the guest's context gets a value of its own (`mark_of`), so that a value
-found later tells whose it is: that is how a round trip is checked for what was lost and what leaked.
+Every register of the host and every word of the guest's context gets a value that nothing else has (`mark_of`). So a
+value that is found later shows whose it is, and a round trip can be checked for what was lost and what leaked.
 """
 
 import zlib

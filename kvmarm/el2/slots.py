@@ -38,7 +38,7 @@ EL1_REGISTERS = (
 RETURN_STATE = ("sp_el0", "elr_el2", "spsr_el2", "sp_el1", "elr_el1", "spsr_el1")
 
 AARCH32_REGISTERS = ("spsr_abt", "spsr_und", "spsr_irq", "spsr_fiq", "dacr32_el2", "ifsr32_el2")
-"""What a 32-bit guest has besides; FPEXC32_EL2 and DBGVCR32_EL2 are switched on conditions of their own."""
+"""More registers of a 32-bit guest; FPEXC32_EL2 and DBGVCR32_EL2 are switched on other conditions."""
 
 DEBUG_REGISTERS = tuple(
     f"{stem}{index}_el1"

@@ -29,7 +29,7 @@ class SwitchModel:
     """One implementation of the world switch.
 
     name: what the command line calls it. implementation: its name in recorded runs, with VHE followed by `-vhe`.
-    title, source: for people. vhe: whether it can run with VHE. programs: the builder.
+    title, source: for users. vhe: whether it can run with VHE. programs: the builder.
     """
 
     name: str

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Platforms: price lists in cycles, one TOML file a machine, and the published figures each was checked against.
+"""Platforms: price lists in cycles, one TOML file per machine, and the published figures each was checked against.
 
-A file has `name`, `title`, `gic` (2 or 3), `clock_ghz`, a table `prices` with every class of `PRICES`, a table `terms`
-with every name of `TERMS`, and an array `checks`. A price or term is a table: `cycles` (not negative), `certainty`
-(measured, fitted, estimated or assumed), `source`, `derivation`, and `error` (cycles, one standard deviation) where it
-is known. With `base`, the name of another platform, the prices and terms that are not given are the base's. A check
-names a published figure, in cycles (`published`) or ns (`published_ns`), and what of the model is compared with it
-(`Check`).
+A file has `name`, `title`, `gic` (2 or 3) and `clock_ghz`. It has a table `prices` with every class of `PRICES`, a
+table `terms` with every name of `TERMS`, and an array `checks`. A price or term is a table: `cycles` (not negative),
+`certainty` (measured, fitted, estimated or assumed), `source`, `derivation`, and `error` (cycles, one standard
+deviation) where it is known. With `base`, the name of another platform, the prices and terms that are not given are the
+base's. A check names a published figure, in cycles (`published`) or ns (`published_ns`), and what of the model is
+compared with it (`Check`).
 
 The platforms of this folder are found by name; anyone's own file is found by its path.
 """

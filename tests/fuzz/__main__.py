@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`python -m tests.fuzz N SEED [KIND]`: N cases from SEED on; prints each that broke a promise, status 1 if any did."""
+"""`python -m tests.fuzz N SEED [KIND,KIND]`: N cases from SEED on; prints those that broke a promise."""
 
 import sys
 from collections import Counter

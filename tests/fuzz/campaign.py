@@ -22,7 +22,7 @@ class Found:
 
 
 def campaign(numbers: Iterable[int], scratch: Path, kind: str = "") -> Iterator[Found]:
-    """Yield what each case found; of one kind only when it is named. `scratch`: an empty folder."""
+    """Yield what each case found; of some kinds only when they are named (by comma). `scratch`: an empty folder."""
     seeds_folder, streams = scratch / "seeds", scratch / "streams"
     seeds_folder.mkdir()
     streams.mkdir()
@@ -32,7 +32,7 @@ def campaign(numbers: Iterable[int], scratch: Path, kind: str = "") -> Iterator[
             folder.mkdir()
             try:
                 case = make(number, folder, seeds_folder)
-                if kind in ("", case.kind):
+                if not kind or case.kind in kind.split(","):
                     before = snapshot(folder)
                     outcome = sandbox.run(case.argv, folder, streams, case.stdin)
                     yield Found(number, case, outcome, faults(case.argv, outcome, before, snapshot(folder)))

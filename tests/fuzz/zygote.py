@@ -66,7 +66,7 @@ def become(request: dict[str, Any]) -> None:
         main()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the child of a fork must end here, whatever happened
         import traceback
 
         traceback.print_exc()

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,21 @@ import pytest
 from kvmarm import design, interface
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
-from kvmarm.jit import DEBUG, JIT_ENABLED
+from kvmarm.jit import DEBUG, JIT_ENABLED, U64
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = VmConfig(gic=3, vcpus=2, irqs=64, lrs=4)
-SAYS_SO = re.compile(r"locks? (?:is|are) held")
+SAYS_SO = re.compile(r"locks?\s+(?:is|are)\s+held")
 debugging = pytest.mark.skipif(not DEBUG, reason="asks for VGIC_BENCH_DEBUG=1: run by the last test of this file")
 compiled = pytest.mark.skipif(not JIT_ENABLED, reason="looks at compiled code")
 
 
 def asserted(node: ast.FunctionDef) -> list[ast.stmt]:
-    """Return the calls of assert_held of a function: after its docstring, a count, and the names of the records."""
+    """Return a function's calls of assert_held: after its docstring, `noinline`, a count, the names of the records."""
     start = [ast.unparse(statement) for statement in node.body]
     found = [number for number, text in enumerate(start) if text.removeprefix("locks.").startswith("assert_held(")]
     before = start[1 : max(found, default=0)]
-    names = re.compile(r"\w+ = vm\.\w+\[\w+\]|(locks\.)?assert_held\(\w+\)|events\.count\(.*\)")
+    names = re.compile(r"\w+ = vm\.\w+(\[\w+\])?|(locks\.)?assert_held\([\w.]+\)|events\.count\(.*\)|noinline\(\)")
     assert all(names.fullmatch(text) for text in before), f"{node.name}: something is done before the lock is checked"
     return [node.body[number] for number in found]
 
@@ -58,7 +59,7 @@ NAMES = [f"{module}.{node.name}" for module, _, node in CHECKED]
 def test_a_function_asserts_the_locks_that_its_docstring_says_are_held() -> None:
     assert len(CHECKED) > 40
     for module, _, node in functions():
-        text = ast.get_docstring(node) or ""
+        text = " ".join((ast.get_docstring(node) or "").split())
         assert bool(SAYS_SO.search(text)) == bool(asserted(node)), f"{module}.{node.name}"
         calls = sum(isinstance(part, ast.Call) and "assert_held" in ast.unparse(part.func) for part in ast.walk(node))
         assert calls == len(asserted(node)), f"{module}.{node.name}: not at the top"
@@ -73,7 +74,7 @@ def arguments(vm: Any, function: Any) -> list[Any]:
 @debugging
 @pytest.mark.parametrize(("module", "name", "node"), CHECKED, ids=NAMES)
 def test_a_lock_that_is_not_held_is_caught(module: str, name: str, node: ast.FunctionDef) -> None:
-    vm = get_design(name).create(CONFIG)
+    vm = get_design(name).create(replace(CONFIG, its=int(get_design(name).has_its)))
     function = getattr(importlib.import_module(module), node.name)
     with pytest.raises(AssertionError, match="the lock is not held"):
         function(*arguments(vm, function))
@@ -83,12 +84,14 @@ def test_a_lock_that_is_not_held_is_caught(module: str, name: str, node: ast.Fun
 @pytest.mark.parametrize(("name", "module"), [("old", "vgic_old.flush"), ("new", "vgic_new.flush")])
 def test_a_flush_that_forgets_its_lock_is_caught(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vm = get_design(name).create(CONFIG)
+    for offset, value in ((0, 2), (0x104, 0xFFFFFFFF)):
+        interface.mmio_write(vm, 0, interface.DISTRIBUTOR, offset, 4, U64(value), None)
     interface.inject(vm, 0, 40, 1, None)
     for lock in ("acquire", "release", "lock_ap_list", "unlock_ap_list"):
         if hasattr(importlib.import_module(module), lock):
             monkeypatch.setattr(f"{module}.{lock}", lambda *ignored: None)
     if name == "old":
-        vm.pending_on_cpu[0] = 1
+        vm.on_cpu[0, 0] = 1
     with pytest.raises(AssertionError, match="the lock is not held"):
         interface.flush(vm, 0, None)
 
@@ -114,15 +117,18 @@ def test_operations_are_logged(tmp_path: Path) -> None:
         from kvmarm.design import get_design
         from kvmarm.events import new_caller
         vm = get_design("new").create(VmConfig(gic=3, vcpus=2, irqs=64, lrs=4))
-        interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0, 4, 2, None)
-        interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0x104, 4, 0xFFFFFFFF, None)
-        interface.inject(vm, 1, 40, 1, new_caller())
-        interface.mmio_read(vm, 0, interface.DISTRIBUTOR, 0x204, 4, None)
+        from kvmarm.events import new_caller
+        from kvmarm.jit import U64
+        caller = new_caller()
+        interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0, 4, U64(2), caller)
+        interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0x104, 4, U64(0xFFFFFFFF), caller)
+        interface.inject(vm, 1, 40, 1, caller)
+        interface.mmio_read(vm, 0, interface.DISTRIBUTOR, 0x204, 4, caller)
         interface.inject(vm, 1, 99, 1, None)
     """
     wanted = [
-        "mmio_write vcpu=0 region=-1 offset=0 size=4 value=2 -> 1",
-        "mmio_write vcpu=0 region=-1 offset=260 size=4 value=4294967295 -> 1",
+        "mmio_write vcpu=0 region=-1 offset=0 size=4 value=0x2 -> 1",
+        "mmio_write vcpu=0 region=-1 offset=260 size=4 value=0xffffffff -> 1",
         "inject vcpu=1 intid=40 level=1 -> 0 kicks=0",
         "mmio_read vcpu=0 region=-1 offset=516 size=4 -> 1,0x100",
         "inject vcpu=1 intid=99 level=1 -> -22",

@@ -4,7 +4,7 @@
 import os
 from pathlib import Path
 
-from kvmarm.jit import _remove_unused
+from kvmarm.code_cache import _remove_unused
 
 LONG_AGO = 1_000_000_000
 

@@ -16,7 +16,8 @@ FILES = {
     "helper_pkg/deep/level.py": "LEVEL = 1\n",
     "unrelated.py": "OTHER = 1\n",
     "mine/__init__.py": "from . import state\n",
-    "mine/state.py": "import numpy, json\nfrom helper_pkg.deep import (\n    LEVEL,\n)\nfrom .parts import part as own\n",
+    "mine/state.py": "import numpy, json\nfrom helper_pkg.deep import (\n    LEVEL,\n)\n"
+    "from .parts import part as own\n",
     "mine/parts/__init__.py": "",
     "mine/parts/part.py": "import mine.far as far, os\n",
     "mine/far.py": "FAR = 1\n",

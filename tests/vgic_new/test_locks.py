@@ -6,7 +6,6 @@ import numpy as np
 from kvmarm.config import VmConfig
 from tests.vgic_new.snippets import DESIGN, V2, V2_ON, V2_TOP, lock_lines
 from vgic_new.sort import sort_ap_list
-from vgic_new.state import VM
 
 
 def test_queueing_lets_the_irq_lock_go_to_take_both_in_order() -> None:
@@ -82,6 +81,5 @@ def test_no_lock_is_held_between_operations() -> None:
     functions["flush"](vm, 0, None)
     functions["sync"](vm, 0, None)
     functions["pending"](vm, 0, None)
-    assert vm.dtype == VM
     assert not vm.irq["lock"].any()
     assert not vm.vcpu["lock"].any()

@@ -6,7 +6,6 @@ from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.design import get_design
 from kvmarm.events import new_caller
 from kvmarm.jit import U64
-from vgic_old.state import reset
 
 DESIGN = get_design("old")
 
@@ -15,18 +14,6 @@ def test_has_every_operation() -> None:
     assert set(DESIGN.functions) == set(interface.OPERATIONS)
     assert DESIGN.name == "old"
     assert DESIGN.world_switch == "asm"
-
-
-def test_reset_brings_back_the_first_state() -> None:
-    config = VmConfig(gic=3, vcpus=4, irqs=1024, lrs=16)
-    vm = DESIGN.create(config)
-    fresh = vm.tobytes()
-    interface.mmio_write(vm, 0, interface.DISTRIBUTOR, 0, 4, U64(2), None)
-    interface.map_phys(vm, 0, 40, 100, None)
-    interface.inject(vm, 0, 33, 1, None)
-    assert vm.tobytes() != fresh
-    reset(vm)
-    assert vm.tobytes() == fresh
 
 
 def test_largest_vm_fits() -> None:

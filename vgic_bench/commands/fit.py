@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 from bench.meters import compile as compiled
 from bench.meters.fit import fit as fit_design
-from bench.meters.fit import geometric_mean_error, save_weights
-from bench.meters.weights import WEIGHTS_FILE
+from bench.meters.fit import geometric_mean_error, quality, save_weights
+from bench.meters.fit_lpis import fit_lpis, has_rows, is_lpi_costs, others_of
+from bench.meters.weights import WEIGHTS_FILE, document_of
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.files import check_folder
@@ -32,8 +34,9 @@ def fit(
         Path | None,
         typer.Argument(
             metavar="COSTS.csv",
-            help="Counted instructions: design,gic,irqs,vcpus,pending,transition,instructions, and lrs if not 4. "
-            "Default: the packaged counts of the Linux 4.4 and 4.8 code.",
+            help="Counted instructions: design,gic,irqs,vcpus,pending,transition,instructions, and lrs if not 4; or "
+            "lpis,devices,position,op,instructions, and design if not new. Default: the packaged counts of the Linux "
+            "4.4 and 4.8 code, both tables.",
             show_default=False,
         ),
     ] = None,
@@ -57,33 +60,59 @@ def fit(
     """Fit each design's instructions per event to counts of the real code, and report the error by transition."""
     if output:
         check_folder(output)
-    path = costs or Path(str(importlib.resources.files("bench") / "data" / "kernel-cost.csv"))
     chosen = [get_design(name) for name in designs_of(designs)]
     for design in chosen:
         if write and design.package is None:
             raise UsageError(f"--write: design {design.name!r} has no package to write into, expected --output FOLDER")
     with ProgressBars() as progress:
-        compiled.ensure_compiled([design.name for design in chosen], ["counting"], progress)
+        code = (["counting"] if costs is None or not is_lpi_costs(costs) else []) + ["lpis"]
+        compiled.ensure_compiled([design.name for design in chosen], code, progress)
     documents: dict[str, Any] = {}
     for design in chosen:
-        weights, table = fit_design(design.name, path)
+        document, tables = _fit(design, costs)
         targets = _targets(design, output, write)
         for target in targets:
-            save_weights(target, weights, table, path.name)
-        by_transition = table.groupby("transition", sort=False)["error"].agg(["count", "mean", "min", "max"])
-        found = {
-            "weights": weights,
-            "geometric_mean_error": geometric_mean_error(table),
-            "worst_error": float(table["error"].abs().max()),
-            "transitions": by_transition.to_dict("index"),
-            "written": [str(target) for target in targets],
-        }
+            save_weights(target, document)
+        found = {"weights": document["weights"], "written": [str(target) for target in targets]}
+        parts = {name: _errors(table) for name, table in tables.items()}
         if as_json:
-            documents[design.name] = found
+            documents[design.name] = found | parts.get("points", {})
+            if "lpis" in parts:
+                documents[design.name]["lpis"] = parts["lpis"]
         else:
-            print_fit(design, found, len(table))
+            print_fit(design, found, parts)
     if as_json:
         print(json.dumps(documents, indent=1))
+
+
+def _fit(design: Design, costs: Path | None) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Return what weights.json is to hold, and the rows with errors by kind of points, of a fit to one table or all."""
+    data = Path(str(importlib.resources.files("bench") / "data"))
+    if costs is not None and is_lpi_costs(costs):
+        document = dict(document_of(design))
+        document["weights"] = others_of(document.get("weights", {}))
+        lpi_costs: Path | None = costs
+        tables = {}
+    else:
+        path = costs or data / "kernel-cost.csv"
+        weights, table = fit_design(design.name, path)
+        document, tables = {**quality(table, path.name), "weights": weights}, {"points": table}
+        lpi_costs = data / "its-cost.csv" if costs is None and has_rows(data / "its-cost.csv", design.name) else None
+    if lpi_costs is not None:
+        own, tables["lpis"] = fit_lpis(design.name, lpi_costs, document["weights"])
+        document |= {"lpis": quality(tables["lpis"], lpi_costs.name), "weights": document["weights"] | own}
+    return document, tables
+
+
+def _errors(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the errors of a fit, in all and by transition or operation."""
+    by = "transition" if "transition" in table.columns else "op"
+    return {
+        "points": len(table),
+        "geometric_mean_error": geometric_mean_error(table),
+        "worst_error": float(table["error"].abs().max()),
+        "transitions": table.groupby(by, sort=False)["error"].agg(["count", "mean", "min", "max"]).to_dict("index"),
+    }
 
 
 def _targets(design: Design, output: Path | None, write: bool) -> list[Path]:

@@ -54,6 +54,14 @@ def replay(
             show_default=False,
         ),
     ] = None,
+    msi: Annotated[
+        str,
+        typer.Option(
+            metavar="lpi|spi|both",
+            help="What MSIs are: lpi, LPIs on designs with an ITS and SPIs on others; spi, edge-triggered SPIs on "
+            "all, as a GICv2m frame gives them; both, a column for each on designs with an ITS.",
+        ),
+    ] = "lpi",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -230,7 +238,7 @@ def replay(
     found: list[outcomes.Outcome] = []
     for number, (path, target) in enumerate(zip(recordings, targets, strict=True)):
         with ProgressBars(Path(path).name) as progress:
-            outcome = outcomes.replay(path, options, names, target, progress, prices)
+            outcome = outcomes.replay(path, options, names, target, progress, prices, msi)
         found.append(outcome)
         if as_json:
             print(json.dumps(outcome.as_dict()))

@@ -28,6 +28,7 @@ app = new_app()
 EXAMPLES = (
     "vgic-bench sweep",
     "vgic-bench sweep --gic 3 --vcpus 1..64x2 --irqs 64..1024x2 --designs old,new",
+    "vgic-bench sweep --gic 3 --transitions msi,its_command --lpis 1..4096x4 --devices 1,16 --position first,last",
 )
 
 
@@ -51,6 +52,20 @@ def sweep(
             rich_help_panel=GRID,
         ),
     ] = "0,1,2,3,4",
+    lpis: Annotated[
+        str, typer.Option(metavar="LIST", help="Mapped LPIs, for transitions of LPIs.", rich_help_panel=GRID)
+    ] = "16",
+    devices: Annotated[
+        str, typer.Option(metavar="LIST", help="Devices that the LPIs belong to.", rich_help_panel=GRID)
+    ] = "1",
+    position: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Which LPI, in the order of the lists: first, middle or last.",
+            rich_help_panel=GRID,
+        ),
+    ] = "first",
     transitions: Transitions = None,
     catalogue: Catalogue = None,
     scheduler: Annotated[
@@ -84,13 +99,16 @@ def sweep(
         transitions=tuple(transitions or cost_transitions()),
         catalogue=tuple(str(path) for path in catalogue or ()),
         live=numbers_of(live, "--live") if live else (),
+        lpis=numbers_of(lpis, "--lpis"),
+        devices=numbers_of(devices, "--devices"),
+        positions=tuple(part.strip() for part in position.split(",")),
     )
     study.check(plan)
     folder = default_output(None if output is None else str(output), "sweep")
     check_new_folder(folder)
     try:
         with ProgressBars() as progress:
-            compiled.ensure_compiled(plan.designs, ["counting"], progress)
+            compiled.ensure_compiled(plan.designs, plan.code_needed(), progress)
             results, shards, found = study.sweep(
                 plan, folder.parent, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
             )

@@ -38,7 +38,8 @@ DIST_SIZE, REDIST_SIZE, _V2_SIZE = 0x10000, 0x20000, 0x1000
 KNOWN = {"kvmtool": 0x3FFF0000, "qemu": 0x08000000}
 """Distributor base by VMM."""
 QEMU_REDIST_OFFSET, _QEMU_ITS_OFFSET = 0xA0000, 0x80000
-ITS_SIZE = 0x20000
+ITS_SIZE, _TRANSLATER = 0x20000, 0x10040
+"""GITS_TRANSLATER, where devices write."""
 
 _EXITS = {
     0x00: "UNKNOWN", 0x01: "WFx", 0x07: "FP_ASIMD", 0x12: "HVC32", 0x13: "SMC32", 0x16: "HVC64", 0x17: "SMC64",
@@ -300,6 +301,14 @@ class Survey:
         if distributor == KNOWN["qemu"]:
             return self.hits(distributor + _QEMU_ITS_OFFSET, ITS_SIZE)
         return self.hits(redistributors - ITS_SIZE, ITS_SIZE) if 0 < redistributors < distributor else 0
+
+    def its_base(self, distributor: int, redistributors: int, translater: int) -> int:
+        """Return the address of the ITS: that which MSIs were written to, else where VMMs put it, else -1."""
+        if translater > 0:
+            return translater - _TRANSLATER
+        if distributor == KNOWN["qemu"]:
+            return distributor + _QEMU_ITS_OFFSET
+        return redistributors - ITS_SIZE if 0 < redistributors < distributor else -1
 
     def exit_names(self) -> dict[str, int]:
         """Return how many exits there were by what ended the stay, the most frequent first."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_VCPUS
-from kvmarm.gic import TIMER
+from kvmarm.gic import FIRST_LPI, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import (
     ACK,
@@ -38,8 +38,8 @@ from kvmarm.trace import (
 )  # fmt: skip
 
 MAX_RECORDED_LRS = 16
-ACK_KEYS = 1 << 13
-"""Acknowledged interrupts are told apart by INTID and, for GICv2 SGIs, the source vCPU in bits 12:10."""
+ACK_KEYS = 1 << 14
+"""Acknowledged interrupts are told apart by INTID and, for GICv2 SGIs, the source vCPU in bits 12:10: `ack_key`."""
 
 CPU = np.dtype(
     [
@@ -81,6 +81,13 @@ there on; `state`: number of the latest timer state (-1: none);
 `set_up_to`: numbers of the operations that set its interface up and, where the recording starts with it in the guest,
 brought it there (0: none yet)."""
 
+
+@jit
+def ack_key(key: Any) -> Any:
+    """Return where in `acked_by` an interrupt is: LPIs behind the others."""
+    return key if key < FIRST_LPI else FIRST_LPI + (key & (FIRST_LPI - 1))
+
+
 SPI_BYTES = 1024
 SPI = np.dtype(
     [("level", np.uint8), ("enabled", np.uint8), ("latched", np.uint8), ("active", np.uint8), ("target", np.int32)]
@@ -94,6 +101,7 @@ COUNTERS = (
     ("seen", "sgi", "ICC_SGI1R_EL1 writes with their value"),
     ("seen", "lines", "line changes"),
     ("seen", "wfi", "WFI exits: a query for pending interrupts each"),
+    ("seen", "msis", "MSIs"),
     ("seen", "guest", "guest accesses to its CPU interface"),
     ("inferred", "acks_from_lrs", "acknowledgements that follow from list registers at entry and exit"),
     ("inferred", "eois_from_lrs", "completions that follow from list registers at entry and exit"),
@@ -103,6 +111,11 @@ COUNTERS = (
     ("inferred", "maps", "timer interrupts forwarded at creation"),
     ("inferred", "phys", "changes of the physical timer interrupt's active state by the host"),
     ("inferred", "set_up", "operations that set the guest's interface up (priority mask, enables)"),
+    (
+        "inferred",
+        "msi_mapped",
+        "operations that map, route or enable what MSIs go to: no recording has the commands",
+    ),
     ("inferred", "sgi_guessed", "SGI writes without a recorded value: one SGI 0 to the next vCPU"),
     ("inferred", "exits_placed", "exits and entries around an access or a kick (an emulator has none)"),
     ("inferred", "spurious_eois", "completions of acknowledgements that came back spurious"),
@@ -114,7 +127,7 @@ COUNTERS = (
     ("dropped", "told_twice", "events that a probe told of already (kvm_entry, kvm_exit, SGI traps)"),
     ("dropped", "aborted_entry", "list register snapshots of entries given up before the guest ran"),
     ("dropped", "lpi", "list register changes of LPIs"),
-    ("dropped", "msi", "MSIs (ITS and v2m are not modelled)"),
+    ("dropped", "msi", "MSIs that there was no room for, or whose device and event were not recorded"),
     ("dropped", "other_mmio", "MMIO outside the distributor and redistributors (devices, ITS, v2m)"),
     ("dropped", "illegal", "accesses that the trace format has no form for (unaligned, too far)"),
     ("dropped", "no_vcpu", "events of threads that are no vCPU of this VM"),
@@ -258,7 +271,9 @@ def legal_access(state: Any, region: Any, offset: Any, size: Any) -> Any:
     """Return whether the trace format has a form for this access."""
     if size != 1 and size != 2 and size != 4 and size != 8:
         return False
-    if region >= 0:
+    if region == -2:
+        frame = 0x20000
+    elif region >= 0:
         frame = 0x20000
         if state.gic != 3 or region >= state.vcpus:
             return False

@@ -8,7 +8,7 @@ deliverable at its entry.
 from typing import Any
 
 from bench.recordings.machine.timer_states import WAITING
-from bench.recordings.placement.common import emit, emit_value
+from bench.recordings.placement.common import ack_key, emit, emit_value
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, PRIVATE_IRQS, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import ACK, DIR, EOI
@@ -24,10 +24,10 @@ _MOST_TAKEN = 64
 def complete(state: Any, vcpu: Any, key: Any) -> Any:
     """The guest completes what it acknowledged; return how many operations that is."""
     value = U64(key)
-    emit_value(state, EOI, vcpu, value, state.acked_by[vcpu, key])
+    emit_value(state, EOI, vcpu, value, state.acked_by[vcpu, ack_key(key)])
     operations = 1
     if state.cpu[vcpu].set_control & _EOIMODE != 0:
-        emit_value(state, DIR, vcpu, value, state.acked_by[vcpu, key])
+        emit_value(state, DIR, vcpu, value, state.acked_by[vcpu, ack_key(key)])
         operations = 2
     if key == TIMER:
         state.cpu[vcpu].active = 0
@@ -38,7 +38,7 @@ def complete(state: Any, vcpu: Any, key: Any) -> Any:
 @jit
 def take(state: Any, vcpu: Any, key: Any) -> None:
     """The guest acknowledges an interrupt; its timer's line falls, because the handler sets the timer anew."""
-    state.acked_by[vcpu, key] = emit(state, ACK, vcpu, 0, 0)
+    state.acked_by[vcpu, ack_key(key)] = emit(state, ACK, vcpu, 0, 0)
     if key == TIMER:
         cpu = state.cpu[vcpu]
         cpu.active = 1

@@ -20,7 +20,9 @@ Rules, in addition to those in `common`:
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
 - Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
   Without the SGI probe an ICC_SGI1R_EL1 write has no value: SGI 0 to the next vCPU is put in its place.
-- Snapshots of entries that KVM gave up before the guest ran, LPIs, MSIs and the ITS are dropped.
+- MSIs, and accesses to the ITS, are placed by the rules of placement.msi. Without MSIs in the recording, and with no
+  list registers to see LPIs in, what concerns LPIs is dropped. So are snapshots of entries that KVM gave up before the
+  guest ran.
 """
 
 from typing import Any
@@ -43,10 +45,13 @@ from bench.recordings.placement.common import (
 )
 from bench.recordings.placement.guest import assume, plan
 from bench.recordings.placement.list_registers import infer_from_lrs, snapshot
+from bench.recordings.placement.msi import AS_LPI, DROPPED, ITS_FRAMES, ITS_REGION, its_access, place_msi, table_value
 from bench.recordings.placement.tracking import sgi_to, track_write
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, SGIS, TIMER
 from kvmarm.jit import U64, jit
 from kvmarm.trace import INJECT, INJECTM, PENDING, SGI1R
+
+_NO_FRAME = -3
 
 
 @jit
@@ -126,17 +131,20 @@ def _send(state: Any, vcpu: Any, value: Any) -> None:
 
 
 @jit
-def _mmio(state: Any, vcpu: Any, event: Any) -> None:
+def _mmio(state: Any, vcpu: Any, event: Any, msis: Any) -> None:
     """A trapped access: to the GIC's frames an operation, to anything else none."""
+    its = msis[2]
     address = np.int64(event.a & U64(0x7FFFFFFFFFFFFFFF))
     size = np.int64(event.b)
-    region, offset = -2, address - state.distributor
+    region, offset = _NO_FRAME, address - state.distributor
     if state.distributor >= 0 and 0 <= offset < (0x1000 if state.gic == 2 else 0x10000):
         region = -1
     elif state.redistributors >= 0 and 0 <= address - state.redistributors < state.vcpus * 0x20000:
         region = (address - state.redistributors) >> 17
         offset = (address - state.redistributors) & 0x1FFFF
-    if region < -1:
+    elif its.mode == AS_LPI and 0 <= address - its.frame < ITS_FRAMES:
+        region, offset = ITS_REGION, address - its.frame
+    if region == _NO_FRAME:
         state.n_other_mmio += 1
         return
     if not legal_access(state, region, offset, size):
@@ -144,7 +152,11 @@ def _mmio(state: Any, vcpu: Any, event: Any) -> None:
         return
     write = event.kind == ev.GPA_WRITE
     _ensure_outside(state, vcpu)
-    access(state, vcpu, write, region, offset, size, event.c)
+    if region == ITS_REGION:
+        its_access(state, vcpu, write, offset, size, event.c, msis)
+        return
+    value = table_value(its, offset, size, event.c) if region >= 0 else event.c
+    access(state, vcpu, write, region, offset, size, value)
     if write:
         if state.gic == 2 and region < 0 and offset == 0xF00:
             _send(state, vcpu, event.c)
@@ -205,14 +217,14 @@ def _entry(state: Any, vcpu: Any, verdicts: Any) -> None:
 
 
 @jit
-def _probed_exit(state: Any, events: Any, first: Any, vcpu: Any, exit_lrs: Any) -> None:
+def _probed_exit(state: Any, events: Any, first: Any, vcpu: Any, exit_lrs: Any, msis: Any) -> None:
     """The probe after an exit, whose registers are the events from `first` on."""
     if state.cpu[vcpu].in_guest == 0:
         state.n_aborted_entry += 1
         return
     registers = np.int64(events[first - 1].n)
     snapshot(events, first, registers, exit_lrs)
-    infer_from_lrs(state, vcpu, exit_lrs, registers)
+    infer_from_lrs(state, vcpu, exit_lrs, registers, msis[2].mode != DROPPED)
     leave(state, vcpu)
     state.n_exits += 1
 
@@ -258,13 +270,13 @@ def _sgi(state: Any, vcpu: Any, event: Any) -> None:
 
 
 @jit
-def _place_one(state: Any, vcpu: Any, event: Any) -> None:
+def _place_one(state: Any, vcpu: Any, event: Any, msis: Any) -> None:
     """Place an event of a vCPU that is neither an entry nor an exit nor a probe of one."""
     kind = event.kind
     if kind == ev.LINE:
         _line(state, vcpu, np.int64(event.a), np.int64(event.b))
     elif kind == ev.GPA_READ or kind == ev.GPA_WRITE:
-        _mmio(state, vcpu, event)
+        _mmio(state, vcpu, event, msis)
     elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and event.time < state.sgi_since):
         _sgi(state, vcpu, event)
     elif kind == ev.WFI:
@@ -281,12 +293,12 @@ def _place_one(state: Any, vcpu: Any, event: Any) -> None:
 
 
 @jit
-def place_kvm(events: Any, start: Any, state: Any, roles: Any, verdicts: Any) -> Any:
+def place_kvm(events: Any, start: Any, state: Any, roles: Any, verdicts: Any, msis: Any) -> Any:
     """Place `events` (EVENT[:]) from index `start`; return the index of the first one not placed.
 
     state: a record of STATE. roles: int64[:, 2], for each thread of the recording its vCPU (-1: none) and whether its
-    lines are this VM's. verdicts: uint8[:], see timer_states. Stops when the state has no room for what one event may
-    need, or before a probe whose registers are not all here.
+    lines are this VM's. verdicts: uint8[:], see timer_states. msis: see placement.msi. Stops when the state has no room
+    for what one event may need, or before a probe whose registers are not all here.
     """
     exit_lrs = np.zeros(MAX_RECORDED_LRS, np.uint64)
     index = start
@@ -304,7 +316,7 @@ def place_kvm(events: Any, start: Any, state: Any, roles: Any, verdicts: Any) ->
         index = first + records
         vcpu = _vcpu_of(state, event, roles)
         if kind == ev.MSI:
-            state.n_msi += 1
+            place_msi(state, msis)
         elif vcpu < 0 or vcpu >= state.vcpus:
             state.n_no_vcpu += 1
         elif probe and state.probed == 0:
@@ -314,9 +326,9 @@ def place_kvm(events: Any, start: Any, state: Any, roles: Any, verdicts: Any) ->
         elif kind == ev.ENTRY:
             _entry(state, vcpu, verdicts)
         elif kind == ev.LR_EXIT:
-            _probed_exit(state, events, first, vcpu, exit_lrs)
+            _probed_exit(state, events, first, vcpu, exit_lrs, msis)
         elif kind == ev.EXIT:
             _exit(state, vcpu, verdicts)
         else:
-            _place_one(state, vcpu, event)
+            _place_one(state, vcpu, event, msis)
     return index

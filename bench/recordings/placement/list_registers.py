@@ -43,8 +43,11 @@ def snapshot(events: Any, index: Any, count: Any, lrs: Any) -> None:
 
 
 @jit
-def infer_from_lrs(state: Any, vcpu: Any, exit_lrs: Any, count: Any) -> None:
-    """Emit what the guest did between an entry with state.cpu[vcpu].lr and an exit with `exit_lrs` (uint64[count])."""
+def infer_from_lrs(state: Any, vcpu: Any, exit_lrs: Any, count: Any, with_lpis: Any) -> None:
+    """Emit what the guest did between an entry with state.cpu[vcpu].lr and an exit with `exit_lrs` (uint64[count]).
+
+    with_lpis: whether MSIs are placed, so that LPIs are acknowledged.
+    """
     cpu = state.cpu[vcpu]
     for step in range(3):
         for index in range(min(count, cpu.lr_count)):
@@ -53,9 +56,10 @@ def infer_from_lrs(state: Any, vcpu: Any, exit_lrs: Any, count: Any) -> None:
             after = _state_of(state, exit_lrs[index])
             if before == after:
                 continue
-            if recorded_key(state.lr_layout, state.gic, exit_lrs[index]) != key or key >= FIRST_LPI:
+            of_lpi = key >= FIRST_LPI and not with_lpis
+            if recorded_key(state.lr_layout, state.gic, exit_lrs[index]) != key or of_lpi:
                 if step == 0:
-                    if key >= FIRST_LPI:
+                    if of_lpi:
                         state.n_lpi += 1
                     else:
                         state.n_lr_unmatched += 1

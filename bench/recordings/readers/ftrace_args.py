@@ -271,5 +271,9 @@ def arguments(data: Any, position: Any, end: Any, name: Any, event: Any, out: An
         return 0 if found else -2
     if name == NAME_MSI:
         event.kind = ev.MSI
+        event.a, found = key_value(data, position, end, D, E)
+        event.b, has_data = key_value(data, position, end, D, A)
+        event.c, _ = key_value(data, position, end, A, D)
+        event.n = 1 if found and has_data else 0
         return 0
     return -1

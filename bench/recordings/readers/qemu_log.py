@@ -16,7 +16,7 @@ from bench.recordings.events import EVENT
 from bench.recordings.readers.qemu_csv import GICC_BPR, GICC_CTLR
 from kvmarm.config import MAX_VCPUS
 
-_LINE = re.compile(rb"(?:\d+@(\d+)\.(\d+):)?(\w+) (.*)")
+_LINE = re.compile(rb"(?:\d+@(\d{1,12})\.(\d{1,18}):)?(\w+) (.*)")
 _NUMBER = re.compile(rb"\b(0x[0-9a-fA-F]+|\d+)\b")
 _MEMORY = re.compile(rb"cpu (-?\d+) .*addr (0x[0-9a-f]+) value (0x[0-9a-f]+) size (\d+) name '(\w+)(?:\[(\d+)\])?'")
 _REDIST_BASE = 0x080A0000

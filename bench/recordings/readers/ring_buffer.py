@@ -25,6 +25,8 @@ _DATA_LENGTH_MASK = 0xFFFFF
 _MISSED = 1 << 31
 _PADDING, _TIME_EXTEND, _TIME_STAMP = 29, 30, 31
 _HEAD = 16
+_LEAST_EVENT = 8
+"""Bytes of an event's data at least: common_type, flags and common_pid."""
 _IRQ, _TRAP = 0, 2
 """ARM_EXCEPTION_IRQ, ARM_EXCEPTION_TRAP (arch/arm64/include/asm/kvm_asm.h): what kvm_exit's `ret` is."""
 _OF_ARM = "vcpu_pc"
@@ -87,6 +89,11 @@ def decode_pages(data: Any, page_size: Any, times: Any, offsets: Any) -> Any:
                 if size < 4 or position + 4 + size > end:
                     damaged = True
                     break
+                if start + _LEAST_EVENT > position + 4 + size:
+                    # An event always says its type and thread: one without is left out, and counted.
+                    damaged = True
+                    position += 4 + size
+                    continue
                 times[done] = time
                 offsets[done] = start
                 done += 1
@@ -167,6 +174,8 @@ def _convert(
         rows["a"] = get("val")
     elif name == "vgic_msi":
         rows["kind"] = ev.MSI
+        rows["a"], rows["b"], rows["c"] = get("devid"), get("data"), get("addr_lo")
+        rows["n"] = "devid" in layout.fields and "data" in layout.fields
     elif name in ("vgic_lr_entry", "vgic_lr_exit"):
         rows["kind"] = ev.LR_ENTRY if name == "vgic_lr_entry" else ev.LR_EXIT
         rows["vcpu"], rows["a"], rows["b"], rows["c"] = get("vcpu"), get("used"), get("hcr"), get("vmcr")

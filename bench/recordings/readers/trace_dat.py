@@ -22,7 +22,12 @@ from kvmarm.errors import UsageError
 OPTION_DONE, OPTION_BUFFER = 0, 3
 SECTION_EVENTS, SECTION_CMDLINES = 18, 21
 _COMPRESSED = 1
-_MOST_CHUNK = 1 << 30
+_MOST_CHUNK = 1 << 25
+"""Bytes of a section, or of a compressed piece of a CPU's pages, when it is unpacked: 32 MiB."""
+_MOST_SECTION = 1 << 26
+"""Bytes of a part that is read whole: 64 MiB."""
+_MOST_COPIED = 1 << 33
+"""Bytes of a packed or piped recording, which is unpacked into a temporary file: 8 GiB."""
 _MOST_PIECE, _ALL_PIECES = 1 << 20, 1 << 23
 """Bytes of ring buffer pages that are decoded at a time: of one CPU, of all CPUs together."""
 _LEAST_PAGE, _MOST_PAGE = 1 << 10, 1 << 20
@@ -86,6 +91,10 @@ class Container:
 
     def _read(self, size: int) -> bytes:
         if size > CHUNK:
+            if size > _MOST_SECTION:
+                raise UsageError(
+                    f"{self.name}: damaged trace.dat: a part of {size} bytes, expected {_MOST_SECTION} at most"
+                )
             # A damaged length must not take memory for what the file does not have.
             here = self.file.tell()
             end = self.file.seek(0, os.SEEK_END)
@@ -110,17 +119,22 @@ class Container:
 
     def _chunk(self) -> bytes:
         compressed, plain = self._unpack("<II")
-        if plain > _MOST_CHUNK:
-            raise UsageError(f"{self.name}: damaged trace.dat: a chunk of {plain} bytes")
+        if max(plain, compressed) > _MOST_CHUNK:
+            size = max(plain, compressed)
+            raise UsageError(f"{self.name}: damaged trace.dat: a chunk of {size} bytes, expected {_MOST_CHUNK} at most")
         data = self._read(compressed)
         try:
             if self.compression == "zstd":
                 import pyarrow
 
                 return pyarrow.Codec("zstd").decompress(data, plain, asbytes=True)
-            return zlib.decompress(data)
+            # No more than it says, for a kilobyte can stand for a megabyte.
+            unpacked = zlib.decompressobj().decompress(data, plain + 1)
         except (OSError, ValueError, zlib.error) as error:
             raise UsageError(f"{self.name}: damaged {self.compression} data: {error}") from error
+        if len(unpacked) != plain:
+            raise UsageError(f"{self.name}: damaged {self.compression} data: not the {plain} bytes that it says")
+        return unpacked
 
 
 def open_container(chunks: Iterator[bytes], path: str, name: str) -> Container:
@@ -136,7 +150,11 @@ def open_container(chunks: Iterator[bytes], path: str, name: str) -> Container:
         file = temporary_file()
         with explained():
             file.write(first)
+        copied = len(first)
         for chunk in chunks:
+            copied += len(chunk)
+            if copied > _MOST_COPIED:
+                raise UsageError(f"{name}: larger than {_MOST_COPIED >> 30} GiB when unpacked, expected at most that")
             with explained():
                 file.write(chunk)
         with explained():
@@ -255,14 +273,14 @@ def _read_buffer_option(container: Container, data: bytes) -> None:
     _check_page_size(container)
 
 
-_FIELD = re.compile(r"field:([^;]*);\s*offset:(\d+);\s*size:(\d+);(?:\s*signed:(\d);)?")
+_FIELD = re.compile(r"field:([^;]*);\s*offset:([0-9]{1,6});\s*size:([0-9]{1,6});(?:\s*signed:(\d);)?")
 _MEMBER = re.compile(r"(\w+)(?:\[\d*\w*\])?$")
 
 
 def parse_format(text: str) -> tuple[int, EventFormat] | None:
     """Return (common_type, format) of one event's `format` file, None when it is not one."""
     name = re.search(r"^name: (\S+)", text, re.MULTILINE)
-    number = re.search(r"^ID: (\d+)", text, re.MULTILINE)
+    number = re.search(r"^ID: ([0-9]{1,9})\b", text, re.MULTILINE)
     if name is None or number is None:
         return None
     fields = {}
@@ -288,5 +306,5 @@ def _read_events(container: Container) -> None:
 def _read_threads(container: Container) -> None:
     for line in container._read(container._unpack("<Q")[0]).split(b"\n"):
         pid, _, name = line.strip().partition(b" ")
-        if pid.isdigit():
+        if pid.isdigit() and len(pid) <= 10:
             container.threads[int(pid)] = name.strip()

@@ -9,7 +9,7 @@ import pytest
 
 from bench.studies import sweep as module
 from bench.studies.crossover import crossovers, summary, verdict_of
-from bench.studies.sweep import Plan, check, numbers, sweep
+from bench.studies.sweep import Plan, check, sweep
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.state import vm_dtype
@@ -23,15 +23,6 @@ PLAN = Plan(
     pending=(0, 4, 64),
     transitions=("inject_edge_spi", "flush_p", "mmio_write_ISENABLER"),
 )
-
-
-def test_lists_of_numbers() -> None:
-    assert numbers("1,2,2,8", "--x") == (1, 2, 8)
-    assert numbers("2..5", "--x") == (2, 3, 4, 5)
-    assert numbers("64..1024*2", "--x") == (64, 128, 256, 512, 1024)
-    for wrong in ("a", "1..", "1..8*1", "0..8*2", "1..99999999999"):
-        with pytest.raises(UsageError, match="--x"):
-            numbers(wrong, "--x")
 
 
 def test_what_no_vm_can_have_is_left_out() -> None:
