@@ -124,7 +124,7 @@ def _emulator(chunks: Iterator[bytes], name: str, kind: str, options: Options, s
 
 
 def _kvm_events(
-    chunks: Iterator[bytes], path: str, name: str, kind: str, threads: np.ndarray, counts: np.record
+    chunks: Iterator[bytes], path: str, name: str, kind: str, threads: np.ndarray, counts: Any
 ) -> Iterator[np.ndarray]:
     if kind == detect.TRACE_DAT:
         container = trace_dat.open_container(chunks, path, name)
@@ -150,7 +150,7 @@ def _kvm_events(
             raise UsageError(f"{name}: a line of more than a megabyte, expected ftrace text")
 
 
-def _check_architecture(survey: Survey, counts: np.record, head: bytes, name: str) -> None:
+def _check_architecture(survey: Survey, counts: Any, head: bytes, name: str) -> None:
     """Raise UsageError for a recording of another architecture's KVM.
 
     That is: entries or exits with other arguments than KVM/Arm's, and no event that only KVM/Arm has. A recording

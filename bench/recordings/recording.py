@@ -129,7 +129,7 @@ class Recording:
         msis = new_msis(source.msis, mode, source.its)
         _show_its(msis[2], source, self.config.vcpus)
 
-        def place(events: np.ndarray, position: int, state: np.record) -> int:
+        def place(events: np.ndarray, position: int, state: Any) -> int:
             if source.emulated:
                 return int(place_qemu(events, position, state))
             return int(place_kvm(events, position, state, source.roles, source.verdicts, msis))
@@ -165,7 +165,7 @@ def _show_its(its: Any, source: Events, vcpus: int) -> None:
         its.lpis_enabled_by_guest[vcpu] = controls.get(source.redistributors + vcpu * REDIST_SIZE, 0) & 1
 
 
-def _configure(state: np.record, source: Events) -> None:
+def _configure(state: Any, source: Events) -> None:
     """Set what the placement has to know of the recording."""
     state.emulated = source.emulated
     state.probed = source.probed

@@ -107,7 +107,7 @@ COUNTERS = (
     ("inferred", "eois_from_lrs", "completions that follow from list registers at entry and exit"),
     ("inferred", "acks_assumed", "acknowledgements assumed: no probe shows them"),
     ("inferred", "eois_assumed", "completions assumed: no probe shows them"),
-    ("inferred", "timer_falls", "falling timer lines: the guest took the interrupt, set the timer anew"),
+    ("inferred", "timer_falls", "falling timer lines: the guest took the interrupt and set the timer again"),
     ("inferred", "maps", "timer interrupts forwarded at creation"),
     ("inferred", "phys", "changes of the physical timer interrupt's active state by the host"),
     ("inferred", "set_up", "operations that set the guest's interface up (priority mask, enables)"),
@@ -332,7 +332,7 @@ def set_interface(state: Any, vcpu: Any) -> None:
     state.n_set_up += cpu.set_up_to - cpu.set_up_from + 1
 
 
-def window_opens(state: np.record) -> None:
+def window_opens(state: Any) -> None:
     """Count all operations so far, the set-up but for what was invented, as before_window."""
     for group, name, _ in COUNTERS:
         if group != "dropped" and name not in ("maps", "set_up", "before_window"):
@@ -340,7 +340,7 @@ def window_opens(state: np.record) -> None:
             state[f"n_{name}"] = 0
 
 
-def new_state(gic: int, vcpus: int, irqs: int, lrs: int) -> np.record:
+def new_state(gic: int, vcpus: int, irqs: int, lrs: int) -> Any:
     """Return the state (a record of STATE) of a conversion that starts."""
     state: Any = np.zeros(1, STATE).view(np.recarray)[0]
     state.gic, state.vcpus, state.irqs, state.lrs = gic, vcpus, irqs, lrs

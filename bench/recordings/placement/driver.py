@@ -6,6 +6,7 @@ A `Driver` holds one conversion. Its generators are run in order: `start`, `plac
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from bench.recordings.events import EVENT
 from bench.recordings.placement.common import COUNTERS, EXPECTED, OPS, epilogue, map_timers, new_state, window_opens
 from kvmarm.config import VmConfig
 
-Place = Callable[[np.ndarray, int, np.record], int]
+Place = Callable[[np.ndarray, int, Any], int]
 """A placement: events, index of the first to place, state; returns the index of the first one not placed."""
 _NEVER = 1 << 62
 

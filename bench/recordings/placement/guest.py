@@ -37,7 +37,7 @@ def complete(state: Any, vcpu: Any, key: Any) -> Any:
 
 @jit
 def take(state: Any, vcpu: Any, key: Any) -> None:
-    """The guest acknowledges an interrupt; its timer's line falls, because the handler sets the timer anew."""
+    """The guest acknowledges an interrupt; its timer's line falls, because the handler sets the timer again."""
     state.acked_by[vcpu, ack_key(key)] = emit(state, ACK, vcpu, 0, 0)
     if key == TIMER:
         cpu = state.cpu[vcpu]

@@ -16,7 +16,7 @@ Rules, in addition to those in `common`:
   and an EOI.
 - Where KVM traced the timer's state, its compare value tells: while it stays, a guest that has its timer interrupt
   pending takes none at all (its interrupts are masked, see timer_states).
-- A taken timer interrupt lowers its line (the handler sets the timer anew; KVM traces only what it re-evaluates).
+- A taken timer interrupt lowers its line (the handler sets the timer again; KVM traces only what it re-evaluates).
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
 - Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
   Without the SGI probe an ICC_SGI1R_EL1 write has no value: SGI 0 to the next vCPU is put in its place.

@@ -8,7 +8,7 @@ Rules, in addition to those in `common`:
   on another design it may return something. EOI and DIR take the value that their acknowledge returns here (`@K`).
 - What makes an interrupt deliverable to a vCPU that is in the guest kicks it, at once: sync, flush. That is: a line
   that rises, an SGI, a pending or enable bit written. A falling line does not. A line that is still high when its
-  interrupt is deactivated rises anew.
+  interrupt is deactivated rises again.
 - Shared interrupts are driven with `inject 0 INTID LEVEL`, private ones other than the virtual timer likewise with
   their vCPU.
 
@@ -137,7 +137,7 @@ def _line(state: Any, vcpu: Any, intid: Any, level: Any) -> None:
 
 @jit
 def _deactivated(state: Any, vcpu: Any, intid: Any) -> None:
-    """The guest deactivated `intid`: one whose line is still high is pending anew."""
+    """The guest deactivated `intid`: one whose line is still high is pending again."""
     if intid < 32:
         cpu = state.cpu[vcpu]
         cpu.running &= ~(1 << intid)

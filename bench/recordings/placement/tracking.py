@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the guest's register writes tell of each interrupt: enabled, pending by register, active, where it goes.
+"""What the guest's register writes say about each interrupt: enabled, pending by register, active, where it goes.
 
 Placement needs it to know what is deliverable to whom. It follows the writes only, never what a design makes of them.
 """

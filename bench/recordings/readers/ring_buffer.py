@@ -197,7 +197,7 @@ def _convert(
     return rows, events
 
 
-def _cpu_events(container: Container, cpu: int, offset: int, size: int, counts: np.record) -> Iterator[np.ndarray]:
+def _cpu_events(container: Container, cpu: int, offset: int, size: int, counts: Any) -> Iterator[np.ndarray]:
     """Yield arrays of EVENT in time order for one CPU; `thread` holds the PID."""
     latest = np.int64(0)
     for piece in container.pages(offset, size):
@@ -240,7 +240,7 @@ def _cpu_events(container: Container, cpu: int, offset: int, size: int, counts: 
 
 
 def _merge(sources: list[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
-    """Merge arrays of EVENT by time, holding one array a source."""
+    """Merge arrays of EVENT by time, holding one array per source."""
     held: list[np.ndarray | None] = [next(source, None) for source in sources]
     while any(array is not None for array in held):
         limit = min(int(array["time"][-1]) for array in held if array is not None)
@@ -256,7 +256,7 @@ def _merge(sources: list[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
         yield together[np.argsort(together["time"], kind="stable")]
 
 
-def read(container: Container, threads: np.ndarray, counts: np.record) -> Iterator[np.ndarray]:
+def read(container: Container, threads: np.ndarray, counts: Any) -> Iterator[np.ndarray]:
     """Yield EVENT arrays of the whole recording in time order.
 
     Fills `threads` (THREAD[:]) and `counts` (a record of COUNTS) as the text scanner does.
