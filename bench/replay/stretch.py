@@ -437,9 +437,7 @@ class Run:
         if self.bug is not None:
             return
         ops = np.ascontiguousarray(chunk.ops).view(np.recarray)
-        expected = np.ascontiguousarray(chunk.expected).view(np.recarray)
-        if not len(expected):
-            expected = nothing_expected()
+        expected = np.ascontiguousarray(chunk.expected).view(np.recarray) if len(chunk.expected) else nothing_expected()
         apart = np.zeros(len(ops), np.bool_) if chunk.apart is None else chunk.apart
         self.tally.next = chunk.first
         self.tally.compare_loads = compare_loads
