@@ -17,7 +17,8 @@ from bench.recordings.placement.driver import Chunk, nothing_expected
 from bench.replay import checks as replay_checks
 from bench.replay.break_even import break_even
 from bench.replay.outcome import replay
-from bench.replay.stretch import TALLY, Run
+from bench.replay.stretch import Run
+from bench.replay.tally import TALLY
 from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
