@@ -179,7 +179,7 @@ def run_stretch(
         kind = op.kind
         _count_events(tally, observer, kind, apart[index])
         if not apart[index]:
-            tally.kicks += vm.kick_count
+            tally.kicks += observer.kick_count
         if status != DONE:
             if not apart[index]:
                 tally.operations += 1
