@@ -139,8 +139,7 @@ class Recording:
         yield from driver.start()
         if source.needs_enable:
             enable_everything(driver.state)
-        if mode == AS_LPI:
-            set_its_up(driver.state, msis)
+        set_its_up(driver.state, msis)
         survey = source.survey
         number, seconds = survey.events - int(survey.kinds[ev.LRS]), (survey.last_time - survey.first_time) / 1e9
         whole = f"{self.name} has {number:,} events in {seconds:.3f} seconds"

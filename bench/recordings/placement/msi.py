@@ -192,6 +192,10 @@ def place_msi(state: Any, msis: Any) -> None:
             _route_spi(state, pair, target)
         emit(state, INJECT, 0, pair.spi, 1)
     state.n_msis += 1
+    cpu = state.cpu[target]
+    if pair.epoch != cpu.msi_epoch:
+        pair.epoch = cpu.msi_epoch
+        cpu.waiting_msis += 1
 
 
 @jit
