@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.replay.stretch import REASONS, Run
+from bench.replay.stretch import Run
+from bench.replay.tally import REASONS
 from kvmarm.gic import its_register_name, register_name
 
 IMPLEMENTATION = "implementation-defined"
