@@ -144,12 +144,3 @@ def vgic_cost(platform: Platform, counts: Mapping[str, int], weights: "np.ndarra
     cost.add("lock atomics", counts.get(_LOCK, 0) * platform.price(_LOCK))
     cost.add("host: kick", counts.get(_KICK, 0) * platform.term(_KICK))
     return cost
-
-
-def instruction_cost(platform: Platform, instructions: float, locks: int = 0, kicks: int = 0) -> Cost:
-    """Return the cost of a VGIC transition of which only the instructions, locks and kicks are known."""
-    cost = Cost()
-    cost.add("instructions", instructions * platform.price("instruction"))
-    cost.add("lock atomics", locks * platform.price(_LOCK))
-    cost.add("host: kick", kicks * platform.term(_KICK))
-    return cost

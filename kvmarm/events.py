@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_KICKS
-from kvmarm.jit import JIT_ENABLED
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS
 from kvmarm.layout import aligned_record, laid_out
 
 LOG_CAPACITY = 1 << 22
@@ -216,19 +216,17 @@ if JIT_ENABLED:
     from numba import types
     from numba.extending import overload
 
-    _OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-
     def counts_by_type(observer: Any) -> bool:
         """Return whether an observer of this numba type counts; for overloads of functions that take an observer."""
         return isinstance(observer, types.Record) and "counts" in observer.fields
 
-    @overload(counting, strict=False, jit_options=_OPTIONS)
+    @overload(counting, strict=False, jit_options=STUB_OPTIONS)
     def _counting(observer: Any) -> Any:
         if counts_by_type(observer):
             return lambda observer: True
         return lambda observer: False
 
-    @overload(count, strict=False, jit_options=_OPTIONS)
+    @overload(count, strict=False, jit_options=STUB_OPTIONS)
     def _count(observer: Any, event: Any, n: Any) -> Any:
         if not counts_by_type(observer):
             return lambda observer, event, n: None

@@ -9,7 +9,7 @@ the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:I
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import DEBUG, JIT_ENABLED, jit, spin_lock, spin_unlock
+from kvmarm.jit import DEBUG, JIT_ENABLED, STUB_OPTIONS, jit, spin_lock, spin_unlock
 from kvmarm.mutex import mutex_lock, mutex_unlock
 
 DIST = 0
@@ -43,7 +43,7 @@ def _log(observer: Any, kind: Any, index: Any, released: Any) -> None:
 if JIT_ENABLED:
     from numba.extending import overload
 
-    @overload(log_lock, strict=False)
+    @overload(log_lock, strict=False, jit_options=STUB_OPTIONS)
     def _log_lock(observer: Any, kind: Any, index: Any, released: Any) -> Any:
         if events.counts_by_type(observer):
             return _log

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import vgic_bench
 from kvmarm import design, interface
 from kvmarm.design import get_design
 from kvmarm.el2 import switch
@@ -64,16 +65,19 @@ SINCE: dict[str, tuple[set[str], set[str]]] = {
         {"has_place"},
     ),
     "lpi": (
-        {"drop_reference", "lock_lpi_map", "next_lpi", "release_dropped", "unlock_lpi_map"},
+        {"drop_irq", "drop_reference", "lock_lpi_map", "next_lpi", "release_dropped", "unlock_lpi_map"},
         {"lock_lpi_list", "unlock_lpi_list"},
     ),
     "lpi_tables": ({"invalidate", "invalidate_all", "take_pending_bit", "unlist_lpis"}, set()),
+    "queue": ({"request_and_kick"}, set()),
     "state": (
         {
             "find_vcpu",
+            "get_vcpu",
             "is_forwarded_level",
             "is_pending",
             "lock_configuration",
+            "next_vcpu",
             "physical_line",
             "sends_to_vcpu",
             "set_physical_active",
@@ -186,3 +190,31 @@ def test_what_only_one_vgic_has_in_a_common_file_is_known(package: str) -> None:
 def test_the_two_switches_have_the_same_files_but_for_their_own() -> None:
     asm, c = (set(modules(package)) for package in switch.BUILT_IN.values())
     assert {"switch_asm_model": asm - c, "switch_c_model": c - asm} == OWN_SWITCH_FILES
+
+
+FACE = {
+    "compare": "baseline, candidate, meters, minimum_effect",
+    "explain": "target, designs, op, gic, irqs, vcpus, lrs, pending, set_up",
+    "gate": "baseline, candidate, budget, meters, partial",
+    "life": "designs, platforms, gic, scenarios, irqs, vcpus, lrs, squares",
+    "load": "path",
+    "platforms": "names, check",
+    "replay": "recording, designs, platform, output, progress, options",
+    "report": "results, output, baseline",
+    "run": "designs, gic, irqs, vcpus, lrs, pending, transitions, catalogue, meters, parts, platforms, processes, "
+    "passes, quick, output, progress",
+    "sweep": "designs, gic, irqs, vcpus, lrs, pending, live, transitions, catalogue, jobs, output, progress",
+    "switches": "platform, options",
+    "transitions": "patterns, catalogue",
+    "workloads": "names, costs, designs, synthetic",
+}
+"""The Python face: function -> its parameters."""
+
+
+def test_the_python_face_is_what_users_import() -> None:
+    assert {*vgic_bench.__all__} == set(FACE)
+    for name, parameters in FACE.items():
+        function = getattr(vgic_bench, name)
+        assert ", ".join(inspect.signature(function).parameters) == parameters, name
+        assert inspect.getdoc(function), name
+        assert inspect.signature(function).return_annotation is not inspect.Signature.empty

@@ -36,7 +36,7 @@ from kvmarm.gic import (
     V3_LR_PHYSICAL_SHIFT,
     V3_LR_PRIORITY_SHIFT,
 )
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, noinline, population_count
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline, population_count
 from kvmarm.locks import assert_held
 from vgic_new.queue import target_oracle
 from vgic_new.sort import sort_ap_list
@@ -116,7 +116,7 @@ def _populate_v3(irq: Any) -> Any:
     return lr | U64(irq.priority) << U64(V3_LR_PRIORITY_SHIFT)
 
 
-@jit_inlined
+@jit
 def _fill_list_registers(vm: Any, vcpu: Any, observer: Any) -> Any:
     """Write list registers from the head of the ap_list on, return how many (int64); stops at a BUG_ON.
 

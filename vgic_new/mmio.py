@@ -15,7 +15,7 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.interface import DISTRIBUTOR, ITS
-from kvmarm.jit import U64, U64_0, jit, jit_inlined, noinline
+from kvmarm.jit import U64, U64_0, jit, noinline
 from vgic_new import mmio_irq, mmio_v2, mmio_v3
 from vgic_new.mmio_its import read_its, write_its
 from vgic_new.regions import (
@@ -30,7 +30,7 @@ from vgic_new.regions import (
 )
 
 
-@jit_inlined
+@jit
 def _find(vm: Any, region: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Return (row or -1 for RAZ/WI, offset in its frame)."""
     device = find_device(vm, region, offset, observer)

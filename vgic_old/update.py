@@ -21,7 +21,7 @@ from typing import Any
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, find_first_bit, jit, jit_inlined, noinline
+from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from kvmarm.locks import assert_held
 from kvmarm.state import kick
 from vgic_old.bitmap import is_marked, mark_vcpu, unmark_vcpu
@@ -58,7 +58,6 @@ def _and_with_targets(vm: Any, cpu: Any, target: Any, observer: Any) -> None:
 @jit
 def _has_private(cpu: Any, target: Any, observer: Any) -> Any:
     """Return whether a map of the vCPU record `cpu` has a private interrupt."""
-    noinline()
     events.count(observer, events.FIND_BIT, 1)
     events.count(observer, events.WORD_SCAN, 1)
     return find_first_bit(cpu.cache_private[target] & U64(PRIVATE_MASK)) < PRIVATE_IRQS
@@ -145,7 +144,7 @@ def update_state(vm: Any, observer: Any) -> None:
         update_vcpu(vm, vcpu, observer)
 
 
-@jit_inlined
+@jit
 def kick_vcpus(vm: Any, observer: Any) -> None:
     """Kick every vCPU that has something to take, the caller's own included."""
     for vcpu in range(vm.vcpus):

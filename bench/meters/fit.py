@@ -177,8 +177,9 @@ def quality(table: pd.DataFrame, source: str) -> dict[str, Any]:
 
 def save_weights(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
     """Write `weights.json`: `weights`, and what they were fitted on and how well they fit (`quality`)."""
+    weights = {name: document["weights"][name] for name in event_names() if name in document["weights"]}
     with atomic_write(path, "w") as file:
-        json.dump({"unit": "instructions, x86-64, gcc -O2", **document}, file, indent=2)
+        json.dump({"unit": "instructions, x86-64, gcc -O2", **document, "weights": weights}, file, indent=2)
         file.write("\n")
 
 

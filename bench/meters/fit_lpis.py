@@ -3,7 +3,7 @@
 
 Rows are points of LPIs (bench.meters.lpi_points). What the other points give (bench.meters.fit) is kept: of an MSI the
 queueing and the locks are known. Only the events that nothing but LPIs causes are solved for, by non-negative least
-squares of the relative error.
+squares of the relative error. What occurs in no point (devices mapped, say) has the value of the design's prior.
 """
 
 import os
@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bench.meters import lpi_points
-from bench.meters.fit import counted_rows, with_errors
+from bench.meters.fit import counted_rows, prior_of, with_errors
 from bench.meters.predict import read_table
 from bench.meters.weights import weight_vector
+from kvmarm.design import get_design
 from kvmarm.events import LPI_EVENTS, event_names
 
 
@@ -46,7 +47,11 @@ def fit_lpis(
     instructions = rows["instructions"].to_numpy(float)
     left = (instructions - events @ known) / instructions
     solution, _ = nnls(events[:, free] / instructions[:, None], left, maxiter=200 * max(len(free), 1))
-    named = {names[i]: round(float(weight), 3) for i, weight in zip(free, solution, strict=True)}
+    prior = prior_of(get_design(design_name))
+    named = {
+        name: float(prior[i]) for i, name in enumerate(names) if prior is not None and prior[i] and name in LPI_EVENTS
+    }
+    named |= {names[i]: round(float(weight), 3) for i, weight in zip(free, solution, strict=True)}
     return named, with_errors(rows, events, known + weight_vector(named))
 
 

@@ -17,9 +17,26 @@ from kvmarm.cycles import switch_cost
 from kvmarm.el2.configuration import Configuration
 from kvmarm.events import event_names
 from kvmarm.platforms import Platform
-from kvmarm.trace import ACK, BPR, CTLR, DIR, EOI, FLUSH, KIND_NAMES, MAP, MMIO_R, MMIO_W, PHYS, PMR, SYNC, UNMAP
+from kvmarm.trace import (
+    ACK,
+    BPR,
+    CTLR,
+    DIR,
+    EOI,
+    FLUSH,
+    GMEM_R,
+    GMEM_W,
+    KIND_NAMES,
+    MAP,
+    MMIO_R,
+    MMIO_W,
+    PHYS,
+    PMR,
+    SYNC,
+    UNMAP,
+)
 
-NO_VGIC_WORK = (ACK, EOI, DIR, PMR, CTLR, BPR, PHYS, MAP, UNMAP)
+NO_VGIC_WORK = (ACK, EOI, DIR, PMR, CTLR, BPR, PHYS, MAP, UNMAP, GMEM_W, GMEM_R)
 """Kinds that are the guest's or the host's, not the VGIC's."""
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.runner import BUG, execute
+from bench.engine.runner import BUG, execute
 from bench.verify.classes import HOST_HANGS, HOST_KILLED
 from bench.verify.records import ASLEEP, IN, KICKED, MAX_LOG, NONE, OFF, WORLD
 from kvmarm import trace
-from kvmarm.design import get_design
 from kvmarm.gic import lr_has_eoi, lr_is_hw, lr_state
 from kvmarm.jit import JIT_ENABLED, U64, U64_0, U64_1, jit, module_cache
 
@@ -84,11 +83,8 @@ def serve(vm: Any, world: Any) -> None:
     if op.kind == CANONICAL:
         _canonical(vm, world)
         return
-    world.status = execute(vm, world.hardware, op, op.value, world.result, None)
+    world.status = execute(vm, world.hardware, op, op.value, world.result, world.caller)
     world.bug = vm.bug
-    world.kick_count = vm.kick_count
-    for index in range(vm.kick_count):
-        world.kicks[index] = vm.kicks[index]
 
 
 if JIT_ENABLED:
@@ -110,9 +106,9 @@ if JIT_ENABLED:
         serve(numba.carray(vm_pointer, 1)[0], numba.carray(world_pointer, 1)[0])
 
     @functools.cache
-    def bridge_of(design: str) -> Any:
-        """Return the bridge of the design, compiled: keep it as long as its `address` is in use."""
-        arguments = [types.CPointer(numba.from_dtype(dtype)) for dtype in (get_design(design).dtype, WORLD)]
+    def bridge_of(dtype: np.dtype[Any]) -> Any:
+        """Return the compiled bridge for VM records of `dtype`: keep it as long as its `address` is in use."""
+        arguments = [types.CPointer(numba.from_dtype(record)) for record in (dtype, WORLD)]
         config.CACHE_DIR = str(module_cache(__name__))
         return numba.cfunc(types.void(*arguments), nopython=True, cache=True, error_model="numpy")(_bridge)
 
@@ -123,7 +119,7 @@ if JIT_ENABLED:
 
     def connect(memory: Any) -> None:
         """Give the world of a bench.verify.memory.Memory the way to its design."""
-        memory.bridge = bridge_of(memory.design.name)
+        memory.bridge = bridge_of(memory.dtype)
         memory.world.bridge = memory.bridge.address
         start = memory.words.ctypes.data
         memory.world.vm_address = start
@@ -164,8 +160,8 @@ def flag(world: Any, cls: Any, x: Any, reason: Any, detail: Any) -> None:
 def _take_kicks(world: Any) -> Any:
     """Note who was kicked; return the set of them (uint64, vCPUs below 64)."""
     kicked = U64_0
-    for index in range(world.kick_count):
-        vcpu = world.kicks[index]
+    for index in range(world.caller.kick_count):
+        vcpu = np.int64(world.caller.kicks[index])
         if vcpu < 64:
             kicked |= U64_1 << U64(vcpu)
         cpu = world.reference.cpu[vcpu]

@@ -24,7 +24,6 @@ from kvmarm.jit import JIT_ENABLED, U64_0, jit
 
 _SMALL = 64
 """Bytes up to which an array of a structure is taken as a whole."""
-_NOT_STATE = ("kicks", "kick_count")
 
 
 @jit
@@ -108,13 +107,17 @@ class Memory:
     def __init__(self, design: Design, config: VmConfig) -> None:
         self.design = design
         self.config = config
-        length = -(-design.dtype.itemsize // 8)
+        dtype = design.its_dtype if config.its else design.dtype
+        assert dtype is not None
+        self.dtype = dtype
+        self._created = created = design.create(config)  # keeps the guest's memory
+        length = -(-self.dtype.itemsize // 8)
         self.starts = [0, length, length + REFERENCE.itemsize // 8]
         self.size = self.starts[2] + HARDWARE.itemsize // 8
         self.root = length + -(-WORLD.itemsize // 8)
         self.words = np.zeros(self.root + self.size, np.uint64)
-        own = self.words[:length].view(np.uint8)[: design.dtype.itemsize].view(design.dtype)
-        own[0] = design.create(config)
+        own = self.words[:length].view(np.uint8)[: self.dtype.itemsize].view(self.dtype)
+        own[0] = created
         self.vm = own.view(np.recarray)[0]
         self.world = self.words[length : self.root].view(np.uint8)[: WORLD.itemsize].view(WORLD).view(np.recarray)[0]
         self.world.hardware.cpu["lrs"][:] = config.lrs
@@ -130,9 +133,8 @@ class Memory:
 
     def _mark(self) -> None:
         """Mark what is scratch, and where locks are."""
-        dtype = self.design.dtype
-        names = [name for name in _NOT_STATE if name in (dtype.names or ())]
-        for path in [*names, *self.design.scratch]:
+        dtype = self.dtype
+        for path in self.design.scratch:
             for first, end in _spans(dtype, path.split(".")):
                 self._scratch[first:end] = True
         for first, end in _lock_spans(dtype):
@@ -175,7 +177,7 @@ class Memory:
     def _closure(self, place: int) -> set[int]:
         """Return the places that are state when `place` is."""
         found = {place}
-        dtypes = [self.design.dtype, REFERENCE, HARDWARE]
+        dtypes = [self.dtype, REFERENCE, HARDWARE]
         for start, dtype, end in zip(self.starts, dtypes, [*self.starts[1:], self.size], strict=True):
             if not start <= place < end:
                 continue

@@ -8,9 +8,10 @@ SETUP's `instance`.
 
 import numpy as np
 
-from bench.result_text import RESULT
-from kvmarm.config import MAX_KICKS, MAX_VCPUS
+from bench.engine.result_text import RESULT
+from kvmarm.config import MAX_VCPUS
 from kvmarm.cpuif import HARDWARE
+from kvmarm.events import CALLER
 from kvmarm.trace import OP
 
 NONE = np.int64(-1)
@@ -173,8 +174,7 @@ WORLD = np.dtype(
         ("own_address", np.uint64),
         ("status", np.int64),
         ("bug", np.int64),
-        ("kick_count", np.int64),
-        ("kicks", np.int64, (MAX_KICKS,)),
+        ("caller", CALLER),
         ("logging", np.int64),
         ("logged", np.int64),
         ("phase", np.int64),
@@ -189,5 +189,5 @@ WORLD = np.dtype(
     ]
 )
 """Everything that is not the design's; the reference and the hardware come first. `bridge`: the address of what calls the
-design (bench.verify.machine), `vm_address` and `own_address` of its arguments; `status`, `bug`, `kicks`: what it found. `verdict`: the first contradiction of the step under way, cls
+design (bench.verify.machine), `vm_address` and `own_address` of its arguments; `status`, `bug`, `caller`: what it left. `verdict`: the first contradiction of the step under way, cls
 0 for none; `fatal`: the host is dead or hangs, the design's record must not be used again; `advice`: bits."""

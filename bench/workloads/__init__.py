@@ -88,11 +88,11 @@ class Mix:
 
 def mix_of(ops: np.ndarray, gic: int) -> Mix:
     """Return the operation mix of `ops` (array of kvmarm.trace.OP)."""
-    from kvmarm.trace import ACK, GUEST_KINDS, KIND_NAMES, MAP, MMIO_R, MMIO_W, PHYS, UNMAP
+    from kvmarm.trace import ACK, GMEM_R, GMEM_W, GUEST_KINDS, KIND_NAMES, MAP, MMIO_R, MMIO_W, PHYS, UNMAP
 
     kinds = ops["kind"]
     counts = np.bincount(kinds, minlength=len(KIND_NAMES))
-    outside = [*GUEST_KINDS, PHYS, MAP, UNMAP]
+    outside = [*GUEST_KINDS, PHYS, MAP, UNMAP, GMEM_W, GMEM_R]
     mmio = (kinds == MMIO_W) | (kinds == MMIO_R)
     sgi = (kinds == MMIO_W) & (ops["a"] == -1) & (ops["b"] == 0xF00) if gic == 2 else np.zeros(len(ops), bool)
     acks = np.flatnonzero(kinds == ACK)

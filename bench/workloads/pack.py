@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a packaged workload is made: `python -m bench.workloads.pack RECORDING NAME`, from the top of the checkout.
+"""How a packaged workload is made: `python -m bench.workloads.pack RECORDING NAME [lpi|spi]`.
 
-The recording is converted by the rules in bench.recordings and written as NAME.trace.xz beside this module. The entry
-in catalogue.toml (what it is, where and how it was recorded) is written by hand.
+From the top of the checkout. The recording is converted by the rules in bench.recordings and written as NAME.trace.xz
+beside this module. Its MSIs are LPIs or SPIs as the third word says; without it they are left out. The entry in
+catalogue.toml (what it is, where and how it was recorded) is written by hand.
 """
 
 import lzma
@@ -27,4 +28,5 @@ def pack(recording: Recording, name: str, folder: Path) -> Path:
 
 if __name__ == "__main__":
     with open_recording(sys.argv[1]) as opened:
+        opened.place_msis_as(sys.argv[3] if len(sys.argv) > 3 else "")
         pack(opened, sys.argv[2], Path(__file__).parent)

@@ -106,14 +106,14 @@ def differences(report: Report) -> Section | None:
         key = (why or report.text(name, "title"), *states, matrix.right_state(name))
         found.setdefault(key, {}).setdefault(name, []).append(gic)
     rows = []
-    for (why, *states, right), names in found.items():
+    for (why, *ended, right), names in found.items():
         gics = sorted({gic for own in names.values() for gic in own})
         where = ", ".join(f"GICv{gic}" for gic in gics)
         rows.append(
             tag(
                 "tr",
                 tag("td", why, class_="text wide"),
-                [tag("td", state or "–", class_="text") for state in (*states, right)],
+                [tag("td", state or "–", class_="text") for state in (*ended, right)],
                 tag("td", _names(tuple(names), report), tag("span", f" {where}", class_="quiet"), class_="text wide"),
             )
         )

@@ -65,7 +65,8 @@ def fit(
         if write and design.package is None:
             raise UsageError(f"--write: design {design.name!r} has no package to write into, expected --output FOLDER")
     with ProgressBars() as progress:
-        compiled.ensure_compiled([design.name for design in chosen], ["counting"], progress)
+        code = (["counting"] if costs is None or not is_lpi_costs(costs) else []) + ["lpis"]
+        compiled.ensure_compiled([design.name for design in chosen], code, progress)
     documents: dict[str, Any] = {}
     for design in chosen:
         document, tables = _fit(design, costs)

@@ -8,7 +8,7 @@ import typer
 
 from bench.meters import compile as compiled
 from bench.meters.predict import designs_of, read_grid, run
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
 from vgic_bench.groups import command, new_app
 from vgic_bench.progress import ProgressBars
 
@@ -22,7 +22,9 @@ def predict(
     grid: Annotated[
         Path,
         typer.Argument(
-            metavar="GRID.csv", help="Points: columns design,gic,irqs,vcpus,pending,transition, and lrs if not 4."
+            metavar="GRID.csv",
+            help="Points: columns design,gic,irqs,vcpus,pending,transition, and lrs if not 4; or of LPIs: "
+            "lpis,devices,position,op, and design if not new.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.csv", help="CSV file to write.")],
@@ -32,8 +34,10 @@ def predict(
     The output has the grid's columns, `instructions`, and one column for each event that was counted.
     """
     check_file(output)
-    designs = designs_of(read_grid(str(grid)), str(grid))
+    check_not_input(output, grid)
+    points = read_grid(str(grid))
+    designs = designs_of(points, str(grid))
     with ProgressBars() as progress:
-        compiled.ensure_compiled(designs, ["counting"], progress)
+        compiled.ensure_compiled(designs, ["lpis" if "op" in points.columns else "counting"], progress)
         table = run(str(grid), str(output), lambda done, total: progress("points", done, total))
     print(f"{len(table)} points: {output}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A replay's outcome for people: tables of at most 80 columns, the verdict first."""
+"""A replay's outcome as text: tables of at most 80 columns, the verdict first."""
 
 import textwrap
 
@@ -177,6 +177,10 @@ def _checks(designs: dict[str, Side], details: bool) -> None:
                 _say(f"{count:>6,}  {reason}", 4)
             for first in check["first"][: None if details else 2]:
                 _say(f"first: operation {first['operation']}, vCPU {first['vcpu']}, INTID {first['intid']}", 6)
+            if "lpis" in check:
+                _say(f"{name}: {check['lpis_equal']:,} of {check['lpis']:,} LPIs recorded in list registers are there")
+                for first in check["lpis_first"][: None if details else 2]:
+                    _say(f"first: operation {first['operation']}, vCPU {first['vcpu']}, INTID {first['intid']}", 6)
         loads = side.loads
         if loads and loads["loads"]:
             _say(
