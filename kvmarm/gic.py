@@ -164,6 +164,28 @@ REDISTRIBUTOR: tuple[tuple[int, int, str, int], ...] = (
 )
 
 
+ITS_REGISTERS: tuple[tuple[int, int, str], ...] = (
+    (0x0000, 4, "GITS_CTLR"),
+    (0x0004, 4, "GITS_IIDR"),
+    (0x0008, 8, "GITS_TYPER"),
+    (0x0080, 8, "GITS_CBASER"),
+    (0x0088, 8, "GITS_CWRITER"),
+    (0x0090, 8, "GITS_CREADR"),
+    *((0x0100 + 8 * number, 8, f"GITS_BASER{number}") for number in range(8)),
+    (0xFFD0, 0x30, "GITS_IDREGS"),
+    (0x10040, 4, "GITS_TRANSLATER"),
+)
+"""(first offset, length, name) of the ITS, IHI 0069 12.18."""
+
+
+def its_register_name(offset: int) -> str:
+    """Return the architecture's name of the ITS's register at `offset`, or its address in hex."""
+    for first, length, name in ITS_REGISTERS:
+        if first <= offset < first + length:
+            return name if offset == first else f"{name}+{offset - first:#x}"
+    return f"GITS+{offset:#x}"
+
+
 def register_name(gic: int, redistributor: bool, offset: int) -> str:
     """Return the architecture's name of the register at `offset` (with its first INTID), or its address in hex."""
     table = REDISTRIBUTOR if redistributor else DISTRIBUTOR_V2 if gic == 2 else DISTRIBUTOR_V3

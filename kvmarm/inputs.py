@@ -52,6 +52,17 @@ def read_bytes(path: str | os.PathLike[str], most: int = MOST_READ) -> bytes:
     return data
 
 
+def check_readable(path: str | os.PathLike[str]) -> None:
+    """Raise UsageError when a file cannot be opened: before work on those before it."""
+    try:
+        if not os.path.isdir(path) and not os.access(path, os.R_OK):
+            with open(path, "rb"):
+                return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{os.fspath(path)}: cannot be read: {reason}") from error
+
+
 def read_text(path: str | os.PathLike[str], most: int = MOST_READ) -> str:
     """Return the UTF-8 text of a file. Raises UsageError, as for text in another encoding."""
     return decode(read_bytes(path, most), os.fspath(path))

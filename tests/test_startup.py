@@ -17,6 +17,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded.intersection(HEAVY)
 
 
+def test_constants_and_the_trace_format_load_no_compiler() -> None:
+    modules = "kvmarm.gic, kvmarm.trace, kvmarm.registers, kvmarm.el2.architecture, kvmarm.config"
+    script = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"numba", "llvmlite", "pandas", "kvmarm.jit"}.intersection(done.stdout.split())
+
+
 def test_running_compiled_code_loads_no_linear_algebra() -> None:
     script = (
         "import sys; from kvmarm.jit import U64, population_count; assert population_count(U64(5)) == 2; "

@@ -95,7 +95,7 @@ def run(
     outcome = execute(plan, progress, folder)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return Stored(outcome.results, folder, tuple(outcome.unexpected), tuple(outcome.failures))
+    return Stored(outcome.results, outcome.results.folder or folder, tuple(outcome.unexpected), tuple(outcome.failures))
 
 
 def sweep(
@@ -137,7 +137,7 @@ def sweep(
         plan, root, None, jobs or cores(), lambda done, total: progress("blocks", done, total)
     )
     if folder:
-        results.save(folder, replace=True)
+        folder = results.save_new(folder)
     work.remove()
     return Sweep(results, folder)
 

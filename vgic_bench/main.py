@@ -166,6 +166,8 @@ def main() -> None:
         status = command.main(prog_name="vgic-bench", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
+        # All is done and kept: nobody is to be told otherwise now.
+        ignore_signals()
         if failed := flush_output():
             _unwritable(failed, failed)
         sys.exit(status if isinstance(status, int) else 0)

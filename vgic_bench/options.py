@@ -100,6 +100,10 @@ Pending = Annotated[
     int,
     typer.Option("--pending", help="Standing interrupts: SPIs that stay pending on vCPU 0.", rich_help_panel=VM),
 ]
+SameHost = Annotated[
+    bool,
+    typer.Option("--same-host", help="Compare times of hosts of different names: they are alike, as CI runners are."),
+]
 Numbers = Annotated[str, typer.Option(metavar="LIST")]
 Meters = Annotated[
     list[str] | None,

@@ -130,18 +130,19 @@ def _its_view(vm: Any) -> dict[str, str]:
     entry = int(its["devices"]["head"])
     while entry != NOTHING:
         device = its["device_pool"][entry]
-        view[f"device {int(device['id']):#x}"] = _translations(vm, int(device["head"])) or "no translation"
+        view |= _translations(vm, f"device {int(device['id']):#x}", int(device["head"]))
         entry = int(device["next"])
     return view
 
 
-def _translations(vm: Any, number: int) -> str:
+def _translations(vm: Any, device: str, number: int) -> dict[str, str]:
+    """Return a device's translations, a line each."""
     its = vm.vgic_its
-    words = []
+    view = {device: "mapped"}
     while number != NOTHING:
         itte = its["itte_pool"][number]
         collection = int(itte["collection"])
         place = f"collection {int(its['collection_pool'][collection]['id'])}" if collection else "no collection"
-        words.append(f"event {int(itte['event'])}→LPI {int(vm.irq[int(itte['lpi'])]['intid'])} ({place})")
+        view[f"{device} event {int(itte['event'])}"] = f"LPI {int(vm.irq[int(itte['lpi'])]['intid'])}, {place}"
         number = int(itte["next"])
-    return ", ".join(words)
+    return view

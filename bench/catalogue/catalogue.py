@@ -98,6 +98,10 @@ class Transition:
             room -= 1
         return pending if pending <= room else None
 
+    def place(self, config: VmConfig) -> VmConfig:
+        """Return the configuration that it is measured in where `config` is asked for: with an ITS for LPIs."""
+        return replace(config, gic=3, its=1) if self.lpis else config
+
     def watched(self, config: VmConfig) -> tuple[int, int]:
         """Return (INTID, vCPU) of the watched interrupt in a configuration."""
         names = {"last": config.vcpus - 1, "top": usable_irqs(config) - 1, **(self.scene.names() if config.its else {})}

@@ -47,6 +47,8 @@ _ARGUMENTS = {
     "d": "DEVICE", "e": "EVENT", "l": "LPI", "c": "COLLECTION", "t": "VCPU", "u": "TO_VCPU", "v": "VALID",
 }  # fmt: skip
 
+_WORDS = {"d": "device", "e": "event", "l": "LPI", "c": "collection", "t": "vCPU", "u": "to vCPU"}
+
 
 @dataclass(frozen=True)
 class LpiScene:
@@ -131,6 +133,22 @@ def command(name: str, arguments: Sequence[str]) -> tuple[int, int, int, int]:
         place, shift = _PLACES[letter]
         words[place] |= _number(_ARGUMENTS[letter], argument) << shift
     return words[0], words[1], words[2], words[3]
+
+
+def describe_command(words: Sequence[int]) -> str:
+    """Return a command of the ITS (four doublewords) in words, such as `INV device 8, event 1`."""
+    for name, (opcode, letters) in _COMMANDS.items():
+        if words[0] & 0xFF == opcode:
+            parts = [f"{_WORDS[letter]} {_argument(words, letter)}" for letter in letters if letter != "v"]
+            if "v" in letters and not words[2] >> 63:
+                name += " (unmap)"
+            return " ".join([name, ", ".join(parts)]).strip()
+    return f"unknown command {words[0] & 0xFF:#x}"
+
+
+def _argument(words: Sequence[int], letter: str) -> int:
+    place, shift = _PLACES[letter]
+    return words[place] >> shift & (0xFFFF if letter == "c" else 0xFFFFFFFF)
 
 
 class LpiLines:

@@ -5,21 +5,37 @@
 (`Design.snapshot`), the observer what was locked and counted, the result what came back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.engine.result_text import result_fields
 from bench.engine.runner import BUG, DONE, TraceRun
+from bench.explain.its import ItsWatch
 from kvmarm import gic as arch
 from kvmarm import lr as lr_fields
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
 from kvmarm.locks import lock_name
-from kvmarm.trace import FLUSH, INJECT, INJECTM, MMIO_R, MMIO_W, SGI1R, SYNC, Trace, format_op
+from kvmarm.trace import (
+    FLUSH,
+    GMEM_R,
+    GMEM_W,
+    INJECT,
+    INJECTM,
+    MMIO_R,
+    MMIO_W,
+    MSI,
+    OP,
+    SGI1R,
+    SYNC,
+    Trace,
+    format_op,
+)
 
+_ITS = -2
 LR_STATES = ("empty", "pending", "active", "pending and active")
 
 
@@ -68,13 +84,20 @@ def describe_lr(gic: int, lr: int) -> str:
     return words
 
 
-def meaning_of(trace: Trace, index: int) -> str:
-    """Return what operation `index` (from 0) asks for, in words."""
+def meaning_of(trace: Trace, index: int, commands: Sequence[str] = ()) -> str:
+    """Return what operation `index` (from 0) asks for, in words. commands: of the ITS, which it runs."""
     op = trace.ops[index]
     kind, vcpu, a, b, c = (int(op[name]) for name in ("kind", "vcpu", "a", "b", "c"))
     if kind in (INJECT, INJECTM):
         forwarded = "forwarded " if kind == INJECTM else ""
         return f"a device drives the line of {forwarded}INTID {a} {'high' if b else 'low'}"
+    if kind == MSI:
+        return f"device {a:#x} writes event {b} to GITS_TRANSLATER"
+    if kind in (GMEM_W, GMEM_R):
+        return f"a {'store to' if kind == GMEM_W else 'load from'} guest memory"
+    if kind in (MMIO_W, MMIO_R) and a == _ITS:
+        what = f"vCPU {vcpu} {'writes' if kind == MMIO_W else 'reads'} {arch.its_register_name(b)}, {c} bytes"
+        return what + (f": {'; '.join(commands)}" if commands else "")
     if kind in (MMIO_W, MMIO_R):
         register = arch.register_name(trace.config.gic, a >= 0, b)
         where = f" of vCPU {a}" if a >= 0 else ""
@@ -151,13 +174,19 @@ def explain_trace(trace: Trace, designs: list[str], only: int = 0, first: int = 
     if not steppers:
         raise UsageError("--designs: expected at least one design")
     indexes = [only - 1] if only else range(first - 1, len(trace.ops))
+    watch, watched = ItsWatch(), 0
     for index in indexes:
         for stepper in steppers:
             stepper.skip_to(index)
         steps = [step for step in (stepper.step(index) for stepper in steppers) if step is not None]
         if not steps:
             return
-        yield Step(index + 1, format_op(trace.ops[index]), meaning_of(trace, index), steps)
+        commands: list[str] = []
+        while trace.config.its and watched <= index:
+            op = dict(zip(OP.names or (), trace.ops[watched].tolist(), strict=True))
+            commands = watch.follow(op, int(steppers[0].run.values[op["ref"]]) if op["ref"] else op["value"])
+            watched += 1
+        yield Step(index + 1, format_op(trace.ops[index]), meaning_of(trace, index, commands), steps)
 
 
 def step_lines(step: DesignStep) -> list[str]:

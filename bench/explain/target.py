@@ -26,10 +26,11 @@ def transition_trace(transition: Transition, config: VmConfig, pending: int) -> 
     Its last operation is the one that the catalogue measures. Raises UsageError when the transition does not apply to
     the configuration.
     """
+    config = transition.place(config)
     effective = transition.effective_pending(config, pending)
     if effective is None:
         raise UsageError(f"transition {transition.name}: does not apply to {config} pending={pending}")
-    set_up = standard_set_up(config, effective)
+    set_up = standard_set_up(config, effective, transition.scene)
     own = transition.operations(config).copy()
     # `@K` counts from the transition's first line; the set-up comes before it now.
     own["ref"] = np.where(own["ref"] > 0, own["ref"] + len(set_up), 0)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.engine.runner import BUG, DONE, TraceRun
+from bench.explain.its import ItsWatch
 from kvmarm import gic as arch
 from kvmarm import lr as lr_fields
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
-from kvmarm.trace import ACK, EOI, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_W, OP, SGI1R, SYNC, Trace, format_op
+from kvmarm.trace import ACK, EOI, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_W, MSI, OP, SGI1R, SYNC, Trace, format_op
 
 SPURIOUS = 1020
 """INTIDs from here on are special: an acknowledgement that returns one took nothing."""
@@ -134,7 +135,7 @@ def timeline(
     assert run.observer is not None and run.counts is not None
     names = event_names()
     prices = weights if weights is not None else np.ones(len(names))
-    flows = _Flows(trace.config.gic, trace.config.vcpus)
+    flows, watch = _Flows(trace.config.gic, trace.config.vcpus), ItsWatch()
     mask = INTID_MASK[trace.config.gic]
     found: list[TimedOp] = []
     clock = 0
@@ -156,6 +157,11 @@ def timeline(
         else:
             value = int(run.values[op["ref"]]) if op["ref"] > 0 else op["value"]
             _follow(flows, timed, trace, op, value, run.result, mask, lrs)
+            if trace.config.its:
+                timed.line += "".join(f"; {command}" for command in watch.follow(op, value))
+                lpi = watch.lpis.get((op["a"], op["b"])) if op["kind"] == MSI and run.result.rc == 1 else None
+                if lpi is not None:
+                    timed.flows.append(flows.start(lpi, 0))
         if index + 1 >= first:
             found.append(timed)
             clock += length
@@ -193,7 +199,7 @@ def _follow(
                     timed.flows.append(flow)
     elif kind == ACK:
         intid = int(result.value) & mask
-        flow = flows.acknowledged(intid, vcpu) if intid < SPURIOUS else None
+        flow = flows.acknowledged(intid, vcpu) if intid < SPURIOUS or intid >= arch.FIRST_LPI else None
         if flow is not None:
             timed.flows.append(flow)
     elif kind == EOI:

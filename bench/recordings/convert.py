@@ -156,9 +156,7 @@ class Recording:
         expected = np.zeros(OPS // 4, EXPECTED).view(np.recarray)
         found = np.zeros(1, np.int64)
 
-        mode = {"lpi": AS_LPI, "spi": AS_SPI}.get(self.msi, DROPPED)
-        msis = new_msis(self.msis, mode, self.its)
-        self._tell_its(msis[2])
+        msis = self._new_msis()
         set_up = 1 << 62
 
         def apart() -> Ranges:
@@ -180,8 +178,7 @@ class Recording:
             yield flushed()
         if self._needs_enable:
             enable_everything(ops, g, cpus, spis)
-        if mode == AS_LPI:
-            set_its_up(ops, g, msis)
+        set_its_up(ops, g, msis)
         self.epilogue = 0
         qemu = self.kind in (detect.QEMU_CSV, detect.QEMU_LOG)
         rest = np.zeros(0, EVENT)
@@ -224,13 +221,16 @@ class Recording:
         names = [name for _, name, _ in placing.COUNTERS]
         self.placed = dict(zip(names, g[placing.G_FIRST_COUNTER :].tolist(), strict=True))
 
-    def _tell_its(self, its: Any) -> None:
-        """Say which parts of the ITS's set-up the recording shows."""
+    def _new_msis(self) -> tuple[np.ndarray, np.ndarray, Any]:
+        """Return the state of the MSIs' placement, which says what of the ITS's set-up the recording shows."""
         assert self._survey is not None
+        msis = new_msis(self.msis, {"lpi": AS_LPI, "spi": AS_SPI}.get(self.msi, DROPPED), self.its)
+        its = msis[2]
         controls = self._survey.controls
         its.enabled_by_guest = controls.get(self.its, 0) & 1
         for vcpu in range(self.config.vcpus):
             its.lpis_enabled_by_guest[vcpu] = controls.get(self.redistributors + vcpu * REDIST_SIZE, 0) & 1
+        return msis
 
     def _configure(self, g: np.ndarray, cpus: np.ndarray) -> None:
         assert self._survey is not None

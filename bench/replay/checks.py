@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from bench.replay.stretch import REASONS, Run
-from kvmarm.gic import register_name
+from kvmarm.gic import its_register_name, register_name
 
 IMPLEMENTATION = "implementation-defined"
 NOT_MODELLED = "not modelled"
 DEFECT = "defect of the legacy design"
 UNEXPLAINED = "unexplained"
+ITS = -2
 
 # Register (without its INTID) -> (category, why KVM of that time returns something else).
 _WHY = {
@@ -27,6 +28,7 @@ _WHY = {
     "GICD_TYPER": (IMPLEMENTATION, "how many SPIs and CPUs, LPIs, width of INTIDs"),
     "GICR_TYPER": (IMPLEMENTATION, "LPIs, and which redistributor is the last"),
     "GICD_CTLR": (IMPLEMENTATION, "KVM's GICv3 has Group 1 only, and reads ARE and DS as ones"),
+    "GITS_IDREGS": (IMPLEMENTATION, "identification registers"),
     "GITS_TYPER": (IMPLEMENTATION, "size of a translation's entry, widths of ids"),
     "GITS_IIDR": (IMPLEMENTATION, "each implementation names itself and its revision"),
     "GICR_CTLR": (NOT_MODELLED, "LPI enable and its capabilities"),
@@ -42,7 +44,7 @@ _V2_ID_REGISTERS = 0xFD0
 
 def explain_load(gic: int, region: int, offset: int, design: str, recorded: int, model: int) -> tuple[str, str, str]:
     """Return (register, category, reason) for a load that returned `recorded` there and `model` here."""
-    register = register_name(gic, region >= 0, offset)
+    register = its_register_name(offset) if region == ITS else register_name(gic, region >= 0, offset)
     base = register.split("[", 1)[0].split("+", 1)[0]
     if region < 0 and gic == 2 and offset >= _V2_ID_REGISTERS:
         return register, IMPLEMENTATION, "identification registers"

@@ -46,7 +46,7 @@ def _opened(file: Path, words: list[str] | None = None) -> Iterator[Any]:
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(parquet_source(file), read_dictionary=words) as opened:
+        with ParquetFile(parquet_source(file), read_dictionary=words, page_checksum_verification=True) as opened:
             about = opened.metadata
             unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
             if about.num_rows * max(1, about.num_columns) > MOST_CELLS or unpacked > MOST_UNPACKED:

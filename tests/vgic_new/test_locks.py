@@ -6,6 +6,7 @@ import numpy as np
 from kvmarm.config import VmConfig
 from tests.vgic_new.snippets import DESIGN, V2, V2_ON, V2_TOP, lock_lines
 from vgic_new.sort import sort_ap_list
+from vgic_new.state import lock_ap_list, unlock_ap_list
 
 
 def test_queueing_lets_the_irq_lock_go_to_take_both_in_order() -> None:
@@ -54,7 +55,9 @@ def test_sort_is_stable_and_by_urgency() -> None:
         vm.irq["priority"] = rng.integers(0, 4, len(vm.irq)) << 6
         vm.irq["next"][slots] = [*slots[1:], 0]
         vm.vcpu[0].head, vm.vcpu[0].tail = slots[0], slots[-1]
+        lock_ap_list(vm, 0, None)
         sort_ap_list(vm, 0, None)
+        unlock_ap_list(vm, 0, None)
         forwards, slot = [], int(vm.vcpu[0].head)
         while slot:
             forwards.append(slot)

@@ -16,7 +16,7 @@ from bench.system.progress import counted
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
 from kvmarm.trace import Trace
 from reports import perfetto as perfetto_file
 from reports.explanation import build_page
@@ -88,10 +88,12 @@ def explain(
     """
     for path in filter(None, (page, perfetto)):
         check_file(path)
+        check_not_input(path, target)
     trace, first, transition = targets.resolve(target, VmConfig(gic_of(gic), vcpus, irqs, lrs), pending)
     names = designs_of(designs)
     if transition is not None and op:
         raise UsageError("--op: expected with a trace file or workload only")
+    names, lacking = _with_lpis(names, trace)
     loaded = [get_design(name) for name in names]
     titles = {design.name: design.title for design in loaded}
     measured = len(trace.ops) if transition is not None and not set_up else 0
@@ -111,6 +113,7 @@ def explain(
         about = [f"Configuration: {trace.config}."]
         if transition is not None and transition.why:
             about.append(f"Why the designs differ: {transition.why}.")
+        about += [f"{name}: has none (no LPIs, no ITS)." for name in lacking]
         build_page(page, list(steps), titles, heading, about)
         if not as_json:
             print(f"page: {page}")
@@ -118,6 +121,8 @@ def explain(
         for step in explain_trace(trace, names, op or measured, first) if page is not None else steps:
             print(json.dumps(asdict(step), ensure_ascii=False))
     elif page is None and perfetto is None:
+        for name in lacking:
+            print(f"{name}: has none (no LPIs, no ITS)")
         print_steps(steps, titles, f"{heading}\n{trace.config}")
 
 
@@ -128,3 +133,11 @@ def _check_size(trace: Trace) -> None:
             f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
             f"than {MOST:,}"
         )
+
+
+def _with_lpis(names: list[str], trace: Trace) -> tuple[list[str], list[str]]:
+    """Return the designs that have what the trace needs, and those that lack LPIs. Raises UsageError when all do."""
+    lacking = [name for name in names if trace.config.its and not get_design(name).has_its]
+    if len(lacking) == len(names):
+        raise UsageError(f"{trace.name}: its=1: design {lacking[0]!r} has no LPIs and no ITS, expected one that has")
+    return [name for name in names if name not in lacking], lacking

@@ -10,6 +10,7 @@ from kvmarm.config import VmConfig
 
 def print_transition(entry: Transition, config: VmConfig) -> None:
     """Print a transition of the VGICs, as it is in a configuration."""
+    config = entry.place(config)
     print(f"{entry.name} ({entry.typed_group})")
     print(f"  {entry.title}")
     if config.gic in entry.gics and config.vcpus >= entry.least_vcpus:

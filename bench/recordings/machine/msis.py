@@ -38,10 +38,12 @@ PAIR = np.dtype(
         ("spi", np.int64),
         ("first_target", np.int64),
         ("vcpu", np.int64),
+        ("epoch", np.int64),
     ]
 )
 """A device and one of its events: the LPI and the SPI that stand for it (-1: there is none left), the vCPU of its first
-MSI, and the vCPU that it is routed to in the course of a placement (-1: it is not mapped yet)."""
+MSI, and the vCPU that it is routed to in the course of a placement (-1: it is not mapped
+yet); `epoch`: see CPU.msi_epoch."""
 _SIGHTING = np.dtype([("msis", np.int64), ("vcpu", np.int64), ("lpi", np.int64)])
 """An LPI pending at an entry: how many MSIs there had been, the vCPU, the LPI."""
 
@@ -148,7 +150,7 @@ def _resolve(device: np.ndarray, event: np.ndarray, sightings: np.ndarray, spis:
     rows["target"] = _targets(rows["pair"], pairs["lpi"], sightings)
     first_rows = np.sort(firsts)
     pairs["first_target"] = rows["target"][first_rows]
-    pairs["vcpu"] = -1
+    pairs["vcpu"] = pairs["epoch"] = -1
     return Msis(rows, pairs, seen, len(devices), address)
 
 

@@ -62,6 +62,8 @@ CPU = np.dtype(
         ("waiting", np.int64),
         ("taking", np.int64),
         ("taking_spis", np.int64),
+        ("waiting_msis", np.int64),
+        ("msi_epoch", np.int64),
         ("confirmed", np.int64),
         ("probed", np.int64),
         ("state", np.int64),
@@ -74,7 +76,8 @@ CPU = np.dtype(
 bit; `active`: the guest holds the timer interrupt; `set_…`: what the guest's interface is set to on its first entry
 (KVM recordings); `lr`: list registers at the latest entry. `levels`, `enabled`, `latched`, `running`: bit masks over
 INTIDs 0..31 (line level, enabled, pending without a line, active). For recordings without LR probes: `waiting`: SGIs
-sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number.
+sent and not taken; `taking`, `taking_spis`: what the guest is assumed to take after this entry, by INTID and in number;
+`waiting_msis`: MSIs not taken, each device's event once since the entry that `msi_epoch` counts.
 `confirmed`: the entry that a probe announced was seen too; `probed`: list registers have been seen, and count from
 there on; `state`: number of the latest timer state (-1: none);
 `left`: it is out already, its kvm_exit is to come; `set_up_from`,

@@ -173,6 +173,9 @@ def _plan(g: Any, cpus: Any, spis: Any, vcpu: Any, verdicts: Any) -> None:
     timer = cpu.line != 0 and (cpu.enabled >> TIMER) & 1 != 0
     if timer and cpu.state >= 0 and verdicts[cpu.state] == WAITING:
         return
+    cpu.taking_spis = cpu.waiting_msis
+    cpu.waiting_msis = 0
+    cpu.msi_epoch += 1
     cpu.taking = cpu.waiting & cpu.enabled & 0xFFFF
     if timer:
         cpu.taking |= 1 << TIMER

@@ -206,6 +206,10 @@ def place_msi(ops: Any, g: Any, cpus: Any, msis: Any) -> None:
             _route_spi(ops, g, cpus, pair, target)
         emit(ops, g, INJECT, 0, pair.spi, 1)
     g[N_MSIS] += 1
+    cpu = cpus[target]
+    if pair.epoch != cpu.msi_epoch:
+        pair.epoch = cpu.msi_epoch
+        cpu.waiting_msis += 1
 
 
 @jit
