@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Where it is set, every process would compile all of the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types debug diff bench clean
+.PHONY: run test fuzz lint types debug diff bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/vgic-bench run $(RUN_OPTIONS)
@@ -28,6 +28,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+fuzz: $(VENV)/.installed-test
+	@# N damaged inputs from the number SEED on, of some kinds only with KINDS=trace,toml: see tests/fuzz.
+	$(BIN)/python -m tests.fuzz $(or $(N),500) $(or $(SEED),1) $(KINDS)
 
 debug: $(VENV)/.installed-test
 	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest tests/kvmarm/test_debug.py tests/vgic_old tests/vgic_new $(TEST_OPTIONS)
