@@ -19,6 +19,8 @@ def test_no_damaged_input_breaks_a_promise(tmp_path: Path) -> None:
     for found in campaign(range(SEED, SEED + CASES), tmp_path):
         kinds[found.case.kind] += 1
         if found.faults:
-            broken.append(f"case {found.number}: {'; '.join(found.faults)}: {found.case.argv}: {found.outcome.err[-300:]}")
+            broken.append(
+                f"case {found.number}: {'; '.join(found.faults)}: {found.case.argv}: {found.outcome.err[-300:]}"
+            )
     assert not broken, "\n".join(broken)
     assert sum(kinds.values()) == CASES and len(kinds) >= len(KINDS) - 1

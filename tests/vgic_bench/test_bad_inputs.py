@@ -38,7 +38,11 @@ INPUTS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "pytest-benchmark-key-design-null.json": (RESULTS, 2, "benchmark 0: field extra_info.key.design"),
     "pytest-benchmark-machine-info-is-text.json": (RESULTS, 2, "field machine_info: expected an object"),
     "deep.toml": (("platforms F", "transitions --catalogue F", "gate check run run --budget F"), 2, "nested more than"),
-    "catalogue-format-attribute.toml": (("run -t my_x --catalogue F --meters events -o out",), 2, "my_x: watch: expected"),
+    "catalogue-format-attribute.toml": (
+        ("run -t my_x --catalogue F --meters events -o out",),
+        2,
+        "my_x: watch: expected",
+    ),
     "catalogue-format-width.toml": (("run -t my_x --catalogue F --meters events -o out",), 2, "unknown name in braces"),
     "not-a-zip.csv.zip": (("predict F -o o.csv", "fit F"), 2, "F: not a CSV table: "),
     "grid-unknown-design.csv": (("predict F -o o.csv",), 2, "F: line 2: design 'odl': "),
