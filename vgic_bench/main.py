@@ -43,6 +43,7 @@ COMMANDS = (
     Entry("workloads", f"{PLACE}.workloads", "List the packaged workloads, their mix and cost.", RECORDINGS),
     Entry("compare", f"{PLACE}.compare", "Compare two stored runs row by row.", JUDGE),
     Entry("gate", f"{PLACE}.gate", "Fail a build that made a transition cost more.", JUDGE),
+    Entry("verify", f"{PLACE}.verify", "Search a design for what contradicts the GIC architecture.", JUDGE),
     Entry("results", f"{PLACE}.results", "List, show and export stored runs.", JUDGE),
     Entry("history", f"{PLACE}.history", "Follow one figure over the stored runs.", JUDGE),
     Entry("switch", f"{PLACE}.switch", "Take apart, compare and sweep the EL2 world switches.", MODELS),
