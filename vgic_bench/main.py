@@ -183,7 +183,7 @@ def main() -> None:
         _unwritable(error)
     except MemoryError:
         _refuse("out of memory", 5)
-    except Exception as error:  # noqa: BLE001 - the last resort: one line, a status of its own
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, a separate status
         _bad_usage(error)
 
 

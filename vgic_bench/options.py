@@ -20,17 +20,17 @@ _RANGE = re.compile(r"(\d+)\.\.(\d+)(?:[x*](\d+))?")
 
 
 def complete_designs(incomplete: str) -> list[str]:
-    """Return what may stand in a list of designs that begins like this."""
+    """Return what may be in a list of designs that begins like this."""
     return _completions("designs", incomplete)
 
 
 def complete_platforms(incomplete: str) -> list[str]:
-    """Return what may stand in a list of platforms that begins like this."""
+    """Return what may be in a list of platforms that begins like this."""
     return _completions("platforms", incomplete)
 
 
 def complete_transitions(incomplete: str) -> list[str]:
-    """Return what may stand in a list of transitions and their groups that begins like this."""
+    """Return what may be in a list of transitions and their groups that begins like this."""
     return _completions("transitions", incomplete)
 
 

@@ -7,7 +7,7 @@ on, and each vCPU opens its priority mask. That is part of every reported trace.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from bench.verify.access import (
 from bench.verify.drain import PMR_OPEN
 from kvmarm import trace
 from kvmarm.config import VmConfig
-from kvmarm.gic import CTLR_EOIMODE, FIRST_SPI, SGI_FRAME, SGIS, vcpu_affinity
+from kvmarm.gic import CTLR_EOIMODE, FIRST_SPI, SGI_FRAME, SGIS, affinity_of
 from kvmarm.interface import DISTRIBUTOR
 
 EVERYTHING = (
@@ -40,9 +40,15 @@ URGENT, NORMAL = 0x40, 0x80
 """The two priorities that the alphabet writes."""
 
 
+EVERY = -1
+
+
 @dataclass(frozen=True)
 class Irq:
-    """One interrupt of a configuration. `edge`: trigger of an SPI; `pintid`: forwarded from there; 0: not."""
+    """One interrupt of a configuration. `edge`: trigger of an SPI; `pintid`: forwarded from there; 0: not.
+
+    `target`: the vCPU that an SPI goes to at first, or that an SGI is sent to; EVERY for SGIs to each.
+    """
 
     intid: int
     edge: bool = False
@@ -61,7 +67,6 @@ class Configuration:
     groups: tuple[str, ...]
     eoimode: int = 0
     hostile: bool = False
-    traits: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,8 @@ def instances(configuration: Configuration) -> list[Instance]:
     for irq in configuration.irqs:
         if irq.intid < SGIS:
             senders = range(vm.vcpus) if vm.gic == 2 else [r.NOWHERE]
-            found += [Instance(irq, owner, sender, r.SGI) for owner in range(vm.vcpus) for sender in senders]
+            owners = range(vm.vcpus) if irq.target == EVERY else [irq.target]
+            found += [Instance(irq, owner, sender, r.SGI) for owner in owners for sender in senders]
             continue
         kind = r.FORWARDED if irq.pintid else r.SPI if irq.intid >= FIRST_SPI else r.PPI
         owners = [r.NOWHERE] if irq.intid >= FIRST_SPI else range(vm.vcpus)
@@ -148,7 +154,7 @@ def fill_setup(world: Any, configuration: Configuration, reloads: bool) -> None:
     setup = world.setup
     vm = configuration.vm
     setup.gic, setup.vcpus, setup.irqs, setup.lrs = vm.gic, vm.vcpus, vm.irqs, vm.lrs
-    setup.hostile, setup.eoimode, setup.reloads = configuration.hostile, configuration.eoimode, reloads
+    setup.hostile, setup.reloads = configuration.hostile, reloads
     found = instances(configuration)
     setup.count = len(found)
     for x, instance in enumerate(found):
@@ -206,7 +212,7 @@ def set_up(configuration: Configuration) -> np.ndarray:
             if vm.gic == 2:
                 ops.append(_write(0, DISTRIBUTOR, ITARGETSR + irq.intid, 1, 1 << irq.target))
             else:
-                affinity = int(vcpu_affinity(irq.target))
+                affinity = int(affinity_of(irq.target))
                 ops.append(_write(0, DISTRIBUTOR, IROUTER + irq.intid * 8, 8, affinity))
     first = [_write(0, DISTRIBUTOR, ICFGR + word * 4, 4, value) for word, value in sorted(words.items())]
     ops.append(_write(0, DISTRIBUTOR, 0, 4, CTLR_ON_V2 if vm.gic == 2 else CTLR_ON_V3 | CTLR_ARE))
@@ -247,7 +253,7 @@ def _one_vcpu(gic: int) -> Iterator[Configuration]:
 
 def _two_vcpus(gic: int) -> Iterator[Configuration]:
     vm = VmConfig(gic, 2, 64, 1)
-    edge, level, sgi = Irq(_SPI, edge=True), Irq(_SPI), Irq(_SGI, edge=True)
+    edge, level, sgi = Irq(_SPI, edge=True), Irq(_SPI), Irq(_SGI, edge=True, target=1)
     routes = ("line", "route", "enable", "block")
     yield Configuration("2 vCPUs, SPI edge", vm, (edge,), (*routes, "pend"))
     yield Configuration("2 vCPUs, SPI level", vm, (level,), routes)

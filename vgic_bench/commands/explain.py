@@ -22,7 +22,7 @@ from reports import perfetto as perfetto_file
 from reports.explanation import build_page
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import OUTPUT, Designs, Gic, Irqs, Lrs, Pending, Vcpus, gic_of
+from vgic_bench.options import OUTPUT, VM, Designs, Gic, Irqs, Lrs, Vcpus, gic_of
 from vgic_bench.progress import ProgressBars, announce_compilation
 from vgic_bench.show.explain import print_steps
 
@@ -56,7 +56,9 @@ def explain(
     irqs: Irqs = 256,
     vcpus: Vcpus = 4,
     lrs: Lrs = 4,
-    pending: Pending = 0,
+    pending: Annotated[
+        int, typer.Option("--pending", help="Standing interrupts on vCPU 0.", min=0, rich_help_panel=VM)
+    ] = 0,
     set_up: Annotated[
         bool, typer.Option("--set-up", help="Explain a transition's set-up operations too, not only the measured one.")
     ] = False,
@@ -87,8 +89,6 @@ def explain(
     for path in filter(None, (page, perfetto)):
         check_file(path)
         check_not_input(path, target)
-    if pending < 0:
-        raise UsageError(f"--pending {pending}: expected 0 or more")
     trace, first, transition = targets.resolve(target, VmConfig(gic_of(gic), vcpus, irqs, lrs), pending)
     names = designs_of(designs)
     if transition is not None and op:
@@ -97,11 +97,8 @@ def explain(
     loaded = [get_design(name) for name in names]
     titles = {design.name: design.title for design in loaded}
     measured = len(trace.ops) if transition is not None and not set_up else 0
-    if len(trace.ops) > MOST and not op and transition is None and (page or not (perfetto or as_json)):
-        raise UsageError(
-            f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
-            f"than {MOST:,}"
-        )
+    if not op and transition is None and (page or not (perfetto or as_json)):
+        _check_size(trace)
     heading = f"{transition.name}: {transition.title}" if transition is not None else trace.name
     announce_compilation()
     if perfetto is not None:
@@ -135,3 +132,12 @@ def _with_lpis(names: list[str], trace: Trace) -> tuple[list[str], list[str]]:
     if len(lacking) == len(names):
         raise UsageError(f"{trace.name}: its=1: design {lacking[0]!r} has no LPIs and no ITS, expected one that has")
     return [name for name in names if name not in lacking], lacking
+
+
+def _check_size(trace: Trace) -> None:
+    """Raise UsageError for a trace that nobody would read to its end."""
+    if len(trace.ops) > MOST:
+        raise UsageError(
+            f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
+            f"than {MOST:,}"
+        )

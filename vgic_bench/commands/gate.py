@@ -205,7 +205,7 @@ def run(
     ] = 12,
     isolated: Annotated[
         bool,
-        typer.Option("--isolated", help="Install each revision with its dependencies in an environment of its own."),
+        typer.Option("--isolated", help="Install each revision with its dependencies in a separate environment."),
     ] = False,
     budget: Budget = None,
     meters: MetersOption = None,
