@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 # Where it is set, every process would compile all of the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast check lint types fix debug diff docs coverage bench clean
+.PHONY: run test test-fast fuzz check lint types fix debug diff docs coverage bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/vgic-bench run $(RUN_OPTIONS)
@@ -40,6 +40,10 @@ test-fast: $(VENV)/.installed-test
 fix: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: $(VENV)/.installed-test
+	@# N damaged inputs from the number SEED on, of some kinds only with KINDS=trace,toml: see tests/fuzz.
+	$(BIN)/python -m tests.fuzz $(or $(N),500) $(or $(SEED),1) $(KINDS)
 
 debug: $(VENV)/.installed-test
 	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest -q tests/vgic_old tests/vgic_new tests/vgic_now tests/kvmarm $(TEST_OPTIONS)

@@ -120,10 +120,10 @@ def parse_json(text: str, where: str, expected: str = "") -> Any:
     try:
         document = json.loads(text)
     except RecursionError:
-        raise UsageError(f"{where}: nested more than {MOST_DEPTH} deep, expected less") from None
+        raise UsageError(f"{where}: not valid JSON (nested more than {MOST_DEPTH} deep){expected}") from None
     except ValueError as error:
         raise UsageError(f"{where}: not valid JSON ({_reason(error)}){expected}") from error
-    _check_shape(document, where, _HALF.search(text) is not None)
+    _check_shape(document, f"{where}: not valid JSON", _HALF.search(text) is not None)
     return document
 
 

@@ -55,7 +55,7 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -67,7 +67,7 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].pending:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].pending:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -79,7 +79,7 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -91,7 +91,7 @@ def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> 
     events.count(observer, events.FIELD_LOOP, 1)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
+        value |= np.int64(vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].priority) << (8 * i)
     return value
 
 
@@ -102,7 +102,7 @@ def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
+        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].config == EDGE:
             value |= 2 << (2 * i)
     return value
 

@@ -56,7 +56,7 @@ def _read_targets(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> A
     events.count(observer, events.FIELD_LOOP, 1)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].targets) << (8 * i)
+        value |= np.int64(vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].targets) << (8 * i)
     return value
 
 
@@ -65,7 +65,7 @@ def _read_sources(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> A
     events.count(observer, events.FIELD_LOOP, 1)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].source) << (8 * i)
+        value |= np.int64(vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].source) << (8 * i)
     return value
 
 

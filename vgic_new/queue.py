@@ -30,7 +30,6 @@ def target_oracle(vm: Any, irq: Any, observer: Any) -> Any:
 
     The irq lock is held. An active interrupt stays where it is, whatever else has changed.
     """
-    noinline()
     assert_held(irq)
     events.count(observer, events.ORACLE, 1)
     target = np.int64(irq.target_vcpu)

@@ -11,13 +11,14 @@ Rules:
 - `bitmap` is an index of vgic_old.state (ENABLED, LEVEL, ...).
 
 Work: setting or clearing a bit is one locked operation (the kernel's set_bit and clear_bit), testing one is a load.
+Both are calls: the original's functions have too many callers to be inlined.
 """
 
 from typing import Any
 
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
-from kvmarm.jit import U64, U64_0, U64_1, atomic_and, atomic_or, jit
+from kvmarm.jit import U64, U64_0, U64_1, atomic_and, atomic_or, jit, noinline
 from kvmarm.locks import assert_held
 from vgic_old.state import CONFIG, PENDING_MAP, PRIVATE_MASK
 
@@ -25,6 +26,7 @@ from vgic_old.state import CONFIG, PENDING_MAP, PRIVATE_MASK
 @jit
 def test_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     """Return whether the bit of `intid` (int64, as `vcpu` sees it) is set in `bitmap`."""
+    noinline()
     events.count(observer, events.BIT_TEST, 1)
     if intid < PRIVATE_IRQS:
         word = vm.vcpu[vcpu].private[bitmap]
@@ -36,6 +38,7 @@ def test_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
 @jit
 def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """Set the bit of `intid` in `bitmap`. The distributor lock is held."""
+    noinline()
     assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     if intid < PRIVATE_IRQS:
@@ -47,6 +50,7 @@ def set_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
 @jit
 def clear_bit(vm: Any, bitmap: Any, vcpu: Any, intid: Any, observer: Any) -> None:
     """Clear the bit of `intid` in `bitmap`. The distributor lock is held."""
+    noinline()
     assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     if intid < PRIVATE_IRQS:
@@ -88,6 +92,7 @@ def read_word(vm: Any, bitmap: Any, vcpu: Any, offset: Any, observer: Any) -> An
 
     The distributor lock is held.
     """
+    noinline()
     assert_held(vm)
     events.count(observer, events.WORD_READ, 1)
     if offset < 4:
@@ -133,4 +138,5 @@ def unmark_vcpu(vm: Any, marks: Any, vcpu: Any, observer: Any) -> None:
 @jit
 def is_marked(vm: Any, marks: Any, vcpu: Any) -> Any:
     """Return whether the bit of `vcpu` is set among `marks`: a load, without the lock."""
+    noinline()
     return (vm.on_cpu[marks, vcpu >> 6] >> U64(vcpu & 63)) & U64_1 != U64_0

@@ -19,7 +19,7 @@ import numpy as np
 from kvmarm import events
 from kvmarm.gic import FIRST_SPI, PRIVATE_IRQS
 from kvmarm.gic import IIDR as IIDR_VALUE
-from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit
+from kvmarm.jit import U64, U64_0, atomic_and, atomic_or, bit_of, jit, noinline
 from kvmarm.locks import assert_held
 from vgic_old.mmio_common import (
     CPENDSGIR,
@@ -72,6 +72,7 @@ def _read_misc(vm: Any, offset: Any) -> Any:
 
 @jit
 def _read_targets(vm: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
+    noinline()
     if offset < PRIVATE_IRQS:
         return U64(0x01010101) << U64(vcpu)
     word = U64_0
@@ -84,6 +85,7 @@ def _read_targets(vm: Any, vcpu: Any, offset: Any, observer: Any) -> Any:
 
 @jit
 def _write_targets(vm: Any, vcpu: Any, offset: Any, data: Any, field: Any, observer: Any) -> Any:
+    noinline()
     if offset < PRIVATE_IRQS:
         return False
     word = _read_targets(vm, vcpu, offset, observer) & ~field | data

@@ -58,7 +58,6 @@ def _and_with_targets(vm: Any, cpu: Any, target: Any, observer: Any) -> None:
 @jit
 def _has_private(cpu: Any, target: Any, observer: Any) -> Any:
     """Return whether a map of the vCPU record `cpu` has a private interrupt."""
-    noinline()
     events.count(observer, events.FIND_BIT, 1)
     events.count(observer, events.WORD_SCAN, 1)
     return find_first_bit(cpu.cache_private[target] & U64(PRIVATE_MASK)) < PRIVATE_IRQS

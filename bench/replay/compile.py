@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiling what a replay needs, once a machine, in processes of their own: this one stays small and can tell of it.
+"""Compile what a replay needs, once per machine, in separate processes, so that this one stays small.
 
 `python -m bench.replay.compile PART` compiles one part: `readers`, or the name of a design; without PART, all of them.
 """
