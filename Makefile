@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make run   set up, run the main job; ends with the table and the path of the HTML report
 # make test  set up, run every test
-# make debug  the models as plain Python, with lock assertions and bounds checks (docs/guide.md)
+# make check what a change must pass: lint, types, fast tests
+# make fix   format, sort imports, mend what can be mended by itself
+# make debug the models' tests as plain Python, with every assertion
 # make diff  the two VGICs side by side: the redesign (docs/the-redesign.md)
+# make docs  draw the maps of docs/architecture.md again, check the documentation
 # Needs Python >= 3.11, make and a network. Everything goes into .venv and results/.
 
 PYTHON ?= python3
@@ -11,13 +14,13 @@ BIN := $(VENV)/bin
 # Where it is set, every process would compile all of the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types debug diff bench clean
+.PHONY: run test test-fast fuzz check lint types fix debug diff docs coverage bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/vgic-bench run $(RUN_OPTIONS)
 
 test: $(VENV)/.installed-test
-	@# On all cores; the tests, one after the other, would compile on one.
+	@# On all cores; the tests run one by one and would compile on one.
 	$(BIN)/python -m bench.meters.compile
 	$(BIN)/python -m bench.replay.compile
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
@@ -29,8 +32,30 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+fuzz: $(VENV)/.installed-test
+	@# N damaged inputs from the number SEED on, of some kinds only with KINDS=trace,toml: see tests/fuzz.
+	$(BIN)/python -m tests.fuzz $(or $(N),500) $(or $(SEED),1) $(KINDS)
+
+check: lint types test-fast
+
+test-fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -m "not slow and not browser" $(TEST_OPTIONS)
+
+fix: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 debug: $(VENV)/.installed-test
-	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest tests/kvmarm/test_debug.py tests/vgic_old tests/vgic_new $(TEST_OPTIONS)
+	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest -q tests/vgic_old tests/vgic_new tests/vgic_now tests/kvmarm $(TEST_OPTIONS)
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m tests.draw_maps
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_architecture.py tests/test_glossary.py tests/test_plain_english.py
+
+coverage: $(VENV)/.installed-dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run --source=kvmarm,vgic_old,vgic_new,vgic_now -m pytest -q \
+		tests/vgic_old tests/vgic_new tests/vgic_now tests/kvmarm $(TEST_OPTIONS)
+	$(BIN)/python -m coverage report --skip-covered
 
 diff: | $(BIN)/python
 	@$(BIN)/python -m tests.diff_models vgic_old vgic_new

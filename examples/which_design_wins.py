@@ -13,7 +13,7 @@ explain("flush_p", designs="old,new", gic=3)
 grid = sweep("old,new", 3, irqs=64, vcpus="1..8x2", pending="0,4", transitions="flush_p,inject_edge_spi", jobs=1)
 grid
 
-# %% The same as data: the cost of the new design over that of the old one.
+# %% The same as data: predicted instructions of the new design over those of the old one.
 points = grid.table("transitions").pivot_table(
     index=["transition", "vcpus", "pending"], columns="design", values="events"
 )

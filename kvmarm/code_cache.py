@@ -6,10 +6,15 @@ source and of all it imports (kvmarm.sources). It is in a folder named by a hash
 reaches a design through the interface, without importing it: `kvmarm.design.Design` puts the hash of the design's
 sources into the record's type. Folders that are unused for two weeks are removed.
 
+Code is run from it, so it is used only when its owner is this user and nobody else can write it; what is damaged in it
+is removed and made anew (kvmarm.checked_cache). Where it cannot be written, compiled code is kept in a temporary folder
+of this user's, or not at all, with one warning.
+
 Environment: `VGIC_BENCH_CACHE` names another cache folder (default: `$XDG_CACHE_HOME/vgic-bench`, or
 `~/.cache/vgic-bench`).
 """
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -17,11 +22,14 @@ import os
 import platform
 import re
 import shutil
+import stat
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
+from kvmarm.errors import CacheWarning
 from kvmarm.sources import module_hash
 
 _UNUSED_DAYS = 14
@@ -65,36 +73,120 @@ def _remove_unused(folder: Path) -> None:
     oldest = time.time() - _UNUSED_DAYS * 86400
     for stale in [*folder.parent.iterdir(), *folder.iterdir()]:
         if stale != folder and _CACHE_NAME.fullmatch(stale.name):
-            with contextlib.suppress(FileNotFoundError):  # another process may be removing the same
+            with contextlib.suppress(OSError):  # another process may be removing the same
                 if stale.stat().st_mtime < oldest:
                     shutil.rmtree(stale, ignore_errors=True)
 
 
-def _prepare_cache() -> Path:
-    folder = cache_root() / _environment_hash()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_unused(folder)
-        os.utime(folder)
-    except OSError:
-        # No writable home: compile anew in a folder of this user, and of nobody else, for code is run from it.
-        own = Path(tempfile.gettempdir()) / f"vgic-bench-{os.getuid()}"
-        own.mkdir(mode=0o700, exist_ok=True)
-        if own.is_symlink() or own.stat().st_uid != os.getuid():
-            own = Path(tempfile.mkdtemp(prefix="vgic-bench-"))
-        folder = own / folder.name
-        folder.mkdir(exist_ok=True)
+def doubt_of(folder: Path) -> str:
+    """Return why code must not be loaded from a folder, "" when it may: only its owner may be able to write it."""
+    about = folder.stat()
+    if not stat.S_ISDIR(about.st_mode):
+        return "is no folder"
+    if about.st_uid != os.geteuid():
+        return "belongs to another user"
+    return "can be written by others" if about.st_mode & 0o022 else ""
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that nobody else can write, and its parents, when it is missing. Raises OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _of_this_user() -> Path:
+    """Return a folder in the temporary one that is this user's and nobody else's. Raises OSError.
+
+    Whoever made a folder of that name before us may wait for the code that we would load from it: then it is another
+    one, for this process and its children, removed at the end.
+    """
+    own = Path(tempfile.gettempdir()) / f"vgic-bench-{os.geteuid()}"
+    with contextlib.suppress(OSError):
+        own.mkdir(mode=0o700)
+    if not own.is_symlink() and own.is_dir() and not doubt_of(own):
+        return own
+    made = Path(tempfile.mkdtemp(prefix="vgic-bench-"))
+    atexit.register(_remove_own, made, os.getpid())
+    return made
+
+
+def _remove_own(folder: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def warn(text: str) -> None:
+    """Warn of the cache, once in this process; its children hear nothing of it."""
+    if not _warned:
+        _warned.append(text)
+        warnings.warn(text, CacheWarning, stacklevel=2)
+
+
+_warned: list[str] = []
+
+
+def _usable(root: Path) -> Path:
+    """Return the folder of this environment in `root`, made when missing. Raises OSError when it cannot be used."""
+    _make(root)
+    if doubt := doubt_of(root):
+        raise PermissionError(0, doubt, str(root))
+    folder = root / _environment_hash()
+    if folder.is_symlink() or (folder.exists() and doubt_of(folder)):
+        discard(folder)
+    _make(folder)
+    _remove_unused(folder)
+    os.utime(folder)
     return folder
 
 
+def discard(path: Path) -> None:
+    """Remove whatever is at a path of the cache; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _prepare_cache() -> Path | None:
+    """Return the folder that this process keeps compiled code in; None: nowhere."""
+    root = cache_root()
+    try:
+        return _usable(root)
+    except OSError as error:
+        if error.errno == 0:
+            warn(f"{root}: {error.strerror}: compiled code is kept elsewhere for now (chmod go-w, or VGIC_BENCH_CACHE)")
+    try:
+        root = _of_this_user()
+        os.environ["VGIC_BENCH_CACHE"] = str(root)
+        return _usable(root)
+    except OSError as error:
+        warn(f"{root}: {error.strerror or error}: compiled code is not kept, every command compiles anew")
+        return None
+
+
 cache_folder = _prepare_cache()
-"""Folder of the code compiled by this interpreter, these versions and this CPU, made at import."""
+"""Folder of the code compiled by this interpreter, these versions and this CPU, made at import. None: there is none."""
 
 
 @functools.cache
 def module_cache(module: str) -> Path:
-    """Return the folder of the compiled code of one module's functions, made when missing."""
-    folder = cache_folder / f"{module.rsplit('.', 1)[-1]}-{module_hash(module)}"
-    folder.mkdir(exist_ok=True)
-    os.utime(folder)
+    """Return the folder of the compiled code of one module's functions, made when missing and possible."""
+    folder = (cache_folder or Path(os.devnull)) / f"{module.rsplit('.', 1)[-1]}-{module_hash(module)}"
+    if cache_folder is not None:
+        try:
+            if folder.is_symlink() or (folder.exists() and doubt_of(folder)):
+                discard(folder)
+            _make(folder)
+            os.utime(folder)
+        except OSError as error:
+            warn(f"{folder}: {error.strerror or error}: compiled code is not kept")
     return folder
+
+
+def leave_stamp(stamp: Path) -> None:
+    """Leave an empty file that says that something is compiled; where nothing can be kept, nothing is."""
+    try:
+        stamp.touch()
+    except OSError as error:
+        warn(f"{stamp.parent}: {error.strerror or error}: compiled code is not kept")

@@ -42,8 +42,8 @@ class Design:
     weights: instructions per event, if they are not in a file. package: the name of the package that holds
     `weights.json` and `prior.toml`, None for a design without. origin: where it comes from, for users; the table of
     designs fills in both for what came by entry point.
-    scratch: fields of the record ("vcpu.waiting") that no operation reads before it writes them. reloads: an entry loads
-    every register of the interface, so that what they hold while the vCPU is out has no effect.
+    scratch: fields of the record ("vcpu.waiting", "vcpu.cache.2") that no operation reads before it writes them.
+    reloads: an entry loads every register of the interface, so that what they hold while the vCPU is out has no effect.
     """
 
     name: str

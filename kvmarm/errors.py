@@ -7,6 +7,10 @@ The command line prints the message after `vgic-bench: error: ` and exits with `
 from kvmarm.text import one_line
 
 
+class CacheWarning(UserWarning):
+    """Compiled code cannot be kept, or not where it should be: slower, not wrong."""
+
+
 class UsageError(Exception):
     """Bad input or bad arguments. The message is one line naming file, line, field and what was expected."""
 

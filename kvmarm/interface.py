@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The interface every VGIC design implements: KVM's entry points into its interrupt controller.
 
-Each operation below is a stub. Called from jitted code it is replaced by the implementation of the design that the VM
-record's type belongs to; called from Python it looks the design up by the record's dtype. A design registers a
-`Design` (kvmarm.design) that names its record dtype and one function per operation, with these signatures:
+Each operation below is a signature and a docstring; `@operation` makes the rest. Called from jitted code, an operation
+is replaced by the implementation of the design that the VM record's type belongs to. Called from Python, it looks the
+design up by the record's dtype. A design registers a `Design` (kvmarm.design) that names its record dtype and one
+function per operation, with these signatures:
 
     inject(vm, vcpu, intid, level, observer) -> rc                     kvm_vgic_inject_irq
     map_phys(vm, vcpu, vintid, pintid, observer) -> rc                 kvm_vgic_map_phys_irq
@@ -18,7 +19,7 @@ record's type belongs to; called from Python it looks the design up by the recor
     sync(vm, vcpu, observer)                                           kvm_vgic_sync_hwstate
     pending(vm, vcpu, observer) -> 0 or 1                              kvm_vgic_vcpu_pending_irq
     is_active(vm, vcpu, vintid, observer) -> 0 or 1                    kvm_vgic_map_is_active
-    signal_msi(vm, device_id, event, observer) -> rc                      kvm_send_userspace_msi (KVM_SIGNAL_MSI)
+    signal_msi(vm, device_id, event, observer) -> rc                   kvm_send_userspace_msi (KVM_SIGNAL_MSI)
 
 A design without an ITS has no `Design.its_dtype` and leaves signal_msi out: an MSI then gets ENODEV, and its=1 is
 refused. One with an ITS has a record type apart for VMs that have one. mmio_read and mmio_write take their accesses of
@@ -26,9 +27,8 @@ region ITS, and kvmarm.guest_memory reads its tables.
 
 Types: vm: the design's record; cpuif: one record of kvmarm.cpuif.CPUIF; rc, vcpu, intid, level, offset, size: int64;
 value: uint64; handled: int64 0 or 1; region: DISTRIBUTOR, ITS or the number of the vCPU whose redistributor it is;
-device_id, event: int64, 32 bits;
-observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None. rc is 0 or a negative errno; of
-signal_msi 1 when the LPI was made pending, 0 when nothing is mapped.
+device_id, event: int64, 32 bits; observer: the calling thread's own record (kvmarm.events.CALLER or OBSERVER), or None.
+rc is 0 or a negative errno; of signal_msi 1 when the LPI was made pending, 0 when nothing is mapped.
 Kicks are recorded in the caller's record (kvmarm.state.kick). A BUG_ON of the original sets `vm.bug` to a number that
 the design names and returns; whoever runs the model stops there.
 """

@@ -32,7 +32,8 @@ DEBUG = os.environ.get("VGIC_BENCH_DEBUG", "") not in ("", "0")
 if DEBUG:
     os.environ["NUMBA_DISABLE_JIT"] = "1"
 
-os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
+if cache_folder is not None:
+    os.environ["NUMBA_CACHE_DIR"] = str(cache_folder)
 
 import numba  # noqa: E402 - the cache folder must be named before numba reads its configuration
 import numpy as np  # noqa: E402
@@ -42,6 +43,7 @@ from numba.core import cgutils, config  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
 from kvmarm import nested  # noqa: E402
+from kvmarm.checked_cache import check  # noqa: E402
 
 if DEBUG:
     config.DISABLE_JIT = 1  # numba may have been imported, and have read the environment, before
@@ -96,12 +98,14 @@ def jit_inlined(function: F) -> F:
 
 
 def _compiled(function: F, **options: bool) -> F:
-    if JIT_ENABLED:
+    folder = module_cache(function.__module__)
+    keep = JIT_ENABLED and os.access(folder, os.W_OK | os.X_OK)
+    if keep:
         # numba reads this when the function gets its cache, which is now.
-        config.CACHE_DIR = str(module_cache(function.__module__))
+        config.CACHE_DIR = str(folder)
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
-    always = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    compiled = numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function)
+    always = {"cache": keep, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    compiled = check(numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function), folder)
     return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
 
 

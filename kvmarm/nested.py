@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compile a jitted function as a part of those that call it, and by itself only when Python calls it.
 
-numba compiles every jitted function on the way to one that Python calls down to machine code, and keeps all of it on
+numba compiles every jitted function on the way to one that Python calls down to machine code. It keeps all of that on
 disk, although the callers' code contains it a second time. Here such a function ends as LLVM bitcode, which is linked
 into its callers and optimised there. That more than halves the time of a first compilation and leaves a tenth of the
 files.
@@ -31,7 +31,7 @@ if AVAILABLE:
         return str(state.func_id.func_qualname) if state.func_id else "code"
 
     class _NoEngine:
-        """Stands for the code generator where numba would hand a library's environment to the machine code."""
+        """Takes the place of the code generator where numba would hand a library's environment to the machine code."""
 
         @staticmethod
         def set_env(name: str, env: Any) -> None:

@@ -2,13 +2,15 @@
 """What a report reads: a results folder, with the designs put side by side.
 
 A run may lack designs, meters, workloads or samples; whatever is absent is an empty table or list here, and the
-sections leave out what they cannot show. The first design of the results is the *reference* and the second the
-*candidate*; nothing here knows which design that is.
+sections leave out what they cannot show. The first design of the results is the *reference* and each later one a
+*candidate*, compared with the first; nothing here knows which designs these are. `Report.pairs` are the same results
+seen as one candidate beside the reference. What ended in an unexpected state has no ratio.
 
 Columns are plain lists of Python values: a page takes each value once, which lists do faster than frames, and a frame
 library takes longer to load than most pages take to make.
 """
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -135,8 +137,35 @@ class Report:
             for name, table in tables.items()
         }
         self._scenario_texts: dict[tuple[Any, bool], str] = {}
+        self._only: tuple[str, ...] | None = None
         if not any(len(table) for table in self.tables.values()):
             raise UsageError(f"{self.folder}: no measurement in it, expected at least one table with rows")
+
+    def pair(self, reference: str, candidate: str) -> "Report | None":
+        """Return these results with two VGIC designs only, in this order; None when one of them is not there."""
+        if not {reference, candidate} <= {design.name for design in self.designs()}:
+            return None
+        view = copy.copy(self)
+        view._only = (reference, candidate)
+        view.__dict__.pop("pairs", None)
+        return view
+
+    @cached_property
+    def pairs(self) -> list["Report"]:
+        """These results once for each candidate, beside the reference; empty with fewer than two designs."""
+        names = [design.name for design in self.designs()]
+        views = (self.pair(names[0], candidate) for candidate in names[1:])
+        return [view for view in views if view is not None]
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Return design names of any table, each once: in the order of `designs`, those it does not name last.
+
+        Of a pair's other designs there are none.
+        """
+        present = list(dict.fromkeys(names))
+        order = list(self._only or (design.name for design in self.designs()))
+        rest = [] if self._only else [name for name in present if name not in order]
+        return [*(name for name in order if name in present), *rest]
 
     def table(self, name: str) -> Table:
         """Return a table, empty when the run did not produce it."""
@@ -187,6 +216,8 @@ class Report:
             str(entry.get("name")): entry for entry in self.meta.get("designs") or [] if isinstance(entry, dict)
         }
         order = [name for name in described if name in present] + [name for name in present if name not in described]
+        if self._only and family == "vgic":
+            order = [name for name in self._only if name in present]
         return [Choice(name, str(described.get(name, {}).get("title") or name)) for name in order]
 
     @lru_cache(maxsize=8)  # noqa: B019 - as above
@@ -214,13 +245,30 @@ class Report:
         return own.costs.get((meter, design)) or [NAN] * len(own.keys)
 
     @lru_cache(maxsize=32)  # noqa: B019 - as above
-    def ratios(self, meter: str, family: str = "vgic") -> list[float]:
-        """Return candidate over reference a key of `measurements`, NaN where unknown; empty without a second design."""
+    def ratios(self, meter: str, family: str = "vgic", candidate: int = 1) -> list[float]:
+        """Return a candidate over the reference per key of `measurements`; empty when there is no such candidate.
+
+        NaN where a cost is unknown, and where one of the two ended in an unexpected state.
+        """
         designs = self.designs(family)
-        if len(designs) < 2:
+        if len(designs) <= candidate:
             return []
-        first, second = (self.costs(meter, design.name, family) for design in designs[:2])
-        return [b / a if a else NAN for a, b in zip(first, second, strict=True)]
+        pair = (designs[0], designs[candidate])
+        first, second = (self.costs(meter, design.name, family) for design in pair)
+        wrong = [self.unexpected(design.name, family) for design in pair]
+        return [
+            NAN if not a or any(key in own for own in wrong) else b / a
+            for key, a, b in zip(self.measurements(family), first, second, strict=True)
+        ]
+
+    @lru_cache(maxsize=16)  # noqa: B019 - as above
+    def unexpected(self, design: str, family: str = "vgic") -> frozenset[Key]:
+        """Return the keys of `measurements` after which the interrupt was not in the state that the catalogue says."""
+        table = self.table("transitions")
+        rows = zip(table.rows("family", "design", *SCENARIO, "transition"), table.column("ok"), strict=True)
+        return frozenset(
+            tuple(key) for (of, name, *key), ok in rows if of == family and name == design and ok is not None and not ok
+        )
 
     @cached_property
     def described(self) -> dict[str, dict[str, str]]:

@@ -107,7 +107,7 @@ def _heading(report: Report) -> Markup:
     kinds = {"run": "run", "sweep": "sweep", "replay": "replay", "benchmark": "benchmark"}
     kind = kinds.get(str(report.meta.get("kind")), "run")
     against = tag("span", " against ", class_="quiet")
-    names = [part for design in designs[:2] for part in (against, design.title)][1:]
+    names = [part for design in designs for part in (against, f"{design.name}: {design.title}")][1:]
     words = [str(report.meta.get("started") or "").replace("T", " ").replace("+00:00", " UTC"), f"{report.folder.name}"]
     tool = report.meta.get("tool")
     if isinstance(tool, dict) and tool.get("version"):

@@ -36,17 +36,17 @@ class Curve:
         first, last = self.points[0][1][design], self.points[-1][1][design]
         return last / first if is_number(first) and is_number(last) and first > 0 else float("nan")
 
-    def crossings(self) -> list[float]:
-        """Return the values of the dimension where candidate and reference cost the same, between measured points.
+    def crossings(self, candidate: int = 1) -> list[float]:
+        """Return the values of the dimension where a candidate and the reference cost the same, between points.
 
         Linear between neighbours; a point where both are equal counts when the sign changes across it.
         """
         found = []
         previous: tuple[float, float] | None = None
         for value, costs in self.points:
-            if len(costs) < 2 or not (is_number(costs[0]) and is_number(costs[1])):
+            if len(costs) <= candidate or not (is_number(costs[0]) and is_number(costs[candidate])):
                 continue
-            difference = costs[1] - costs[0]
+            difference = costs[candidate] - costs[0]
             if difference == 0:
                 continue
             if previous is not None and (previous[1] < 0) != (difference < 0):
@@ -56,7 +56,7 @@ class Curve:
         return found
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def curves(report: Report, meter: str) -> list[Curve]:
     """Return all curves of the run: one a transition, GIC version and dimension that varies. Don't change the list."""
     if len(report.scenarios) < 2:

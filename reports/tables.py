@@ -5,7 +5,7 @@ Each is read once a report; figures, sections and claims share the rows. Don't c
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reports.data import Report
 from reports.numbers import is_number
@@ -52,7 +52,13 @@ class Step(NamedTuple):
     times: int
 
 
-@lru_cache(maxsize=4)
+def _of_designs(report: Report, rows: list[Any]) -> list[Any]:
+    """Return the rows of the report's designs, those of one design together, in the order of the designs."""
+    order = report.in_order(row.design for row in rows)
+    return [row for design in order for row in rows if row.design == design]
+
+
+@lru_cache(maxsize=16)
 def workload_parts(report: Report) -> tuple[list[Part], str]:
     """Return the workloads' rows and the unit of their cost: instructions, ns, or `` when they have none."""
     table = report.table("workloads")
@@ -70,10 +76,10 @@ def workload_parts(report: Report) -> tuple[list[Part], str]:
         table.numbers(column),
         strict=True,
     )
-    return list(map(Part._make, rows)), units.get(column, "")
+    return _of_designs(report, list(map(Part._make, rows))), units.get(column, "")
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def phases(report: Report) -> tuple[list[Phase], str]:
     """Return the life table's rows and the unit of their cost: cycles where there are any; `` without any cost."""
     table = report.table("life")
@@ -91,7 +97,7 @@ def phases(report: Report) -> tuple[list[Phase], str]:
         table.numbers(unit),
         strict=True,
     )
-    return list(map(Phase._make, rows)), unit
+    return _of_designs(report, list(map(Phase._make, rows))), unit
 
 
 @lru_cache(maxsize=4)

@@ -65,16 +65,19 @@ SINCE: dict[str, tuple[set[str], set[str]]] = {
         {"has_place"},
     ),
     "lpi": (
-        {"drop_reference", "lock_lpi_map", "next_lpi", "release_dropped", "unlock_lpi_map"},
+        {"drop_irq", "drop_reference", "lock_lpi_map", "next_lpi", "release_dropped", "unlock_lpi_map"},
         {"lock_lpi_list", "unlock_lpi_list"},
     ),
     "lpi_tables": ({"invalidate", "invalidate_all", "take_pending_bit", "unlist_lpis"}, set()),
+    "queue": ({"request_and_kick"}, set()),
     "state": (
         {
             "find_vcpu",
+            "get_vcpu",
             "is_forwarded_level",
             "is_pending",
             "lock_configuration",
+            "next_vcpu",
             "physical_line",
             "sends_to_vcpu",
             "set_physical_active",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Docstrings and comments are plain technical English: the field's words, "per" for rates, no foreign idiom.
+"""Docstrings, comments and pages are plain technical English: the field's words, "per" for rates, no foreign idiom.
 
 FOLDERS lists what is checked; each part of the project adds its own.
 """
@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
+
+from vgic_bench.main import build_app
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_WORDS = 25
-FOLDERS = ["kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model"]
+FOLDERS = ["vgic_bench", "examples", "kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model"]
 
 COUNTED = (
     r"bits?|bytes?|locks?|records?|lists?|registers?|entries|entry|operations?|points?|counts?|steps?|events?|lines?|"
@@ -94,3 +97,22 @@ def test_a_long_sentence_is_found() -> None:
 
 def test_plain_english_is_let_through() -> None:
     assert not found("One lock per interrupt: a byte per vCPU, which costs more. Compare the ones that remain.")
+
+
+PAGES = sorted({*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "action.yml"})
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_are_plain_english(path: Path) -> None:
+    # A heading or a row of a table is no sentence: only the words are looked at, paragraph by paragraph.
+    wrong = [hit for paragraph in path.read_text().split("\n\n") for hit in found(paragraph)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_helps_are_plain_english() -> None:
+    wrong = []
+    for name, command in typer.main.get_command(build_app()).commands.items():  # type: ignore[attr-defined]  # a group
+        for leaf in (getattr(command, "commands", None) or {name: command}).values():
+            texts = [leaf.help, *(getattr(parameter, "help", "") for parameter in leaf.params)]
+            wrong += [f"{name}: {hit}" for text in texts for hit in found(text or "")]
+    assert not wrong, "\n".join(wrong)

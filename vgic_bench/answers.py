@@ -22,7 +22,7 @@ class Answer:
     """An answer to a question: `table()` as data, and as what a notebook shows."""
 
     def table(self) -> pd.DataFrame:
-        """Return the answer as a DataFrame of its own: changing it changes nothing here."""
+        """Return the answer as a separate DataFrame: changing it changes nothing here."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:

@@ -106,7 +106,7 @@ class _Layout:
             self.format_commands(ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples, each on a line of its own and uncut."""
+        """Write the examples, each on a separate line and uncut."""
         if self.epilog:
             with formatter.section("Examples"):
                 for line in inspect.cleandoc(self.epilog).splitlines():

@@ -27,7 +27,7 @@ MEASURE, RECORDINGS, JUDGE, MODELS, SHOW = (
     "Measure the designs",
     "Traces, recordings and workloads",
     "Compare and judge stored results",
-    "World switches and platforms",
+    "Designs, world switches and platforms",
     "Explain and show",
 )
 PLACE = "vgic_bench.commands"
@@ -37,12 +37,15 @@ COMMANDS = (
     Entry("transitions", f"{PLACE}.transitions", "List, show or check the transitions that are measured.", MEASURE),
     Entry("predict", f"{PLACE}.predict", "Predict kernel instructions for the points of a CSV file.", MEASURE),
     Entry("fit", f"{PLACE}.fit", "Fit event weights to instructions counted in the kernel.", MEASURE),
+    Entry("check", f"{PLACE}.check", "Check a design: behaviour, locks, compiled against plain.", MODELS),
+    Entry("new-design", f"{PLACE}.new_design", "Write the scaffold of a design.", MODELS),
     Entry("trace", f"{PLACE}.trace", "Run, explain and cost trace files.", RECORDINGS),
     Entry("replay", f"{PLACE}.replay", "Replay a recording of a real host on every design.", RECORDINGS),
     Entry("record", f"{PLACE}.record", "Print the script that records on a KVM/Arm host.", RECORDINGS),
     Entry("workloads", f"{PLACE}.workloads", "List the packaged workloads, their mix and cost.", RECORDINGS),
     Entry("compare", f"{PLACE}.compare", "Compare two stored runs row by row.", JUDGE),
     Entry("gate", f"{PLACE}.gate", "Fail a build that made a transition cost more.", JUDGE),
+    Entry("verify", f"{PLACE}.verify", "Search a design for what contradicts the GIC architecture.", JUDGE),
     Entry("results", f"{PLACE}.results", "List, show and export stored runs.", JUDGE),
     Entry("history", f"{PLACE}.history", "Follow one figure over the stored runs.", JUDGE),
     Entry("switch", f"{PLACE}.switch", "Take apart, compare and sweep the EL2 world switches.", MODELS),
@@ -166,6 +169,8 @@ def main() -> None:
         status = command.main(prog_name="vgic-bench", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
+        # All is done and kept: nobody is to be told otherwise now.
+        ignore_signals()
         if failed := flush_output():
             _unwritable(failed, failed)
         sys.exit(status if isinstance(status, int) else 0)
@@ -181,7 +186,7 @@ def main() -> None:
         _unwritable(error)
     except MemoryError:
         _refuse("out of memory", 5)
-    except Exception as error:  # noqa: BLE001 - the last resort: one line, a status of its own
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, a separate status
         _bad_usage(error)
 
 

@@ -20,17 +20,17 @@ _RANGE = re.compile(r"(\d+)\.\.(\d+)(?:[x*](\d+))?")
 
 
 def complete_designs(incomplete: str) -> list[str]:
-    """Return what may stand in a list of designs that begins like this."""
+    """Return what may be in a list of designs that begins like this."""
     return _completions("designs", incomplete)
 
 
 def complete_platforms(incomplete: str) -> list[str]:
-    """Return what may stand in a list of platforms that begins like this."""
+    """Return what may be in a list of platforms that begins like this."""
     return _completions("platforms", incomplete)
 
 
 def complete_transitions(incomplete: str) -> list[str]:
-    """Return what may stand in a list of transitions and their groups that begins like this."""
+    """Return what may be in a list of transitions and their groups that begins like this."""
     return _completions("transitions", incomplete)
 
 
@@ -99,6 +99,10 @@ Lrs = Annotated[
 Pending = Annotated[
     int,
     typer.Option("--pending", help="Standing interrupts: SPIs that stay pending on vCPU 0.", rich_help_panel=VM),
+]
+SameHost = Annotated[
+    bool,
+    typer.Option("--same-host", help="Compare times of hosts of different names: they are alike, as CI runners are."),
 ]
 Numbers = Annotated[str, typer.Option(metavar="LIST")]
 Meters = Annotated[

@@ -40,7 +40,7 @@ DESIGN = Design(
     world_switch="asm",
     package=__name__,
     origin="built in",
-    scratch=("image.misr", "image.eisr", "vcpu.candidate_private", "vcpu.candidate_shared"),
+    scratch=("image.misr", "image.eisr", "vcpu.cache_private.2", "vcpu.cache_shared.2"),
     reloads=True,
 )
 

@@ -17,6 +17,11 @@ TOML, every part optional:
     change = "+1"               # this change only ("+1", "-2"); left out: any
     reason = "one more lock while the active list is walked"
 
+    [[limit]]                   # counts of these rows are judged by a limit, not by being the same
+    event = "list_step"
+    limit = "at most 5"         # or "+2" or "+5 %": more than the baseline
+    reason = "the list may grow"
+
 Rules inside: a key that isn't known is an error, because a misspelt limit would otherwise silently not apply; an
 `[[allow]]` needs a reason and at least one name; allowances that match nothing are reported by the gate, so that
 they get removed.
@@ -24,6 +29,7 @@ they get removed.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -54,19 +60,45 @@ class Allowance:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """One `[[limit]]`: patterns by field name, its text and reason, and where it is in the file.
+
+    most: the largest count; None where it is relative: `plus` more than the baseline, or `share` of it more.
+    """
+
+    names: Mapping[str, str]
+    text: str
+    reason: str
+    where: str
+    most: int | None = None
+    plus: int = 0
+    share: float = 0.0
+
+    def matches(self, fields: Mapping[str, Any]) -> bool:
+        """Return whether a row with these fields is judged by this limit."""
+        return all(fnmatchcase(str(fields.get(name, "")), pattern) for name, pattern in self.names.items())
+
+    def holds(self, baseline: int, candidate: int) -> bool:
+        """Return whether a count is within the limit."""
+        return candidate <= (self.most if self.most is not None else baseline * (1 + self.share) + self.plus)
+
+
+@dataclass(frozen=True)
 class Budget:
     """What the gate judges by. `inconclusive_share`: fraction of the timed rows that may stay inconclusive."""
 
     policy: Policy = field(default_factory=Policy)
     inconclusive_share: float = 0.1
     allowances: tuple[Allowance, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     def check_names(self, transitions: set[str]) -> None:
-        """Raise UsageError when an allowance names a transition that neither run has, with the nearest one."""
-        for allowance in self.allowances:
-            name = allowance.names.get("transition", "*")
+        """Raise UsageError when an entry names a transition that neither run has, with the nearest one."""
+        entries: list[Allowance | Limit] = [*self.allowances, *self.limits]
+        for entry in entries:
+            name = entry.names.get("transition", "*")
             if not any(fnmatchcase(known, name) for known in transitions):
-                raise UsageError(f"{allowance.where}: transition {name!r} is unknown{nearest(name, transitions)}")
+                raise UsageError(f"{entry.where}: transition {name!r} is unknown{nearest(name, transitions)}")
 
 
 def nearest(name: str, known: set[str] | list[str]) -> str:
@@ -84,7 +116,7 @@ def load_budget(path: str | os.PathLike[str] | None) -> Budget:
         return Budget()
     file = Path(path)
     data = read_toml(file)
-    _known(data, {"time", "allow"}, f"{file}")
+    _known(data, {"time", "allow", "limit"}, f"{file}")
     time = data.get("time", {})
     if not isinstance(time, dict):
         raise UsageError(f"{file}: time: expected a table [time]")
@@ -98,22 +130,49 @@ def load_budget(path: str | os.PathLike[str] | None) -> Budget:
             expected = "a number from 0 to 1" if share else "a number between 0 and 1, both excluded"
             raise UsageError(f"{file}: [time] {name}={value!r}: expected {expected}")
         given[name] = float(value)
-    allow = data.get("allow", [])
-    if not isinstance(allow, list) or not all(isinstance(entry, dict) for entry in allow):
-        raise UsageError(f"{file}: allow: expected tables [[allow]]")
-    allowances = tuple(_allowance(entry, f"{file}: [[allow]] {n}") for n, entry in enumerate(allow, 1))
+    allowances = tuple(_allowance(entry, where) for entry, where in _tables(data, "allow", file))
+    per_event = tuple(_limit(entry, where) for entry, where in _tables(data, "limit", file))
     policy = replace(Policy(), **{name: given[name] for name in limits if name in given})
-    return Budget(policy, given.get("inconclusive_share", Budget.inconclusive_share), allowances)
+    return Budget(policy, given.get("inconclusive_share", Budget.inconclusive_share), allowances, per_event)
 
 
-def _allowance(entry: dict[str, Any], where: str) -> Allowance:
-    _known(entry, {*NAMES, "change", "reason"}, where)
+def _tables(data: Mapping[str, Any], key: str, file: Path) -> list[tuple[dict[str, Any], str]]:
+    """Return each table `[[key]]` and where it is."""
+    entries = data.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UsageError(f"{file}: {key}: expected tables [[{key}]]")
+    return [(entry, f"{file}: [[{key}]] {number}") for number, entry in enumerate(entries, 1)]
+
+
+_LIMIT = re.compile(r"at most (?P<most>\d{1,15})|\+(?P<share>\d{1,6}(?:\.\d{1,6})?) ?%|\+(?P<plus>\d{1,15})", re.ASCII)
+
+
+def _limit(entry: dict[str, Any], where: str) -> Limit:
+    _known(entry, {*NAMES, "limit", "reason"}, where)
+    names = _names(entry, where)
+    text = entry.get("limit")
+    found = _LIMIT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise UsageError(f"{where}: limit={text!r}: expected 'at most 5', '+2' or '+5 %'")
+    most, share, plus = found.group("most", "share", "plus")
+    given = (int(most) if most else None, int(plus or 0), float(share or 0) / 100)
+    return Limit(names, found.group(), entry["reason"], where, *given)
+
+
+def _names(entry: dict[str, Any], where: str) -> dict[str, str]:
+    """Return the patterns of an entry, which needs one at least, and a reason."""
     names = {name: entry[name] for name in NAMES if name in entry}
     for name, value in [*names.items(), ("reason", entry.get("reason"))]:
         if not isinstance(value, str) or not value.strip():
             raise UsageError(f"{where}: {name}={value!r}: expected text")
     if not names:
         raise UsageError(f"{where}: names nothing; expected at least one of {', '.join(NAMES)}")
+    return names
+
+
+def _allowance(entry: dict[str, Any], where: str) -> Allowance:
+    _known(entry, {*NAMES, "change", "reason"}, where)
+    names = _names(entry, where)
     change = entry.get("change")
     if change is not None:
         try:

@@ -50,7 +50,7 @@ def write_junit(judgement: Judgement, path: str | os.PathLike[str]) -> None:
         case = ElementTree.SubElement(suite, "testcase", classname=classname, name=_xml(row.name))
         if id(row) in failing:
             counts["failures"] += 1
-            _outcome(case, "failure", row.verdict, describe(row))
+            _outcome(case, "failure", describe(row), f"{row.verdict}: {describe(row)}")
         elif row.verdict in (INCONCLUSIVE, NOT_COMPARABLE):
             counts["skipped"] += 1
             _outcome(case, "skipped", describe(row) if row.meter == "time" else row.note, "")
@@ -99,6 +99,16 @@ def markdown(judgement: Judgement) -> str:
 def _md(text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
     return re.sub(r"([\\|`*_\[\]#])", r"\\\1", escaped)
+
+
+COMMENT_MARK = "<!-- vgic-bench gate -->"
+"""First line of a comment, by which a later run finds the one to replace."""
+
+
+def write_comment(judgement: Judgement, path: str | os.PathLike[str]) -> None:
+    """Write the job summary as the body of a comment on a pull request, whole or not at all. Raises UsageError."""
+    with atomic_write(path, "w", encoding="utf-8") as file:
+        file.write(f"{COMMENT_MARK}\n{markdown(judgement)}")
 
 
 def append_summary(judgement: Judgement, path: str | os.PathLike[str]) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 import pandas as pd
 
 from bench.gate.budget import nearest
-from bench.gate.compare import SAME_MACHINE
 from bench.gate.steps import Step, exact_steps, noisy_steps
+from bench.gate.times import SAME_MACHINE
 from bench.results.folders import find_runs
 from bench.results.schema import KEY
 from bench.results.store import Results

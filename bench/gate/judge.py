@@ -13,6 +13,7 @@ Rules inside, from the strongest:
 """
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from bench.gate.budget import Budget
 from bench.gate.compare import METERS, NEW, Comparison, Row, compare
 from bench.results import exchange
-from bench.results.formats.common import label
+from bench.results.formats.common import events_of, label
 from bench.results.meta import unfinished
 from bench.results.schema import KEY
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED
@@ -28,9 +29,12 @@ from bench.results.store import Results
 from bench.system.exit_status import FAIL, MEASUREMENT_FAILED, NO_BASELINE, PASS, UNDECIDED
 from kvmarm.errors import UsageError
 
+CHANGED = -1
+"""Not a status: FAIL where nothing got worse, so that the baseline is to be renewed."""
 OUTCOMES = {
     PASS: "pass",
     FAIL: "regressed",
+    CHANGED: "changed",
     UNDECIDED: "inconclusive",
     NO_BASELINE: "not comparable",
     MEASUREMENT_FAILED: "measurement failed",
@@ -40,7 +44,8 @@ OUTCOMES = {
 @dataclass
 class Judgement:
     """`status`: exit status. `reasons`: why it isn't 0, one line each. `failing`: the rows that make it 1.
-    `allowed`: changed rows that the budget let pass. `warnings`: what does not fail but should be seen."""
+    `allowed`: changed rows that the budget let pass. `warnings`: what does not fail but should be seen. `renew`: the
+    command that renews the baseline, where counts changed for the better or as allowed."""
 
     status: int
     comparison: Comparison
@@ -48,11 +53,22 @@ class Judgement:
     failing: list[Row] = field(default_factory=list)
     allowed: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    renew: str = ""
+
+    def renewed(self) -> None:
+        """Pass: the baseline is the candidate from now on. What was found stays to be seen, as warnings."""
+        self.warnings += self.reasons
+        self.status, self.reasons, self.failing, self.renew = PASS, [], [], ""
+
+    @property
+    def only_better(self) -> bool:
+        """Whether it fails for counts alone that are smaller than the baseline's."""
+        return self.status == FAIL and all(row.verdict == IMPROVED for row in self.failing)
 
     @property
     def outcome(self) -> str:
         """The status in words."""
-        return OUTCOMES[self.status]
+        return OUTCOMES[CHANGED if self.only_better else self.status]
 
     def as_json(self) -> dict[str, Any]:
         """Return the judgement and the whole comparison as what JSON can hold."""
@@ -61,6 +77,7 @@ class Judgement:
             "outcome": self.outcome,
             "reasons": self.reasons,
             "warnings": self.warnings,
+            "renew": self.renew,
             "failing": [row.name for row in self.failing],
             "allowed": [{"row": row.name, "by": row.allowed} for row in self.allowed],
             "comparison": self.comparison.as_json(),
@@ -73,8 +90,9 @@ def gate(
     budget: Budget | None = None,
     meters: tuple[str, ...] = METERS,
     partial: bool = False,
+    same_host: bool = False,
 ) -> Judgement:
-    """Load, compare and judge two runs (anything `exchange.load` takes). `partial`: see `judge`.
+    """Load, compare and judge two runs (anything `exchange.load` takes). `partial`, `same_host`: see `judge`.
 
     Raises UsageError: status 4 when there is no baseline or it has another schema, 2 when a file is damaged.
     """
@@ -86,7 +104,11 @@ def gate(
         if "results schema is" in str(error):
             raise UsageError(f"baseline not comparable: {error}", NO_BASELINE) from error
         raise
-    return judge(before, exchange.load(candidate), budget or Budget(), meters, partial)
+    verdict = judge(before, exchange.load(candidate), budget or Budget(), meters, partial, same_host)
+    if verdict.only_better or (verdict.status == PASS and verdict.allowed):
+        command = ["vgic-bench", "gate", "check", os.fspath(baseline), os.fspath(candidate), "--update"]
+        verdict.renew = shlex.join(command)
+    return verdict
 
 
 def judge(
@@ -95,13 +117,15 @@ def judge(
     budget: Budget | None = None,
     meters: tuple[str, ...] = METERS,
     partial: bool = False,
+    same_host: bool = False,
 ) -> Judgement:
-    """Compare and judge two runs that are loaded. `partial`: rows that only the baseline has are left out.
+    """Compare and judge two runs that are loaded.
 
-    Raises UsageError when the budget names what neither has.
+    `partial`: rows and meters that only the baseline has are left out. `same_host`: see `compare`. Raises
+    UsageError when the budget names what neither has.
     """
     limits = budget or Budget()
-    comparison = compare(baseline, candidate, limits.policy, meters)
+    comparison = compare(baseline, candidate, limits.policy, meters, same_host)
     names = {row.fields["transition"] for row in comparison.rows}
     if names:
         limits.check_names(names)
@@ -110,9 +134,13 @@ def judge(
         comparison.rows = [row for row in comparison.rows if row.verdict != NOT_COMPARABLE]
         if absent:
             comparison.notes.append(f"{len(absent)} transitions of the baseline were not measured, as asked for")
+        comparison.notes += comparison.lost
+        comparison.lost = []
+    comparison.blocked += [f"{text}; --partial if that is meant" for text in comparison.lost]
     verdict = Judgement(PASS, comparison)
     broken = _measurement_faults(candidate)
     _find_failing(verdict, limits)
+    _find_over(verdict, baseline, candidate, limits)
     doubtful = _find_doubtful(verdict, limits)
     lost = [row for row in comparison.rows if row.verdict == NOT_COMPARABLE]
     if broken:
@@ -156,12 +184,38 @@ def _find_failing(verdict: Judgement, budget: Budget) -> None:
         exact = row.meter in ("events", "state")
         if not (row.verdict == REGRESSED or (exact and row.verdict == IMPROVED)):
             continue
-        allowance = next((a for a in budget.allowances if exact and a.matches(row.fields, row.change)), None)
-        if allowance:
-            row.allowed = f"{allowance.where}: {allowance.reason}"
+        row.allowed = _allowed(row, budget) if exact else ""
+        if row.allowed:
             verdict.allowed.append(row)
         else:
             verdict.failing.append(row)
+
+
+def _allowed(row: Row, budget: Budget) -> str:
+    """Return what of the budget lets a changed count or state pass, "" when nothing does."""
+    for allowance in budget.allowances:
+        if allowance.matches(row.fields, row.change):
+            return f"{allowance.where}: {allowance.reason}"
+    for limit in budget.limits:
+        if row.meter == "events" and limit.matches(row.fields) and limit.holds(row.baseline, row.candidate):
+            return f"{limit.where}: {limit.text}: {limit.reason}"
+    return ""
+
+
+def _find_over(verdict: Judgement, baseline: Results, candidate: Results, budget: Budget) -> None:
+    """Add the counts that are over an absolute limit though they are those of the baseline."""
+    absolute = [limit for limit in budget.limits if limit.most is not None]
+    if not absolute:
+        return
+    before = events_of(baseline)
+    for values, counts in events_of(candidate).items():
+        for event, count in counts.items():
+            fields = dict(zip(KEY, values, strict=True)) | {"event": event}
+            over = next((limit for limit in absolute if limit.matches(fields) and not limit.holds(0, count)), None)
+            if over is not None and before.get(values, {}).get(event) == count:
+                row = Row("events", fields, count, count, REGRESSED, ratio=1.0, note=f"{over.where}: {over.text}")
+                verdict.comparison.rows.append(row)
+                verdict.failing.append(row)
 
 
 def _find_doubtful(verdict: Judgement, budget: Budget) -> list[str]:
@@ -187,7 +241,7 @@ def describe(row: Row) -> str:
     """Say in one line what a row found."""
     place = _place(row)
     if row.meter == "events":
-        return f"{place}: {row.baseline} -> {row.candidate} ({row.change:+d})"
+        return f"{place}: {row.baseline} -> {row.candidate} ({row.note or format(row.change, '+d')})"
     if row.meter == "state":
         return f"{place}: {row.note}: {row.baseline} -> {row.candidate}"
     text = f"{place}: time {row.baseline:.4g} -> {row.candidate:.4g} ns ({row.ratio - 1:+.1%}, "

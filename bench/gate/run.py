@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.gate import revisions
+from bench.gate import foreign, revisions
 from bench.gate.interleave import interleave
 from bench.results.store import Results
 from bench.system.progress import SILENT, Progress, counted
@@ -37,9 +37,29 @@ def two_trees(root: Path, against: str, candidate: str | None, isolated: bool) -
             trees.append(revisions.working_tree(root))
         else:
             trees.append(revisions.export(root, candidate, cache_root()))
+        if not revisions.is_this_project(root):
+            if isolated:
+                raise UsageError("--isolated: expected in a checkout of vgic-bench; designs share what is installed")
+            trees = [foreign.build(tree, _site(tree, scratch)) for tree in trees]
+            yield trees
+            return
+        for tree in trees:
+            revisions.require_front_door(tree)
         if isolated:
             trees = [revisions.isolate(tree, scratch / f"venv-{side}") for side, tree in enumerate(trees)]
         yield trees
+
+
+def _site(tree: revisions.Tree, scratch: Path) -> Path:
+    """Return where the package of a tree is built: a commit's beside the compiled code, to be compiled once."""
+    kept = not tree.commit.endswith("+") and tree.name != revisions.WORKING_TREE
+    return (cache_root() if kept else scratch) / f"site-{tree.commit[:16]}"
+
+
+def check_repository(root: Path) -> None:
+    """Raise UsageError when a checkout is neither of this project nor of a Python package."""
+    if not (revisions.is_this_project(root) or foreign.is_package(root)):
+        raise UsageError(f"{root}: neither vgic-bench nor a Python package that brings a design (no pyproject.toml)")
 
 
 def measure_trees(

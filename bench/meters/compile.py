@@ -20,7 +20,7 @@ from bench.catalogue.lpis import LpiScene
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
-from kvmarm.code_cache import module_cache
+from kvmarm.code_cache import leave_stamp, module_cache
 from kvmarm.config import VmConfig
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
 from kvmarm.jit import JIT_ENABLED
@@ -61,7 +61,7 @@ def compile_part(name: str, part: str) -> None:
         Prepared(vm, hardware, op, op.value, words_of(vm), nothing, words_of(hardware), nothing).block(op, 1)
     else:
         TraceRun(Trace("empty", _CONFIG, np.zeros(0, OP)), design).run()
-    _stamp(name, part).touch()
+    leave_stamp(_stamp(name, part))
 
 
 def missing(designs: Iterable[str], parts: Iterable[str]) -> list[tuple[str, str]]:

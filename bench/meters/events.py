@@ -194,7 +194,7 @@ class Stage:
             raise UsageError(f"{transition.source}: transition {transition.name}: {error}") from None
         finally:
             self.reset()
-        expected_before, expected_after = transition.expected(self.design.name)
+        expected_before, expected_after = transition.expected(self.design.name, self.config.gic)
         return Counted(
             self.design.name,
             self.config,

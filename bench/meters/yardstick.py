@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The unit to compare times across machines in: an uncontended lock pair by atomic exchange.
 
-In C when a C compiler is there (yardstick.c, built into the cache folder), else by the models' own jitted lock. Both
+In C when a C compiler is there (yardstick.c), else by the models' own jitted lock. Both
 are the same two instructions; a run's results say which one it was.
 """
 
@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from kvmarm.code_cache import cache_root
 from kvmarm.jit import jit, spin_lock, spin_unlock
 
 _PAIRS = 20_000
@@ -32,38 +32,33 @@ def _lock_pairs(record: Any, pairs: Any) -> None:
         spin_unlock(record)
 
 
-def _build() -> Path | None:
+def _in_c() -> Callable[[int], int] | None:
+    """Return the loop in C, built and loaded now; None where there is no compiler, or no room for what it makes.
+
+    It is not kept: a damaged library would take the process down, and building it takes a tenth of a second.
+    """
     compiler = shutil.which(os.environ.get("CC", "") or "cc") or shutil.which("gcc") or shutil.which("clang")
     source = Path(__file__).with_name("yardstick.c")
     if compiler is None or not source.is_file():
         return None
-    target = cache_root() / f"yardstick-{int(source.stat().st_mtime)}.so"
-    if target.exists():
-        return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix="vgic-bench-") as folder:
             built = Path(folder) / "yardstick.so"
             command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(built), str(source)]
             subprocess.run(command, check=True, capture_output=True, timeout=60)
-            os.replace(built, target)
+            function = ctypes.CDLL(str(built)).lock_pairs_ns
     except (OSError, subprocess.SubprocessError):
         return None
-    return target
+    function.restype = ctypes.c_int64
+    function.argtypes = [ctypes.c_int64]
+    return function
 
 
 def lock_pair_ns() -> tuple[float, str]:
     """Return (ns a lock pair, "C" or "jitted"): the median of rounds too short to be often interrupted."""
-    library = _build()
-    if library is not None:
-        try:
-            function = ctypes.CDLL(str(library)).lock_pairs_ns
-        except OSError:
-            library = None
-        else:
-            function.restype = ctypes.c_int64
-            function.argtypes = [ctypes.c_int64]
-            return median(function(_PAIRS) for _ in range(_ROUNDS)) / _PAIRS, "C"
+    function = _in_c()
+    if function is not None:
+        return median(function(_PAIRS) for _ in range(_ROUNDS)) / _PAIRS, "C"
     record = np.zeros(1, _LOCK).view(np.recarray)[0]
     _lock_pairs(record, 1)
     rounds = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiling what a replay needs, once a machine, in processes of their own: this one stays small and can tell of it.
+"""Compile what a replay needs, once per machine, in separate processes, so that this one stays small.
 
 `python -m bench.replay.compile PART` compiles one part: `readers`, or the name of a design; without PART, all of them.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
-from kvmarm.code_cache import module_cache
+from kvmarm.code_cache import leave_stamp, module_cache
 from kvmarm.jit import JIT_ENABLED
 
 READERS = "readers"
@@ -38,9 +38,7 @@ def compile_part(part: str) -> None:
         from bench.replay.stretch import compile_for
 
         compile_for(part)
-    stamp = _stamp(part)
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.touch()
+    leave_stamp(_stamp(part))
 
 
 def ensure_compiled(designs: Iterable[str], progress: Progress = SILENT) -> None:

@@ -58,4 +58,4 @@ def save_results(outcomes: Sequence[Outcome], folder: Path, designs: Sequence[st
         replays=[outcome.as_dict() for outcome in outcomes],
     )
     meta |= {"complete": True, "finished": utc_now()}
-    return Results(meta, tables).save(folder, replace=True)
+    return Results(meta, tables).save_new(folder)

@@ -13,7 +13,7 @@ from bench.results.store import Results
 from kvmarm.errors import UsageError
 from kvmarm.inputs import json_of, read_packed
 
-__all__ = ["FORMATS", "load", "write_counts", "write_csv", "write_pyperf", "write_pytest_benchmark"]
+__all__ = ["FORMATS", "form_of", "load", "write_counts", "write_csv", "write_pyperf", "write_pytest_benchmark"]
 
 FORMATS = ("csv", "counts", "pytest-benchmark", "pyperf")
 EXPECTED = "a results folder, a counts file, pytest-benchmark or pyperf JSON"
@@ -33,11 +33,21 @@ def load(path: str | os.PathLike[str], tables: list[str] | None = None) -> Resul
     if not place.exists():
         return Results.load(place)
     data = _read(place)
-    if isinstance(data, dict) and "format" in data:
+    form = _form(data)
+    if form == "counts":
         return from_counts(place, data)
-    if is_pyperf(data):
-        return from_pyperf(place, data)
-    return from_pytest_benchmark([(place, data)], place)
+    return from_pyperf(place, data) if form == "pyperf" else from_pytest_benchmark([(place, data)], place)
+
+
+def form_of(path: str | os.PathLike[str]) -> str:
+    """Return the form of stored results: "folder", "counts", "pytest-benchmark" or "pyperf". Raises UsageError."""
+    return "folder" if Path(path).is_dir() else _form(_read(Path(path)))
+
+
+def _form(data: Any) -> str:
+    if isinstance(data, dict) and "format" in data:
+        return "counts"
+    return "pyperf" if is_pyperf(data) else "pytest-benchmark"
 
 
 def _read(file: Path) -> Any:

@@ -28,9 +28,9 @@ def check_new_folder(folder: str | os.PathLike[str]) -> None:
     path = Path(folder)
     if path.exists() and any_entry(path):
         raise UsageError(f"{path}: already exists, expected a new results folder")
-    # It is written beside and then renamed, as a file is.
+    # It is written beside and then renamed, as a file is; an empty folder that stays is filled.
     if path.exists():
-        check_folder(path.parent)
+        check_folder(path)
     else:
         check_file(path)
 

@@ -46,7 +46,7 @@ def _opened(file: Path, words: list[str] | None = None) -> Iterator[Any]:
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(parquet_source(file), read_dictionary=words) as opened:
+        with ParquetFile(parquet_source(file), read_dictionary=words, page_checksum_verification=True) as opened:
             about = opened.metadata
             unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
             if about.num_rows * max(1, about.num_columns) > MOST_CELLS or unpacked > MOST_UNPACKED:
@@ -108,11 +108,10 @@ def read_arrow(file: Path) -> Any:
     words = [field.name for field in kinds if field.type in (pyarrow.string(), pyarrow.large_string())]
     with _opened(file, words) as encoded:
         table = encoded.read(use_threads=False)
-        check_names(table.column_names, file)
-        table = as_text(table)
     columns = TABLES.get(file.stem, {})
+    check_names(table.column_names, file)
     check_columns(table.column_names, file.stem, str(file))
     if len(table):
         check_types(table.schema, columns, file)
         check_filled((name for name in columns if table[name].null_count), columns, file)
-    return table
+    return as_text(table)

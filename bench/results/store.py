@@ -13,11 +13,14 @@ Rules inside:
 
 from __future__ import annotations
 
+import errno
+import functools
+import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +30,14 @@ from bench.results.meta import load_meta, plain_json, printable
 from bench.results.parquet import read_arrow, read_frame
 from bench.results.schema import SCHEMA, TABLES, UPGRADES, check_columns, typed
 from kvmarm.errors import UsageError
+from kvmarm.files import clear_leftovers, own_prefix
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Taken(Exception):
+    """Something is there by now."""
 
 
 @dataclass
@@ -63,33 +71,47 @@ class Results:
     def save(self, folder: str | os.PathLike[str], replace: bool = False) -> Path:
         """Write everything to `folder` and return its path; it appears complete or not at all.
 
-        Raises UsageError when `folder` exists (unless `replace` and it is a results folder), or cannot be written,
-        or a table lacks a column.
+        Raises UsageError when `folder` exists (unless it is empty, or `replace` and a results folder), or cannot be
+        written, or a table lacks a column.
         """
         target = Path(folder)
-        if target.exists() and not (replace and (not any_entry(target) or (target / "meta.json").is_file())):
+        there = target.exists() and any_entry(target)
+        if there and not (replace and (target / "meta.json").is_file()):
             raise UsageError(f"{target}: already exists; expected a new results folder")
+        try:
+            return self._save(target, lambda made: _replace(made, target) if there else _place(made, target))
+        except Taken:
+            raise UsageError(f"{target}: already exists; expected a new results folder") from None
+
+    def save_new(self, folder: str | os.PathLike[str]) -> Path:
+        """Write everything to `folder`, or beside it where other results are by now; return where it is.
+
+        Nothing measured is lost to a run that was given the same folder and ended first. Raises UsageError as `save`.
+        """
+        target = Path(folder)
+        for number in itertools.count(2):
+            try:
+                return self._save(target, functools.partial(_place, target=target))
+            except Taken:
+                target = Path(folder).with_name(f"{Path(folder).name}-{number}")
+        raise AssertionError("unreachable")
+
+    def _save(self, target: Path, put: Callable[[Path], None]) -> Path:
+        """Write everything beside `target` and have it put there by `put`."""
         for name, frame in self.tables.items():
             check_columns(map(str, frame.columns), name, f"table {name}")
         beside = None
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+            beside = _room_beside(target)
             for name, frame in self.tables.items():
                 with open(beside / f"{name}.parquet", "wb") as file:
-                    typed(frame, name).to_parquet(file, index=False)
+                    typed(frame, name).to_parquet(file, index=False, write_page_checksum=True)
             text = json.dumps(self.meta | {"schema": SCHEMA}, indent=1, sort_keys=True, default=plain_json)
             (beside / "meta.json").write_text(text + "\n", encoding="utf-8")
             umask = os.umask(0)
             os.umask(umask)
             beside.chmod(0o777 & ~umask)
-            if target.exists():
-                earlier = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-                target.rename(earlier / target.name)
-                beside.rename(target)
-                shutil.rmtree(earlier)
-            else:
-                beside.rename(target)
+            put(beside)
         except OSError as error:
             raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
         finally:
@@ -118,6 +140,44 @@ class Results:
         for name, frame in frames.items():
             check_columns(map(str, frame.columns), name, str(path / f"{name}.parquet"))
         return cls(meta, frames, path)
+
+
+def _room_beside(target: Path) -> Path:
+    """Return a new folder on the way to `target`: beside it, or in it where only that can be written."""
+    # Whatever it is called, `.` included.
+    place = Path(os.path.abspath(target))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        clear_leftovers(place.parent)
+        return Path(tempfile.mkdtemp(prefix=own_prefix(place.name), suffix=".part", dir=place.parent))
+    except OSError:
+        if not place.is_dir():
+            raise
+        return Path(tempfile.mkdtemp(prefix=own_prefix(place.name), suffix=".part", dir=place))
+
+
+def _place(made: Path, target: Path) -> None:
+    """Put a folder where nothing is, or an empty folder. Raises Taken when something else is there."""
+    if target.exists() and (not target.is_dir() or any(entry != made.name for entry in os.listdir(target))):
+        raise Taken(str(target))
+    try:
+        made.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR) and made.parent != target:
+            raise Taken(str(target)) from None
+        if not target.is_dir():
+            raise
+        # A mount point, the folder that a shell is in: it stays, and is filled; what makes it results comes last.
+        for path in sorted(made.iterdir(), key=lambda path: path.name == "meta.json"):
+            shutil.move(path, target / path.name)
+
+
+def _replace(made: Path, target: Path) -> None:
+    """Put a folder in the place of results; they are kept aside until it is there."""
+    earlier = Path(tempfile.mkdtemp(prefix=own_prefix(target.name), suffix=".old", dir=target.parent))
+    target.rename(earlier / target.name)
+    made.rename(target)
+    shutil.rmtree(earlier)
 
 
 def load_columns(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:

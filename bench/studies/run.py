@@ -162,7 +162,7 @@ def execute(plan: RunPlan, progress: Progress = SILENT, folder: Path | None = No
             meta |= _incomplete(options, measured, meta)
         results = Results(meta, measured.tables())
         if folder is not None:
-            results.save(folder, replace=True)
+            results.save_new(folder)
     return Outcome(results, measured.unexpected, measured.failures, measured.interrupted)
 
 

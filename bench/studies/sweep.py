@@ -32,7 +32,7 @@ from bench.meters import weights
 from bench.meters.events import HAS_NONE, Counted, measure_all
 from bench.results import environment
 from bench.results.meta import new_meta, utc_now
-from bench.results.parquet import parquet_source
+from bench.results.parquet import read_frame
 from bench.results.schema import KEY, frame
 from bench.results.store import Results
 from bench.studies.crossover import crossovers
@@ -213,10 +213,24 @@ def _shard(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.parquet"
 
 
+def read_shard(file: Path) -> pd.DataFrame:
+    """Return what a shard holds, its checksums checked. Raises UsageError when it is damaged."""
+    return read_frame(file)
+
+
+def _is_whole(shard: Path) -> bool:
+    """Return whether a block is there and undamaged; a damaged one is measured again."""
+    try:
+        names = set(read_shard(shard).columns) if shard.is_file() else set()
+    except UsageError:
+        return False
+    return set(event_names()) <= names
+
+
 def write_shard(folder: Path, number: int, table: pd.DataFrame) -> None:
     """Write one shard, whole or not at all."""
     with atomic_write(_shard(folder, number)) as file:
-        table.to_parquet(file, index=False)
+        table.to_parquet(file, index=False, write_page_checksum=True)
 
 
 def _block_to_shard(folder: str, number: int, places: Sequence[Place], plan: Plan) -> int:
@@ -277,7 +291,7 @@ def run_blocks(plan: Plan, folder: Path, scheduler: str | None, jobs: int, progr
     Raises UsageError when the scheduler cannot be reached, with status 5 when a worker dies; finished blocks stay.
     """
     blocks = plan.blocks()
-    waiting = [(number, places) for number, places in enumerate(blocks) if not _shard(folder, number).is_file()]
+    waiting = [(number, places) for number, places in enumerate(blocks) if not _is_whole(_shard(folder, number))]
     done = len(blocks) - len(waiting)
     progress(done, len(blocks))
     if waiting:
@@ -289,7 +303,7 @@ def run_blocks(plan: Plan, folder: Path, scheduler: str | None, jobs: int, progr
 
 def assemble(plan: Plan, folder: Path) -> Results:
     """Return the results of a sweep whose shards are complete: transitions, events, crossover."""
-    parts = [pd.read_parquet(parquet_source(_shard(folder, number))) for number in range(len(plan.blocks()))]
+    parts = [read_shard(_shard(folder, number)) for number in range(len(plan.blocks()))]
     table = pd.concat(parts, ignore_index=True)
     names = list(event_names())
     matrix = table[names].to_numpy(np.int64)
@@ -362,7 +376,7 @@ def sweep(
         found = run_blocks(plan, folder.path, scheduler, jobs, progress)
         results = assemble(plan, folder.path)
     except BaseException:
-        folder.release()
+        folder.give_up()
         raise
     combinations, impossible = plan.combinations()
     designs = [get_design(name) for name in plan.designs]

@@ -21,6 +21,7 @@ from kvmarm.errors import UsageError
 KEPT_SECONDS = 24 * 60 * 60
 LOCK = "lock"
 _FOLDER = re.compile(r"\.sweep-[0-9a-f]{16}")
+_SHARD = re.compile(r"shard-\d+\.parquet")
 _OURS = re.compile(r"lock|shard-\d+\.parquet|\.shard-\d+\.parquet\..*\.part")
 
 
@@ -33,6 +34,7 @@ class WorkFolder:
         Raises UsageError when it cannot be written or another process holds it.
         """
         self.path = root / f".sweep-{identity}"
+        self._made = [place for place in (self.path, root, *root.parents) if not place.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock: IO[bytes] = open(self.path / LOCK, "ab")  # noqa: SIM115 - held until `release`
@@ -45,6 +47,15 @@ class WorkFolder:
     def release(self) -> None:
         """Let others have the folder; what is done stays in it."""
         self._lock.close()
+
+    def give_up(self) -> None:
+        """Let others have the folder; where nothing is done, leave nothing."""
+        if not any(_SHARD.fullmatch(entry.name) for entry in os.scandir(self.path)):
+            shutil.rmtree(self.path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                for place in self._made[1:]:
+                    place.rmdir()
+        self.release()
 
     def remove(self) -> None:
         """Remove the folder."""

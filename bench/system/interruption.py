@@ -42,7 +42,9 @@ def deferred(again: bool = False) -> Iterator[None]:
         heard.append(number)
 
     try:
-        before = {number: signal.signal(number, hear) for number in _SIGNALS if signal.getsignal(number) is not None}
+        # One that is ignored stays so: whoever started us in the background meant it.
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) not in (None, signal.SIG_IGN)]
+        before = {number: signal.signal(number, hear) for number in heeded}
     except ValueError:  # not the main thread, which alone hears signals
         yield
         return

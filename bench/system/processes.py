@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 _START = (
-    "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); root, module = sys.argv[1:3]; "
+    "import runpy, signal, sys; "
+    "signal.getsignal(signal.SIGINT) is signal.SIG_IGN or signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "root, module = sys.argv[1:3]; "
     "del sys.argv[1:3]; root in sys.path or sys.path.insert(0, root); "
     "runpy.run_module(module, run_name='__main__', alter_sys=True)"
 )
@@ -22,7 +24,9 @@ _START = (
 def module_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of this project as `python -m` would, wherever it is started."""
     root = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-P", "-c", _START, str(root), module, *arguments]
+    # What is to be said of the cache of compiled code, the parent says.
+    quiet = "ignore::UserWarning"
+    return [sys.executable, "-P", "-W", quiet, "-c", _START, str(root), module, *arguments]
 
 
 def cores() -> int:

@@ -30,8 +30,9 @@ from bench.verify.records import (
 )
 from bench.verify.reference import bit, has, latch, prioritise, route, unlatch
 from kvmarm import interface
-from kvmarm.gic import SGI1R_INTID_SHIFT, SGI_FRAME, SGIS, vcpu_affinity
+from kvmarm.gic import SGI1R_INTID_SHIFT, SGI_FRAME, SGIS
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.mpidr import vcpu_affinity
 
 ISENABLER, ICENABLER, ISPENDR, ICPENDR = map(np.int64, (0x100, 0x180, 0x200, 0x280))
 ISACTIVER, ICACTIVER, IPRIORITYR, ITARGETSR, ICFGR = map(np.int64, (0x300, 0x380, 0x400, 0x800, 0xC00))

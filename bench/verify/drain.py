@@ -80,6 +80,7 @@ def record(world: Any, code: Any) -> None:
         found.parent = search.state
         found.step = world.step
         found.depth = search.depth
+        found.logged = world.logged
         search.found += 1
 
 
@@ -272,10 +273,10 @@ def _at_rest(world: Any, memory: Any) -> Any:
     reference = world.reference
     for x in range(world.setup.count):
         instance = world.setup.instance[x]
-        if instance.sender <= 0 and reference.active & _of_one_register_bit(world, x) == U64_0:
-            if read_bit(world, memory, max(instance.owner, 0), x, ISACTIVER):
-                record(world, signature_of(world, ACTIVE_FOR_EVER, x, OFF, OFF))
-                right = False
+        asked = instance.sender <= 0 and reference.active & _of_one_register_bit(world, x) == U64_0
+        if asked and read_bit(world, memory, max(instance.owner, 0), x, ISACTIVER):
+            record(world, signature_of(world, ACTIVE_FOR_EVER, x, OFF, OFF))
+            right = False
         if instance.pintid:
             active = np.int64(world.hardware.physical_active[instance.pintid]) != 0
             if active != has(reference.physical, x):

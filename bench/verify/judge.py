@@ -19,8 +19,9 @@ from bench.verify.classes import (
 from bench.verify.machine import flag
 from bench.verify.records import NONE, NOWHERE, OFF, ON, OTHER
 from bench.verify.reference import acknowledge, bit, has, push, stacked_priority
-from kvmarm.gic import FIRST_LPI, SGIS, SPURIOUS, V2_LR_CPUID_SHIFT, V2_LR_INTID_MASK, lr_intid, lr_is_hw, lr_state
+from kvmarm.gic import FIRST_LPI, SGIS, SPURIOUS, V2_LR_CPUID_SHIFT, V2_LR_INTID_MASK
 from kvmarm.jit import U64, U64_0, jit
+from kvmarm.lr import lr_intid, lr_is_hw, lr_state
 
 ACTIVE_ALREADY, NOT_ENABLED, NOT_PENDING, DISTRIBUTOR_OFF, NOT_ROUTED = map(np.int64, range(1, 6))
 _OTHER_PRIORITY = np.int64(0xFF)
@@ -87,9 +88,9 @@ def _other_source(world: Any, vcpu: Any, x: Any) -> Any:
     setup = world.setup
     for other in range(setup.count):
         instance = setup.instance[other]
-        if other != x and instance.sender != NOWHERE and instance.owner == vcpu:
-            if instance.intid == setup.instance[x].intid and _without_cause(world, vcpu, other) == 0:
-                return other
+        same = instance.sender != NOWHERE and instance.owner == vcpu and instance.intid == setup.instance[x].intid
+        if same and other != x and _without_cause(world, vcpu, other) == 0:
+            return other
     return -1
 
 

@@ -15,8 +15,8 @@ from bench.engine.runner import BUG, execute
 from bench.verify.classes import HOST_HANGS, HOST_KILLED
 from bench.verify.records import ASLEEP, IN, KICKED, MAX_LOG, NONE, OFF, WORLD
 from kvmarm import trace
-from kvmarm.gic import lr_has_eoi, lr_is_hw, lr_state
 from kvmarm.jit import JIT_ENABLED, U64, U64_0, U64_1, jit, module_cache
+from kvmarm.lr import lr_has_eoi, lr_is_hw, lr_state
 
 if JIT_ENABLED:
     import numba

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The memory of a search, and which of its words are the state.
 
-The VM's record and the world (reference, hardware, the search's own) lie in one array of words, so that a word of any of them is a place
-in it. After them comes a copy of the first ones as they were at the root.
+The VM's record and the world (reference, hardware, the search's own) lie in one array of words, so that a word of any
+of them is a place in it. After them comes a copy of the first ones as they were at the root.
 
 Which words are state is not written down for any design. A word that differs from its value at the root is state, and
 so are the other fields of the structure that it lies in, and the same places of each other vCPU. The search starts
@@ -20,6 +20,7 @@ from bench.verify.records import MAX_WORDS, REFERENCE, WORLD
 from kvmarm.config import MAX_VCPUS, VmConfig
 from kvmarm.cpuif import HARDWARE
 from kvmarm.design import Design
+from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED, U64_0, jit
 
 _SMALL = 64
@@ -75,15 +76,24 @@ def _around(dtype: np.dtype[Any], start: int, byte: int, vcpus: int) -> Iterator
 
 
 def _spans(dtype: np.dtype[Any], path: list[str], start: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield (first byte, end) of each place of the field that `path` names, in every element of every array."""
-    field, offset = dtype.fields[path[0]][:2]  # type: ignore[index]
-    element, shape = _base(field)
-    for index in range(int(np.prod(shape)) if shape else 1):
-        first = start + offset + index * element.itemsize
-        if len(path) == 1:
-            yield first, first + element.itemsize
-        else:
-            yield from _spans(element, path[1:], first)
+    """Yield (first byte, end) of each place that `path` names, in every element of every array on the way.
+
+    A number in the path is an index into the array before it. Raises UsageError for a field that there is not.
+    """
+    element, shape = _base(dtype)
+    if not path:
+        yield start, start + dtype.itemsize
+    elif shape:
+        size = dtype.itemsize // shape[0]
+        inner = np.dtype((element, shape[1:])) if shape[1:] else element
+        index, rest = (range(shape[0]), path) if not path[0].isdigit() else ([int(path[0])], path[1:])
+        for place in index:
+            yield from _spans(inner, rest, start + place * size)
+    elif path[0] not in (element.fields or {}):
+        raise UsageError(f"scratch field {path[0]!r}: the design's record has no such field")
+    else:
+        field, offset = element.fields[path[0]][:2]  # type: ignore[index]
+        yield from _spans(field, path[1:], start + offset)
 
 
 def _lock_spans(dtype: np.dtype[Any], start: int = 0) -> Iterator[tuple[int, int]]:
@@ -101,7 +111,8 @@ def _lock_spans(dtype: np.dtype[Any], start: int = 0) -> Iterator[tuple[int, int
 class Memory:
     """One array that holds a design's VM and the search's world; `vm` and `world` are in it.
 
-    words: the array, uint64. starts: where VM, reference and hardware begin. size: words of the records that hold state. state: the places that are state, sorted.
+    words: the array, uint64. starts: where VM, reference and hardware begin. size: words of the records that hold
+    state. state: the places that are state.
     """
 
     def __init__(self, design: Design, config: VmConfig) -> None:

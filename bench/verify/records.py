@@ -59,7 +59,6 @@ SETUP = np.dtype(
         ("lrs", np.int64),
         ("count", np.int64),
         ("hostile", np.int64),
-        ("eoimode", np.int64),
         ("given", np.int64),
         ("reloads", np.int64),
         ("forwarded", np.uint64),
@@ -127,9 +126,17 @@ VERDICT = np.dtype(
 )
 
 FOUND = np.dtype(
-    [("code", np.int64), ("count", np.int64), ("parent", np.int64), ("step", np.int64), ("depth", np.int64)]
+    [
+        ("code", np.int64),
+        ("count", np.int64),
+        ("parent", np.int64),
+        ("step", np.int64),
+        ("depth", np.int64),
+        ("logged", np.int64),
+    ]
 )
-"""One signature. `count`: how often it was met. First met after `step` (-1: none) from state `parent`."""
+"""One signature. `count`: how often it was met. First met after `step` (-1: none) from state `parent`, when `logged`
+operations were in the log."""
 
 LOGGED = np.dtype([("op", OP), ("value", np.uint64), ("kicks", np.uint64), ("step", np.int64), ("phase", np.int64)])
 """One operation as it was executed. `step`: number of the step in its path; `phase`: one of the PHASES."""
@@ -152,8 +159,8 @@ SEARCH = np.dtype(
     ]
 )
 """Where a search is. `position`, `stop`: states of the layer done and to be done; `state`: number of the state
-under way; `kept`: states of the next layer so far; `width`: words of a state; `size`: words that the VM's record, the reference and the hardware have
-together, first in the memory; `root`: where in the memory their values at the root are."""
+under way; `kept`: states of the next layer so far; `width`: words of a state; `size`: words that the VM's record, the
+reference and the hardware have together, first in the memory; `root`: where their values at the root are."""
 
 WORD = np.dtype([("offset", np.int64), ("locks", np.uint64)])
 """One word of the state: its place in the memory, and which of its bits are locks."""
@@ -188,6 +195,7 @@ WORLD = np.dtype(
         ("lock_word", WORD, (MAX_WORDS,)),
     ]
 )
-"""Everything that is not the design's; the reference and the hardware come first. `bridge`: the address of what calls the
-design (bench.verify.machine), `vm_address` and `own_address` of its arguments; `status`, `bug`, `caller`: what it left. `verdict`: the first contradiction of the step under way, cls
-0 for none; `fatal`: the host is dead or hangs, the design's record must not be used again; `advice`: bits."""
+"""Everything that is not the design's; the reference and the hardware come first. `bridge`: the address of what calls
+the design (bench.verify.machine), `vm_address` and `own_address` of its arguments; `status`, `bug`, `caller`: what it
+left. `verdict`: the first contradiction of the step under way, cls 0 for none; `fatal`: the host is dead or hangs, the
+design's record must not be used again; `advice`: bits. `log`: operations as they were executed, while `logging`."""

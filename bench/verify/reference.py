@@ -249,7 +249,8 @@ def stacked_anywhere(world: Any, x: Any) -> Any:
 @jit
 def others_out(world: Any, vcpu: Any) -> Any:
     """Return whether every vCPU but `vcpu` is out of the guest."""
+    inside = 0
     for other in range(world.setup.vcpus):
         if other != vcpu and world.reference.cpu[other].status & IN:
-            return False
-    return True
+            inside += 1
+    return inside == 0

@@ -56,17 +56,23 @@ class Outcome:
         return steps[::-1]
 
 
-def prepare(design: Design, configuration: Configuration) -> Memory:
-    """Return a memory that holds the configuration after its set-up, as the root of a search."""
+def prepare(design: Design, configuration: Configuration, discover: bool = True) -> Memory:
+    """Return a memory that holds the configuration after its set-up, as the root of a search, with the set-up logged.
+
+    discover: also find out which words are state.
+    """
     memory = Memory(design, configuration.vm)
     fill_setup(memory.world, configuration, design.reloads)
+    memory.world.logging = 1
     for op in set_up(configuration):
         memory.world.op = op
         operate(memory.world, memory.words)
     fill_reference(memory.world, configuration)
     canonical(memory.world)
     memory.set_root()
-    _discover(memory)
+    if discover:
+        memory.world.logging = 0
+        _discover(memory)
     return memory
 
 
@@ -76,7 +82,7 @@ def _discover(memory: Memory) -> None:
     path = np.zeros(_WALK_STRETCH, np.int64)
     for _ in range(_WALKS):
         for _ in range(_WALK_STRETCHES):
-            wander(memory.world, memory.words, random, path)
+            wander(memory.world, memory.words, random, path, np.int64(len(path)), np.int64(0))
             changed = memory.changed()
             if changed:
                 memory.add(changed)

@@ -49,6 +49,7 @@ from bench.verify.reference import (
     stacked_instance,
     stacked_value,
 )
+from kvmarm.gic import CTLR_EOIMODE
 from kvmarm.jit import U64, U64_0, jit
 
 ADVICE_PENDING, ADVICE_KICK, ADVICE_SLEEP = 1, 2, 4
@@ -144,7 +145,7 @@ def end(world: Any, memory: Any, vcpu: Any) -> None:
     pop(world, vcpu)
     if x == OTHER:
         return
-    if world.setup.eoimode:
+    if world.hardware.cpu[vcpu].ctlr & CTLR_EOIMODE:
         world.reference.cpu[vcpu].dropped |= bit(x)
     else:
         deactivated(world, vcpu, x)

@@ -24,13 +24,18 @@ def next_random(random: Any, below: Any) -> Any:
 
 
 @jit
-def wander(world: Any, memory: Any, random: Any, path: Any) -> Any:
-    """Do random steps that are allowed until `path` (int64[n]) is full or one is contradicted; return how many."""
+def wander(world: Any, memory: Any, random: Any, path: Any, length: Any, given: Any) -> Any:
+    """Do steps until `length` are done or one is contradicted; return how many entries of `path` (int64[:]) that is.
+
+    given 1: those of `path`, of which the ones that are not allowed are passed over and taken out of it. given 0:
+    random ones that are allowed, which are written to `path`.
+    """
     steps = world.setup.steps
-    done = 0
-    misses = 0
-    while done < path.shape[0] and misses < 1000:
-        number = next_random(random, steps)
+    done, misses, position = 0, 0, 0
+    while position < length and misses < 1000:
+        number = path[position] if given else next_random(random, steps)
+        if given:
+            position += 1
         if not allowed(world, world.setup.step[number]):
             misses += 1
             continue
@@ -39,8 +44,9 @@ def wander(world: Any, memory: Any, random: Any, path: Any) -> Any:
         take_step(world, memory, number)
         path[done] = number
         done += 1
-        misses = 0
-        if world.verdict.cls:
+        if not given:
+            position, misses = done, 0
+        if world.verdict.cls and (world.fatal or not world.setup.hostile):
             break
     return done
 

@@ -74,11 +74,9 @@ def described(entry: Entry) -> dict[str, Any]:
 
 def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
     """Run a workload on two designs; return their cost and the break-even share of MMIO."""
-    import numpy as np
 
     from bench.meters import weights
-    from bench.recordings.convert import Chunk
-    from bench.recordings.placement.kvm import EXPECTED
+    from bench.recordings.placement.driver import Chunk, nothing_expected
     from bench.replay.break_even import break_even
     from bench.replay.sides import side_of
     from bench.replay.stretch import Run
@@ -90,7 +88,7 @@ def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
     for name in designs:
         design = get_design(name)
         run = Run(design, entry.trace.config, weights.weights_of(design), timed=False)
-        run.feed(Chunk(entry.trace.ops, 1, np.zeros(0, EXPECTED)), compare_loads=False)
+        run.feed(Chunk(entry.trace.ops, 1, nothing_expected()), compare_loads=False)
         sides[name] = side_of(run, compared=False)
     even = break_even(*sides.values())
     return {

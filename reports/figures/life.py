@@ -54,7 +54,7 @@ class Square:
 def squares(report: Report) -> list[Square]:
     """Return the 2×2 of every scenario, GIC and platform that has all four pairings."""
     rows, unit = phases(report)
-    designs = list(dict.fromkeys(row.design for row in rows))[:2]
+    designs = report.in_order(row.design for row in rows)[:2]
     switches = list(dict.fromkeys(row.switch for row in rows))[:2]
     if len(designs) < 2 or len(switches) < 2:
         return []

@@ -9,18 +9,26 @@ from reports.sections import Section, figure, head, scroll
 
 
 def heatmap(report: Report) -> Section | None:
-    """Return the section of the heat map."""
-    meters = report.meters()
-    drawn = figure(
+    """Return the section of the heat maps, one per candidate."""
+    drawn = [made for made in map(_heatmap, report.pairs) if made]
+    return Section("grid", "The whole grid at a glance", "Heat map", join(drawn)) if drawn else None
+
+
+def _heatmap(report: Report) -> Markup | None:
+    meters, (reference, candidate) = report.meters(), report.designs()
+    return figure(
         "heatmap",
         report,
-        "Heat map of redesign over legacy",
-        f"Redesign ÷ legacy in {meters[0].unit if meters else ''}; where a cell stands for several measurements it "
-        "is their geometric mean.",
-        "A cell below 1 (blue) is cheaper in the redesign, above 1 (orange) dearer; the number is the ratio itself. "
+        f"Heat map of {candidate.name} over {reference.name}",
+        f"{candidate.name} ÷ {reference.name} in {meters[0].unit if meters else ''}; where a cell represents several "
+        "measurements it is their geometric mean.",
+        f"In a cell below 1 (blue) {candidate.name} costs less, above 1 (orange) more; the number is the ratio itself. "
         "Colours step at 0.5, 0.8, 0.98, 1.02, 1.25 and 2.",
     )
-    return Section("grid", "The whole grid at a glance", "Heat map", drawn) if drawn else None
+
+
+def _values(values: list[float]) -> Markup | str:
+    return join(*[part for value in values for part in (", ", number(value))][1:]) if values else "–"
 
 
 def scaling(report: Report) -> Section | None:
@@ -38,14 +46,15 @@ def scaling(report: Report) -> Section | None:
         "A flat line does not depend on the dimension; where the lines cross (dotted, with the value) the cheaper "
         "design changes. The table below has every curve.",
     )
-    two = len(report.designs()) > 1
+    designs = report.designs()
     rows = []
     for curve in found:
         first, last = curve.points[0], curve.points[-1]
-        crossings = curve.crossings() if two else []
-        crossed: Markup | str = (
-            join(*[part for value in crossings for part in (", ", number(value))][1:]) if crossings else "–"
-        )
+        costs = []
+        for place in range(len(designs)):
+            costs += [cell(first[1][place]), cell(last[1][place]), ratio_cell(curve.growth(place))]
+            if place:
+                costs.append(tag("td", _values(curve.crossings(place))))
         rows.append(
             tag(
                 "tr",
@@ -53,15 +62,12 @@ def scaling(report: Report) -> Section | None:
                 tag("td", f"GICv{curve.gic}", class_="text"),
                 tag("td", DIMENSION[curve.dimension], class_="text"),
                 tag("td", f"{first[0]:g} – {last[0]:g}"),
-                [cell(value) for value in (first[1][0], last[1][0])],
-                ratio_cell(curve.growth(0)),
-                [join(cell(first[1][1]), cell(last[1][1]), ratio_cell(curve.growth(1))) if two else None],
-                tag("td", crossed) if two else None,
+                costs,
             )
         )
-    titles = ["Legacy, first", "last", "growth"] + (
-        ["Redesign, first", "last", "growth", "Same cost at"] if two else []
-    )
+    titles = [f"{designs[0].name}, first", "last", "growth"]
+    for design in designs[1:]:
+        titles += [f"{design.name}, first", "last", "growth", f"Same as {designs[0].name} at"]
     table = tag("table", head("Transition", ("GIC", "text"), ("Along", "text"), "Range", *titles), tag("tbody", rows))
     details = tag(
         "details",

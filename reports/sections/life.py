@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An interrupt's whole life for every pairing of VGIC and world switch, and what each of the two changes bought."""
+"""An interrupt's whole life for every pairing of VGIC and world switch, and what each of the two choices changes."""
 
 from reports.data import Report, total
 from reports.figures.life import Square, first_platforms, squares
@@ -28,11 +28,11 @@ def _square(square: Square) -> Markup:
     )
     effects = tag(
         "p",
-        "The VGIC redesign changes it by ",
+        f"{square.designs[1]} instead of {square.designs[0]} changes it by ",
         number(square.design_effect),
         " (",
         percent_number(square.design_effect / a),
-        "), the switch by ",
+        f"), {square.switches[1]} instead of {square.switches[0]} by ",
         number(square.switch_effect),
         " (",
         percent_number(square.switch_effect / a),
@@ -51,13 +51,12 @@ def section(report: Report) -> Section | None:
     parts, unit = phases(report)
     if not parts:
         return None
-    found = squares(report)
+    found = [square for view in report.pairs or [report] for square in squares(view)]
     drawn = figure(
         "life",
         report,
         "An interrupt's whole life by pairing",
-        "From injection to the exit after its EOI, phase by phase. Legacy with the assembly switch was Linux 4.4, "
-        "legacy with C 4.5 and 4.6, the redesign with C 4.7 and later.",
+        "From injection to the exit after its EOI, phase by phase.",
         "A bar is one interrupt on one pairing, its parts the phases in the order they happen; the number is the "
         f"sum in {unit}. "
         "Panels of the same machine have the same scale.",
@@ -68,7 +67,7 @@ def section(report: Report) -> Section | None:
     intro = None
     if found:
         intro = join(
-            tag("h3", "Two changes, four pairings", id="pairings"),
+            tag("h3", "Two choices, four pairings", id="pairings"),
             tag(
                 "p",
                 "Rows are VGIC designs, columns world switches. A main effect is what one change does averaged "
@@ -98,4 +97,4 @@ def section(report: Report) -> Section | None:
         tag("summary", f"Every phase of every pairing, in {unit}"),
         scroll(table, "Phases by pairing", tall=True),
     )
-    return Section("life", "What each change bought: VGIC × world switch", "2×2", join(drawn, intro, blocks, details))
+    return Section("life", "What each choice changes: VGIC × world switch", "2×2", join(drawn, intro, blocks, details))

@@ -35,23 +35,40 @@ def _hardware(edge: Edge, report: Report) -> Markup | None:
 
 
 def section(report: Report) -> Section | None:
-    """Return the section of the state machine."""
-    meters = report.meters()
+    """Return the section of the state machine, drawn once per candidate."""
+    blocks = [_state_machine(view, place == 0) for place, view in enumerate(report.pairs or [report])]
+    made = [block for block in blocks if block]
+    return Section("states", "An interrupt's life, edge by edge", "States", join(made)) if made else None
+
+
+def _meaning(report: Report) -> str:
+    designs = report.designs()
+    if len(designs) < 2:
+        return "Each arrow says what its transitions cost (geometric mean). "
+    reference, candidate = designs
+    return (
+        f"Each arrow says what its transitions cost in {reference.name} → in {candidate.name} (geometric mean), and "
+        f"the ratio. ▼ and blue: {candidate.name} costs less; ▲ and orange: it costs more; ≈ and grey: the same within "
+        "2 %. "
+    )
+
+
+def _state_machine(report: Report, first: bool) -> Markup | None:
+    """Return the state machine of a pair of designs, or of one; the arrows of the first one link to their rows."""
+    meters, designs = report.meters(), report.designs()
+    against = f": {designs[1].name} beside {designs[0].name}" if len(designs) > 1 else ""
     drawn = figure(
         "states",
         report,
-        "State machine of an interrupt",
+        f"State machine of an interrupt{against}",
         "The states of one interrupt as guest and host see them, and what moves it between them. A number on an "
         "arrow links to its row below.",
-        "Each arrow says what its transitions cost in the legacy design → in the redesign (geometric mean), and "
-        "the ratio. "
-        "▼ and blue: the redesign is cheaper; ▲ and orange: it is dearer; ≈ and grey: the same within 2 %. "
-        "Dashed: the guest does it alone, in hardware.",
-        linked=True,
+        _meaning(report) + "Dashed: the guest does it alone, in hardware.",
+        linked=first,
     )
     if drawn is None:
         return None
-    two = len(report.designs()) > 1
+    two = len(designs) > 1
     rows = []
     for edge in edges(report, meters[0]):
         costs = [cell(edge.reference), cell(edge.candidate) if two else None, ratio_cell(edge.ratio) if two else None]
@@ -61,22 +78,18 @@ def section(report: Report) -> Section | None:
                 tag("th", f"{edge.before} → {edge.after}", scope="row"),
                 costs,
                 tag("td", _names(edge.transitions, report), _hardware(edge, report), class_="text"),
-                id=edge.anchor,
+                id=edge.anchor if first else None,
             )
         )
-    titles = ["Legacy", "Redesign", "Ratio"] if two else [report.designs()[0].title]
+    names = [design.name for design in designs]
+    titles = [*names, f"{names[1]} ÷ {names[0]}"] if two else [designs[0].title]
     table = tag(
         "table",
         tag("caption", f"Mean {meters[0].unit}"),
         head("Edge", *titles, ("Transitions", "text")),
         tag("tbody", rows),
     )
-    return Section(
-        "states",
-        "An interrupt's life, edge by edge",
-        "States",
-        join(drawn, scroll(table, "Edges of the state machine")),
-    )
+    return join(drawn, scroll(table, f"Edges of the state machine{against}"))
 
 
 def differences(report: Report) -> Section | None:
@@ -93,18 +106,19 @@ def differences(report: Report) -> Section | None:
         key = (why or report.text(name, "title"), *states, matrix.right_state(name))
         found.setdefault(key, {}).setdefault(name, []).append(gic)
     rows = []
-    for (why, legacy, redesign, right), names in found.items():
+    for (why, *ended, right), names in found.items():
         gics = sorted({gic for own in names.values() for gic in own})
         where = ", ".join(f"GICv{gic}" for gic in gics)
         rows.append(
             tag(
                 "tr",
                 tag("td", why, class_="text wide"),
-                [tag("td", state or "–", class_="text") for state in (legacy, redesign, right)],
+                [tag("td", state or "–", class_="text") for state in (*ended, right)],
                 tag("td", _names(tuple(names), report), tag("span", f" {where}", class_="quiet"), class_="text wide"),
             )
         )
-    heads = ("Why they differ", "Legacy leaves it", "Redesign leaves it", "The architecture", "Transitions")
+    leaves = [f"{design.name} leaves it" for design in report.designs()]
+    heads = ("Why they differ", *leaves, "The architecture", "Transitions")
     table = tag("table", head(*((text, "text") for text in heads)), tag("tbody", rows))
     intro = tag(
         "p",

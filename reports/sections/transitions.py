@@ -35,6 +35,10 @@ def shown_meters(report: Report, family: str) -> list[Meter]:
     return [meter for meter in meters if meter in kept or meter not in priced]
 
 
+UNEXPECTED = "✘"
+"""Before a figure: the interrupt did not end in the state that the catalogue says."""
+
+
 def _ratio(value: Any) -> str:
     mark = glyph(value)
     return f"<td class={CLASSES[mark]}>{ratio_text(value).removesuffix('×')}"
@@ -44,9 +48,13 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
     """Return the table's rows: transition, group, scenario, then for each meter the designs' costs and the ratio."""
     keys, designs, meters = report.measurements(family), report.designs(family), shown_meters(report, family)
     columns = [
-        ([report.costs(meter.key, design.name, family) for design in designs], report.ratios(meter.key, family))
+        (
+            [report.costs(meter.key, design.name, family) for design in designs],
+            [report.ratios(meter.key, family, candidate) for candidate in range(1, len(designs))],
+        )
         for meter in meters
     ]
+    wrong = [report.unexpected(design.name, family) for design in designs]
     result = []
     known: set[str] = set()
     listed = linked(report) if family == "vgic" else frozenset()
@@ -58,9 +66,11 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         link = f"<a href=#{entry_anchor(name)}>{text(name)}</a>" if name in listed else text(name)
         cells = [f"<tr{anchor}><th>{link}<td>{text(report.group(name))}<td>{text(report.scenario_text(key[:-1]))}"]
         for values, ratios in columns:
-            cells += [f"<td>{shown(own[row])}" for own in values]
-            if len(designs) > 1:
-                cells.append(_ratio(ratios[row]))
+            cells += [
+                f"<td class=x>{UNEXPECTED} {shown(own[row])}" if key in of else f"<td>{shown(own[row])}"
+                for own, of in zip(values, wrong, strict=True)
+            ]
+            cells += [_ratio(own[row]) for own in ratios]
         result.append("".join(cells))
     return result
 
@@ -68,7 +78,7 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
 def _selector(report: Report, family: str, first: int) -> tuple[Markup, str]:
     """Return the radio buttons and the style rules that show one meter's columns; `first` is the first meter column."""
     meters = shown_meters(report, family)
-    width = len(report.designs(family)) + (1 if len(report.designs(family)) > 1 else 0)
+    width = 2 * len(report.designs(family)) - 1
     name = f"meter-{family}"
     buttons, styles = [], [f"@supports selector(:has(a)){{.{name} :is(td,th):nth-child(n+{first}){{display:none}}"]
     for number, meter in enumerate(meters):
@@ -101,9 +111,7 @@ def table(report: Report, family: str = "vgic") -> tuple[Markup, str]:
         # The meter chosen is named above the table; a narrow screen needs the room.
         unit = tag("span", f", {meter.title.lower()}", class_="unit")
         heads += [join(design.name, unit) for design in designs]
-        if len(designs) > 1:
-            # Of more than two it must be said which.
-            heads.append("ratio" if len(designs) == 2 else f"{designs[1].name} ÷ {designs[0].name}")
+        heads += [f"{design.name} ÷ {designs[0].name}" for design in designs[1:]]
     header = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
     body = Markup("<tbody>" + "".join(rows(report, family)) + "</tbody>")
     made = tag("table", header, body, class_=f"big meter-{family}", id=f"table-{family}")
@@ -125,7 +133,10 @@ def section(report: Report) -> Section | None:
     how = tag(
         "p",
         tag("b", "How to read it. "),
-        "Choose a meter; the ratio is redesign ÷ legacy, ▼ cheaper, ▲ dearer, ≈ the same within 2 %. ",
+        f"Choose a meter; a ratio is of a design to {report.designs()[0].name}, ▼ costs less, ▲ costs more, ≈ the same "
+        f"within 2 %. {UNEXPECTED}: the interrupt ended in an unexpected state, so that there is no ratio. "
+        if len(report.designs()) > 1
+        else "Choose a meter. ",
         "Figures are rounded for reading; the download has them in full, and for all platforms.",
         class_="how",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verdict: what came out in one sentence, the five claims, and the ratios by group of transition."""
+"""The verdict: what came out in a sentence per candidate, the claims about its designs, the ratios by group."""
 
 from reports import claims
 from reports.claims import Claim
@@ -32,6 +32,25 @@ def summary(report: Report) -> Markup:
     if len(designs) < 2:
         words = f"This run holds one design only ({designs[0].title}); what needs two is left out."
         return tag("p", words, class_="lead")
+    return join(_unexpected(report), [_summary(pair) for pair in report.pairs])
+
+
+def _unexpected(report: Report) -> Markup | None:
+    """Return a banner that says how many measurements ended in an unexpected state, None when none did."""
+    counts = {design.name: len(report.unexpected(design.name)) for design in report.designs()}
+    if not any(counts.values()):
+        return None
+    each = ", ".join(f"{count:,} of {name}" for name, count in counts.items() if count)
+    words = (
+        f"{sum(counts.values()):,} measurements ended in a state that is not the expected one ({each}). They carry "
+        "the mark ✘, and no ratio is formed with them: what they cost is not the cost of that transition."
+    )
+    return tag("p", words, class_="warning", role="alert")
+
+
+def _summary(report: Report) -> Markup:
+    """Return what came out of a pair of designs."""
+    meters, (reference, candidate) = report.meters(), report.designs()
     meter = meters[0].key
     classes = (
         ("stores to the distributor", lambda group: group == claims.WRITES),
@@ -44,7 +63,8 @@ def summary(report: Report) -> Markup:
         if count:
             parts.append(join(tag("strong", ratio_number(ratio)), f" for {label}"))
     if not parts:
-        return tag("p", "No transition was measured in both designs.", class_="lead")
+        words = f"No transition of {candidate.name} can be compared with {reference.name} in {meters[0].title.lower()}."
+        return tag("p", words, class_="lead")
     *most, last = parts
     sentence = join(*[piece for part in most for piece in (part, ", ")][:-1], " and " if most else None, last)
     own = [
@@ -54,16 +74,18 @@ def summary(report: Report) -> Markup:
     ]
     counts = {mark: sum(glyph(ratio) == mark for ratio in own) for mark in (CHEAPER, DEARER, EQUAL)}
     real = _real(report)
-    opening = "Transition by transition: " if real else "Redesign over legacy, transition by transition: "
+    opening = (
+        "Transition by transition: " if real else f"{candidate.name} ÷ {reference.name}, transition by transition: "
+    )
     return join(
         tag("p", real, opening, sentence, ".", class_="lead"),
         tag(
             "p",
-            f"Redesign ÷ legacy in {meters[0].unit}, geometric means. Of ",
+            f"{candidate.name} ÷ {reference.name} in {meters[0].unit}, geometric means. Of ",
             number(len(own)),
-            " measurements the redesign is cheaper in ",
+            f" measurements {candidate.name} costs less in ",
             number(counts[CHEAPER]),
-            ", dearer in ",
+            ", more in ",
             number(counts[DEARER]),
             ", the same within 2 % in ",
             number(counts[EQUAL]),
@@ -79,10 +101,11 @@ def _real(report: Report) -> Markup | None:
     if not ratios:
         return None
     _, unit = workload_parts(report)
+    reference, candidate = report.designs()
     return join(
-        "On recorded guests the redesign takes ",
+        f"On recorded guests {candidate.name} takes ",
         tag("strong", ratio_number(geometric_mean(ratios))),
-        f" the {'time' if unit == 'ns' else unit} of the legacy design (",
+        f" the {'time' if unit == 'ns' else unit} of {reference.name} (",
         ratio_number(min(ratios)),
         " to ",
         ratio_number(max(ratios)),
@@ -114,9 +137,8 @@ def _claim(claim: Claim, sections: set[str]) -> Markup:
 
 
 def _groups(report: Report) -> Markup | None:
-    meters = report.meters()
-    if not meters or len(report.designs()) < 2:
-        return None
+    """Return the ratios of a pair of designs by group of transition."""
+    meters, (reference, candidate) = report.meters(), report.designs()
     by_group: list[dict[str, list[float]]] = []
     for meter in meters:
         found: dict[str, list[float]] = {}
@@ -142,24 +164,31 @@ def _groups(report: Report) -> Markup | None:
         return None
     table = tag("table", head("Transitions", "Measured", *[meter.title for meter in meters]), tag("tbody", rows))
     how = (
-        "Each figure is redesign ÷ legacy, the geometric mean over the group's transitions and scenarios: ▼ the "
-        "redesign is cheaper, ▲ it is dearer. "
+        f"Each figure is {candidate.name} ÷ {reference.name}, the geometric mean over the group's transitions and "
+        f"scenarios: ▼ {candidate.name} costs less, ▲ it costs more. "
         "What the guest does itself (acknowledge, EOI) is hardware, the same for both, and left out."
     )
+    heading = f"By group of transition: {candidate.name} ÷ {reference.name}"
     return join(
-        tag("h3", "By group of transition", id="groups"),
-        scroll(table, "Ratios by group of transition"),
+        tag("h3", heading, id=slug("groups", candidate.name)),
+        scroll(table, heading),
         tag("p", tag("b", "How to read it. "), how, class_="how"),
     )
 
 
 def section(report: Report, found: list[Claim], sections: set[str]) -> Section:
     """Return the first section of the page; `sections`: the ids of the others, which claims may lead to."""
-    items = tag("ol", [_claim(claim, sections) for claim in found], class_="claims")
-    intro = tag(
-        "p",
-        "The five claims made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), each "
-        "held against this run. ",
-        "The rule by which a verdict is given stands below it.",
+    items = tag("ol", [_claim(claim, sections) for claim in found], class_="claims") if found else None
+    about = " and ".join(claims.PAIR)
+    intro = (
+        tag(
+            "p",
+            f"The five claims made for the redesign when it was presented (LAS16-500, Zyngier and Dall, 2016), tested "
+            f"with {about} of this run: “legacy” is {claims.PAIR[0]}, “the redesign” {claims.PAIR[1]}. ",
+            "The rule by which a verdict is given is below it.",
+        )
+        if found
+        else None
     )
-    return Section("verdict", "The verdict", "Verdict", join(summary(report), intro, items, _groups(report)))
+    groups = [_groups(pair) for pair in report.pairs] if report.meters() else None
+    return Section("verdict", "The verdict", "Verdict", join(summary(report), intro, items, groups))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real workloads on both designs: totals, the share of MMIO, and the kinds of operation that make up the cost."""
+"""Real workloads on all designs: totals, the share of MMIO, and the kinds of operation that make up the cost."""
 
 from reports.data import Report, total
 from reports.html import Markup, breakable, join, slug, tag
@@ -8,9 +8,17 @@ from reports.sections import Section, figure, head, scroll
 from reports.tables import TOTAL, Part, workload_parts
 
 
-def _ratio(costs: list[float]) -> float:
-    known = len(costs) > 1 and is_number(costs[0]) and is_number(costs[1]) and costs[0] > 0
-    return costs[1] / costs[0] if known else float("nan")
+def _ratio(costs: list[float], candidate: int = 1) -> float:
+    known = len(costs) > candidate and is_number(costs[0]) and is_number(costs[candidate]) and costs[0] > 0
+    return costs[candidate] / costs[0] if known else float("nan")
+
+
+def _ratios(costs: list[float]) -> list[Markup]:
+    return [ratio_cell(_ratio(costs, candidate)) for candidate in range(1, len(costs))]
+
+
+def _heads(designs: list[str], unit: str) -> list[str]:
+    return [f"{design}, {unit}" for design in designs] + [f"{design} ÷ {designs[0]}" for design in designs[1:]]
 
 
 def _costs(parts: list[Part], designs: list[str]) -> list[float]:
@@ -23,7 +31,7 @@ def _by_workload(report: Report) -> tuple[dict[str, list[Part]], list[str], str]
     found: dict[str, list[Part]] = {}
     for part in parts:
         found.setdefault(part.workload, []).append(part)
-    return found, list(dict.fromkeys(part.design for part in parts)), unit
+    return found, report.in_order(part.design for part in parts), unit
 
 
 def _totals_of(parts: list[Part]) -> list[Part]:
@@ -53,11 +61,10 @@ def _kinds(name: str, parts: list[Part], designs: list[str], unit: str) -> Marku
                 tag("th", kind, scope="row"),
                 cell(sum(part.operations for part in own if part.design == designs[0])),
                 [cell(cost) for cost in costs],
-                ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
+                _ratios(costs),
             )
         )
-    heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
-    table = tag("table", head("Kind of operation", "Operations", *heads), tag("tbody", rows))
+    table = tag("table", head("Kind of operation", "Operations", *_heads(designs, unit)), tag("tbody", rows))
     return tag("details", tag("summary", breakable(name)), tag("div", table, id=slug("w", name)), class_="e")
 
 
@@ -71,7 +78,7 @@ def section(report: Report) -> Section | None:
         report,
         "Cost of real workloads by kind of operation",
         f"What each design spends on recorded guests, in {unit} per 1,000 operations.",
-        "Two bars of the same workload did the same operations; a shorter bar is cheaper, and its parts say where.",
+        "The bars of one workload did the same operations; a shorter bar costs less, and its parts say where.",
     )
     rows = []
     for name, parts in found.items():
@@ -86,14 +93,13 @@ def section(report: Report) -> Section | None:
                 cell(sum(part.operations for part in sums if part.design == first.design)),
                 tag("td", percent(first.mmio_share), data_v=plain(first.mmio_share) or None),
                 [cell(cost) for cost in costs],
-                ratio_cell(_ratio(costs)) if len(designs) > 1 else None,
+                _ratios(costs),
                 tag("td", first.source, class_="text quiet wide"),
             )
         )
-    heads = [f"{design}, {unit}" for design in designs] + (["ratio"] if len(designs) > 1 else [])
     table = tag(
         "table",
-        head("Workload", ("Guest", "text"), "Operations", "MMIO", *heads, ("Recorded from", "text")),
+        head("Workload", ("Guest", "text"), "Operations", "MMIO", *_heads(designs, unit), ("Recorded from", "text")),
         tag("tbody", rows),
     )
     kinds = [_kinds(name, parts, designs, unit) for name, parts in found.items()]

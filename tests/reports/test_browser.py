@@ -131,10 +131,10 @@ def test_filtering(tab: Tab, run_page: Path) -> None:
 def test_meter_switch_shows_one_meter(tab: Tab, run_page: Path) -> None:
     page = tab.open(run_page, "#transitions")
     heads = page.locator("#table-vgic thead th:visible").all_text_contents()
-    assert heads == ["Transition", "Group", "Scenario", "old, instructions", "new, instructions", "ratio"]
+    assert heads == ["Transition", "Group", "Scenario", "old, instructions", "new, instructions", "new ÷ old"]
     page.get_by_role("radio", name="Events").check()
     heads = page.locator("#table-vgic thead th:visible").all_text_contents()
-    assert heads[3:] == ["old, events", "new, events", "ratio"]
+    assert heads[3:] == ["old, events", "new, events", "new ÷ old"]
 
 
 def test_permalink_brings_everything_back(tab: Tab, run_page: Path, browser: Any) -> None:
@@ -192,7 +192,7 @@ def test_everything_is_there_without_scripts(browser: Any, run_page: Path) -> No
     assert page.locator("#table-vgic tbody tr").first.locator("td").nth(2).is_visible()
     page.get_by_role("radio", name="Events").check()
     heads = page.locator("#table-vgic thead th:visible").all_text_contents()
-    assert heads[3:] == ["old, events", "new, events", "ratio"], "the meter is chosen by style rules alone"
+    assert heads[3:] == ["old, events", "new, events", "new ÷ old"], "the meter is chosen by style rules alone"
     page.locator("#events summary").first.click()
     assert page.locator("#events table").first.is_visible()
     assert page.locator(".tools").count() == 0

@@ -67,7 +67,7 @@ def _check_transitions(folder: Path, page: Page) -> int:
             assert _close(row[place], wanted), (heading, row, wanted)
             cells += 1
     for place, heading in enumerate(table.head):
-        if heading != "ratio":
+        if heading != "new ÷ old":
             continue
         name = table.head[place - 1].removeprefix("new, ")
         column = cost.get(name)
@@ -215,7 +215,7 @@ def test_one_design_only(tmp_path: Path) -> None:
             results.tables[name] = table[table["design"] == "new"]
     page = _page(results, tmp_path)
     assert "one design only" in page.text
-    assert "ratio" not in _big(page).head and len(_big(page).rows) == 38
+    assert "new ÷ old" not in _big(page).head and len(_big(page).rows) == 38
 
 
 @pytest.mark.usefixtures("empty_figures")

@@ -12,7 +12,7 @@ from bench.gate.compare import compare as compare_runs
 from bench.results import exchange
 from vgic_bench.choices import policy_of
 from vgic_bench.groups import command, new_app
-from vgic_bench.options import Json, Meters, listed
+from vgic_bench.options import Json, Meters, SameHost, listed
 from vgic_bench.show.compare import print_comparison
 
 app = new_app()
@@ -31,6 +31,7 @@ def compare(
     minimum_effect: Annotated[
         float, typer.Option("--minimum-effect", help="Changes of time smaller than this fraction are none.")
     ] = 0.03,
+    same_host: SameHost = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every row, unchanged ones too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +41,8 @@ def compare(
     """
     policy = policy_of(minimum_effect)
     wanted = tuple(listed(meters, "--meters", METERS))
-    found = compare_runs(exchange.load(baseline), exchange.load(candidate), policy, wanted)
+    found = compare_runs(exchange.load(baseline), exchange.load(candidate), policy, wanted, same_host)
+    (found.blocked if meters else found.notes).extend(found.lost)
     if as_json:
         print(json.dumps(found.as_json(), indent=1))
     else:

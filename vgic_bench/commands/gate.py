@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +15,17 @@ from bench.gate import ci_output, revisions
 from bench.gate import run as two_revisions
 from bench.gate.budget import load_budget
 from bench.gate.compare import METERS
-from bench.gate.judge import Judgement, gate, judge
+from bench.gate.judge import MEASUREMENT_FAILED, Judgement, gate, judge
+from bench.gate.renew import renew
 from bench.gate.self_test import names_of
 from bench.gate.self_test import self_test as test_gate
 from bench.results.folders import check_new_folder
 from kvmarm.errors import UsageError
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
+from kvmarm.text import one_line
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import Group, command, new_app
-from vgic_bench.options import OUTPUT, Designs, Json, Transitions, listed
+from vgic_bench.options import OUTPUT, Designs, Json, SameHost, Transitions, listed
 from vgic_bench.options import Meters as MetersOption
 from vgic_bench.progress import ProgressBars
 from vgic_bench.show.compare import print_judgement, print_self_test
@@ -71,6 +74,16 @@ Summary = Annotated[
         show_default=False,
     ),
 ]
+Comment = Annotated[
+    Path | None,
+    typer.Option(
+        "--comment",
+        metavar="FILE",
+        help="Also write the summary as the body of a comment that a later run replaces.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
 Annotate = Annotated[
     bool | None,
     typer.Option(
@@ -83,28 +96,41 @@ Annotate = Annotated[
 MOST_REASONS = 20
 
 
-def _report(
-    judgement: Judgement, as_json: bool, junit: Path | None, summary: Path | None, annotate: bool | None
-) -> None:
+@dataclass(frozen=True)
+class Forms:
+    """The forms that a judgement is asked for in."""
+
+    as_json: bool
+    junit: Path | None
+    summary: Path | None
+    comment: Path | None
+    annotate: bool | None
+
+
+def _report(judgement: Judgement, forms: Forms) -> None:
     """Put the judgement out in every form asked for and exit with its status."""
-    if junit:
-        ci_output.write_junit(judgement, junit)
-    if summary:
-        ci_output.append_summary(judgement, summary)
-    if as_json:
+    if forms.junit:
+        ci_output.write_junit(judgement, forms.junit)
+    if forms.summary:
+        ci_output.append_summary(judgement, forms.summary)
+    if forms.comment:
+        ci_output.write_comment(judgement, forms.comment)
+    if forms.as_json:
         print(json.dumps(judgement.as_json(), indent=1))
     else:
         print_judgement(judgement)
+    if judgement.renew and not forms.as_json:
+        print(f"changed: renew the baseline with {judgement.renew}")
     if judgement.status:
         for text in judgement.reasons[:MOST_REASONS]:
-            print(f"gate: {text}", file=sys.stderr)
+            print(f"gate: {one_line(text)}", file=sys.stderr)
         if len(judgement.reasons) > MOST_REASONS:
             print(f"gate: and {len(judgement.reasons) - MOST_REASONS} more", file=sys.stderr)
     in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
-    if annotate or (annotate is None and in_actions):
+    if forms.annotate or (forms.annotate is None and in_actions):
         # Workflow commands are read from both streams; standard error keeps --json's output one JSON object.
         for line in ci_output.annotations(judgement):
-            print(line, file=sys.stderr)
+            print(one_line(line), file=sys.stderr)
     raise typer.Exit(judgement.status)
 
 
@@ -123,17 +149,38 @@ def check(
     partial: Annotated[
         bool, typer.Option("--partial", help="The candidate measured less on purpose: judge what it has.")
     ] = False,
+    same_host: SameHost = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Then renew the baseline: it becomes the candidate. Exit status 0.")
+    ] = False,
     as_json: Json = False,
     junit: Junit = None,
     summary: Summary = None,
+    comment: Comment = None,
     annotate: Annotate = None,
 ) -> None:
     """Judge a stored run by another: any changed count fails, and any time that shows a regression.
 
     `gate BASELINE CANDIDATE` is short for it.
     """
-    judgement = gate(baseline, candidate, load_budget(budget), tuple(listed(meters, "--meters", METERS)), partial)
-    _report(judgement, as_json, junit, summary, annotate)
+    if update and partial:
+        raise UsageError("--update: expected without --partial, a baseline has everything")
+    wanted = tuple(listed(meters, "--meters", METERS))
+    limits = load_budget(budget)
+    forms = Forms(as_json, junit, summary, comment, annotate)
+    for path in filter(None, (junit, summary, comment)):
+        check_file(path)
+        check_not_input(path, baseline, candidate, budget)
+    if update and not baseline.exists():
+        renew(baseline, candidate)
+        print(f"gate: {baseline}: made from {candidate}")
+        return
+    judgement = gate(baseline, candidate, limits, wanted, partial, same_host)
+    if update and judgement.status != MEASUREMENT_FAILED:
+        renew(baseline, candidate)
+        judgement.renewed()
+        print(f"gate: {baseline}: renewed from {candidate}", file=sys.stderr)
+    _report(judgement, forms)
 
 
 RUN_EXAMPLES = (
@@ -158,7 +205,7 @@ def run(
     ] = 12,
     isolated: Annotated[
         bool,
-        typer.Option("--isolated", help="Install each revision with its dependencies in an environment of its own."),
+        typer.Option("--isolated", help="Install each revision with its dependencies in a separate environment."),
     ] = False,
     budget: Budget = None,
     meters: MetersOption = None,
@@ -176,14 +223,16 @@ def run(
     as_json: Json = False,
     junit: Junit = None,
     summary: Summary = None,
+    comment: Comment = None,
     annotate: Annotate = None,
 ) -> None:
     """Build two revisions side by side, measure them turn by turn, and judge.
 
-    Run it in a checkout of vgic-bench. Each revision is measured by its own sources.
+    In a checkout of vgic-bench each revision is measured by its own sources; in one of a package that brings a design,
+    each revision's design by this tool.
     """
     limits, wanted = load_budget(budget), tuple(listed(meters, "--meters", METERS))
-    for path in filter(None, (junit, summary)):
+    for path in filter(None, (junit, summary, comment)):
         check_file(path)
     for folder in (output / "baseline", output / "candidate") if output else ():
         check_new_folder(folder)
@@ -195,12 +244,13 @@ def run(
         print(f"gate: {text}", file=sys.stderr)
 
     root = revisions.repository()
+    two_revisions.check_repository(root)
     with two_revisions.two_trees(root, against, candidate, isolated) as trees, ProgressBars() as progress:
         runs = two_revisions.measure_trees(trees, arguments, turns, say, progress)
     for name, results in zip(("baseline", "candidate"), runs, strict=True):
         if output:
-            results.save(output / name, replace=True)
-    _report(judge(*runs, limits, wanted), as_json, junit, summary, annotate)
+            results.save_new(output / name)
+    _report(judge(*runs, limits, wanted), Forms(as_json, junit, summary, comment, annotate))
 
 
 SELF_TEST = (

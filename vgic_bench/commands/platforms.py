@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.replay.compile import ensure_compiled
+from bench.switches.platform_file import platform_toml
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write, check_file
 from kvmarm.platforms import load_platform, platform_names
@@ -144,9 +146,7 @@ def _measure(
 ) -> None:
     """Measure a platform. given: its GIC version, VHE and clock, as far as the user named them."""
     # Reads recordings with numba, which no other list needs.
-    from bench.replay.compile import ensure_compiled
     from bench.switches import measure, measure_inputs
-    from bench.switches.platform_file import platform_toml
 
     if not paths:
         raise UsageError("platforms --measure: expected recordings of a KVM host, or outputs of micro-bench")

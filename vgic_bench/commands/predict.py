@@ -8,7 +8,7 @@ import typer
 
 from bench.meters import compile as compiled
 from bench.meters.predict import designs_of, read_grid, run
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
 from vgic_bench.groups import command, new_app
 from vgic_bench.progress import ProgressBars
 
@@ -34,6 +34,7 @@ def predict(
     The output has the grid's columns, `instructions`, and one column for each event that was counted.
     """
     check_file(output)
+    check_not_input(output, grid)
     points = read_grid(str(grid))
     designs = designs_of(points, str(grid))
     with ProgressBars() as progress:

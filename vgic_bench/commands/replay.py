@@ -12,7 +12,7 @@ from bench.replay import compile as compiled
 from bench.replay import outcome as outcomes
 from bench.results.folders import check_new_folder
 from kvmarm.errors import UsageError
-from kvmarm.files import check_file
+from kvmarm.files import check_file, check_not_input
 from kvmarm.platforms import load_platform
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
@@ -252,7 +252,7 @@ def replay(
         # Loads pandas, which costs time and memory: only when it is needed.
         from bench.replay.results import save_results
 
-        save_results(found, results, names)
+        results = save_results(found, results, names)
         page = write_report_page(results) if html else None
         if not as_json:
             print(f"results: {results}" + (f", report: {page}" if page else ""))
@@ -265,6 +265,7 @@ def _targets(output: Path | None, recordings: list[str]) -> list[Path | None]:
         if targets.count(file) > 1:
             raise UsageError(f"{file}: two recordings would be written there, expected different file names")
         check_file(file)
+        check_not_input(file, *(path for path in recordings if path != "-"))
     return targets
 
 

@@ -12,6 +12,7 @@ from bench.gate.budget import nearest
 from bench.results import exchange
 from bench.results.folders import find_runs
 from kvmarm.errors import UsageError
+from kvmarm.files import check_not_input
 from vgic_bench.console import print_table
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import Json
@@ -102,6 +103,7 @@ def export(
         raise UsageError(f"--format {form!r} is unknown{hint}")
     if table and form != "csv":
         raise UsageError(f"--table goes with --format csv only, not with {form}")
+    check_not_input(output, run)
     loaded = exchange.load(run)
     if form == "csv":
         for path in exchange.write_csv(loaded, output, table or None):

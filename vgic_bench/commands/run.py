@@ -122,6 +122,7 @@ def run(
     try:
         with ProgressBars() as progress:
             outcome = study.execute(plan, progress, folder)
+        folder = outcome.results.folder or folder
         if (html or (html is None and not quick)) and not outcome.interrupted:
             page = report_page.write_report_page(folder)
         if outcome.interrupted:

@@ -113,7 +113,7 @@ def sweep(
                 plan, folder.parent, scheduler, jobs or cores(), lambda done, total: progress("blocks", done, total)
             )
         with deferred():
-            results.save(folder, replace=True)
+            folder = results.save_new(folder)
             shards.remove()
         page = report_page.write_report_page(folder) if html else None
     except KeyboardInterrupt:

@@ -14,7 +14,8 @@ from bench.explain.steps import explain_trace
 from bench.studies import trace_cost
 from bench.system.progress import counted
 from kvmarm.design import get_design
-from kvmarm.files import check_file, check_folder
+from kvmarm.files import check_file, check_folder, check_not_input
+from kvmarm.inputs import check_readable
 from kvmarm.trace_read import read_trace
 from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
@@ -76,6 +77,8 @@ def run(
     """
     chosen = get_design(one_of(design, "--design"))
     trace_files.check_names(traces)
+    for path in traces:
+        check_readable(path)
     check_folder(output)
     outcomes = []
     announce_compilation()
@@ -143,4 +146,5 @@ def cost(
     Columns: trace, design, kind, operations, instructions (predicted for the real code), then the events.
     """
     check_file(output)
+    check_not_input(output, *traces)
     trace_cost.write_trace_costs(traces, output, designs_of(designs))

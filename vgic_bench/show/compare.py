@@ -6,6 +6,7 @@ from bench.gate.compare_table import COLUMNS, cells, sorted_rows, summary_line, 
 from bench.gate.judge import Judgement
 from bench.gate.self_test import SLOWDOWN, Outcome
 from bench.results.statistics import IMPROVED, INCONCLUSIVE, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from kvmarm.text import one_line
 from vgic_bench.console import print_table
 
 STYLES = {REGRESSED: "red", NOT_COMPARABLE: "magenta", INCONCLUSIVE: "yellow", IMPROVED: "green"}
@@ -19,9 +20,9 @@ def print_comparison(comparison: Comparison, everything: bool = False, most: int
     said = varying(comparison.rows)
     print(f"{comparison.candidate} against {comparison.baseline}: {summary_line(comparison)}")
     for line in comparison.notes:
-        print(f"note: {line}")
+        print(f"note: {one_line(line)}")
     for line in comparison.blocked:
-        print(f"not comparable: {line}")
+        print(f"not comparable: {one_line(line)}")
     table = [*comparison.summaries, *cut]
     if table:
         styles = [STYLES.get(row.verdict, "") for row in table]
@@ -34,9 +35,9 @@ def print_judgement(judgement: Judgement) -> None:
     """Print the comparison, what was allowed, the warnings, and the outcome."""
     print_comparison(judgement.comparison)
     for row in judgement.allowed:
-        print(f"allowed: {row.name}: {row.allowed}")
+        print(one_line(f"allowed: {row.name}: {row.allowed}"))
     for text in judgement.warnings:
-        print(f"warning: {text}")
+        print(f"warning: {one_line(text)}")
     print(f"gate: {judgement.outcome}")
 
 

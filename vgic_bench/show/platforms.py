@@ -17,7 +17,7 @@ _SLOW = 10_000
 
 
 def list_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
-    """Return one row a platform: what it is, how sure its prices are, what it was checked against."""
+    """Return one row per platform: what it is, how sure its prices are, what it was checked against."""
     return [
         {
             "name": platform.name,
@@ -80,7 +80,7 @@ def price_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
 
 
 def print_prices(rows: Sequence[dict[str, Any]]) -> None:
-    """Print prices and terms, a table a platform, with where each comes from."""
+    """Print prices and terms, one table per platform, with where each comes from."""
     for name in dict.fromkeys(row["platform"] for row in rows):
         cells = [
             (
@@ -117,7 +117,7 @@ def check_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
 
 
 def print_checks(rows: Sequence[dict[str, Any]], with_terms: bool = False) -> None:
-    """Print the checks, a table a platform; figures marked ~ are recalled, not seen again in their source."""
+    """Print the checks, one table per platform; figures marked ~ are recalled, not seen again in their source."""
     for name in dict.fromkeys(row["platform"] for row in rows):
         mine = [row for row in rows if row["platform"] == name]
         cells = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A replay's outcome for people: tables of at most 80 columns, the verdict first."""
+"""A replay's outcome as text: tables of at most 80 columns, the verdict first."""
 
 import textwrap
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stored run for people: one line of it for a list, its metadata and tables on one screen, a table's rows."""
+"""A stored run as text: one line of it for a list, its metadata and tables on one screen, a table's rows."""
 
 import json
 from pathlib import Path
