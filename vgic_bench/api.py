@@ -41,7 +41,7 @@ from kvmarm.errors import UsageError
 from kvmarm.platforms import load_platform, platform_names
 from kvmarm.trace_read import parse_trace
 from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Stored, Sweep
-from vgic_bench.choices import designs_of, policy_of
+from vgic_bench.choices import designs_of, policy_of, with_lpis
 from vgic_bench.options import gic_of, gics_of, listed, numbers_of, words
 from vgic_bench.show.platforms import check_rows, list_rows
 
@@ -207,7 +207,7 @@ def explain(
     """Show what each design does on a transition, a packaged workload or a trace, step by step.
 
     As `vgic-bench explain`; target: also a list of operations (docs/reference/trace-format.md). op: this operation only
-    (from 1). Raises UsageError for an unknown name.
+    (from 1). A design that lacks what a trace needs (LPIs) is left out. Raises UsageError for an unknown name.
 
     >>> explain(["inject 0 36 1"], "old,new").changes()["what"].unique().tolist()
     ['INTID 36']
@@ -218,7 +218,7 @@ def explain(
         trace, first, transition = parse_trace(text.encode(), "operations"), 1, None
     else:
         trace, first, transition = resolve_target(os.fspath(target), config, pending)
-    names = designs_of(designs)
+    names, _ = with_lpis(designs_of(designs), trace)
     only = op or (len(trace.ops) if transition is not None and not set_up else 0)
     titles = {name: get_design(name).title for name in names}
     return Explained(tuple(explain_trace(trace, names, only, first)), titles)

@@ -26,6 +26,7 @@ from bench.verify.access import (
 from bench.verify.drain import PMR_OPEN
 from kvmarm import trace
 from kvmarm.config import VmConfig
+from kvmarm.errors import UsageError
 from kvmarm.gic import CTLR_EOIMODE, FIRST_SPI, SGI_FRAME, SGIS, affinity_of
 from kvmarm.interface import DISTRIBUTOR
 
@@ -67,6 +68,10 @@ class Configuration:
     groups: tuple[str, ...]
     eoimode: int = 0
     hostile: bool = False
+
+    def as_hostile(self) -> "Configuration":
+        """Return the configuration with the alphabet that breaks rules: only host death and hangs count then."""
+        return self if self.hostile else replace(self, name=f"{self.name}, hostile", hostile=True)
 
 
 @dataclass(frozen=True)
@@ -123,22 +128,32 @@ def _steps_of(configuration: Configuration, x: int, instance: Instance) -> Itera
         yield r.FIRE if irq.pintid else r.RAISE, 0, x, 0
         if not irq.edge or "trigger" in groups:
             yield r.LOWER, 0, x, 0
+    for vcpu in accessing:
+        yield from _accesses(groups, vcpu, x, instance)
+        if instance.owner == r.NOWHERE:
+            yield from _routes(groups, vcpus, vcpu, x)
+
+
+def _accesses(groups: tuple[str, ...], vcpu: int, x: int, instance: Instance) -> Iterator[tuple[int, int, int, int]]:
     pairs = {"enable": (r.ENABLE, r.DISABLE), "pend": (r.SET_PENDING, r.CLEAR_PENDING)}
     pairs["active"] = (r.SET_ACTIVE, r.CLEAR_ACTIVE)
-    for vcpu in accessing:
-        for group, kinds in pairs.items():
-            # Whether SGIs can be disabled is IMPLEMENTATION DEFINED; the senders of a GICv2 SGI share its bits.
-            if group in groups and instance.sender <= 0 and not (group == "enable" and instance.kind == r.SGI):
-                yield from ((kind, vcpu, x, 0) for kind in kinds)
-        if "prio" in groups and instance.sender <= 0:
-            yield from ((r.PRIORITY, vcpu, x, priority) for priority in (URGENT, NORMAL))
-        if instance.owner == r.NOWHERE:
-            if "trigger" in groups:
-                yield from ((r.TRIGGER, vcpu, x, edge) for edge in (0, 1))
-            if "route" in groups and len(vcpus) > 1:
-                yield from ((r.ROUTE, vcpu, x, target) for target in vcpus)
-            if "nowhere" in groups:
-                yield r.ROUTE, vcpu, x, r.NOWHERE
+    if instance.sender > 0:  # the senders of a GICv2 SGI share its bits
+        return
+    for group, kinds in pairs.items():
+        # Whether SGIs can be disabled is IMPLEMENTATION DEFINED.
+        if group in groups and not (group == "enable" and instance.kind == r.SGI):
+            yield from ((kind, vcpu, x, 0) for kind in kinds)
+    if "prio" in groups:
+        yield from ((r.PRIORITY, vcpu, x, priority) for priority in (URGENT, NORMAL))
+
+
+def _routes(groups: tuple[str, ...], vcpus: range, vcpu: int, x: int) -> Iterator[tuple[int, int, int, int]]:
+    if "trigger" in groups:
+        yield from ((r.TRIGGER, vcpu, x, edge) for edge in (0, 1))
+    if "route" in groups and len(vcpus) > 1:
+        yield from ((r.ROUTE, vcpu, x, target) for target in vcpus)
+    if "nowhere" in groups:
+        yield r.ROUTE, vcpu, x, r.NOWHERE
 
 
 def _sgi_steps(configuration: Configuration, x: int, instance: Instance) -> Iterator[tuple[int, int, int, int]]:
@@ -271,3 +286,54 @@ def small_set(gics: Iterable[int] = (2, 3)) -> list[Configuration]:
         for configuration in (*_one_vcpu(gic), *_two_vcpus(gic)):
             found.append(replace(configuration, name=f"GICv{gic}, {configuration.name}"))
     return found
+
+
+_KINDS = {
+    "spi-edge": Irq(_SPI, edge=True),
+    "spi-level": Irq(_SECOND, priority=URGENT),
+    "ppi": Irq(_PPI),
+    "sgi": Irq(_SGI, edge=True, target=EVERY),
+    "forwarded-edge": Irq(_THIRD, edge=True, pintid=_PINTID),
+    "forwarded-level": Irq(_THIRD, pintid=_PINTID),
+}
+
+
+def large(gic: int) -> Configuration:
+    """Return the configuration of random runs: more than a search can exhaust, with every operation."""
+    irqs = tuple(_KINDS[name] for name in ("spi-edge", "spi-level", "ppi", "sgi", "forwarded-level"))
+    return Configuration(f"GICv{gic}, 2 vCPUs, everything", VmConfig(gic, 2, 64, 2), irqs, EVERYTHING)
+
+
+def chosen(text: str) -> list[Configuration]:
+    """Return the configurations that --config names: part of a name of the small set, or gic=… vcpus=… lrs=… irqs=….
+
+    irqs: names with commas (spi-edge, spi-level, ppi, sgi, forwarded-edge, forwarded-level); groups=… names groups of
+    operations, eoimode=1. Raises UsageError.
+    """
+    if "=" not in text:
+        found = [configuration for configuration in small_set() if text.lower() in configuration.name.lower()]
+        if text.lower() == "small-set":
+            found = small_set()
+        if not found:
+            names = ", ".join(configuration.name for configuration in small_set())
+            raise UsageError(f"--config {text!r}: no such configuration in the small set: {names}")
+        return found
+    given = {"gic": "2", "vcpus": "1", "lrs": "1", "irqs": "spi-edge", "groups": ",".join(EVERYTHING), "eoimode": "0"}
+    for word in text.split():
+        name, _, value = word.partition("=")
+        if name not in given:
+            raise UsageError(f"--config: field {name!r}: expected one of {', '.join(given)}")
+        given[name] = value
+    numbers = [given[name] for name in ("gic", "vcpus", "lrs", "eoimode")]
+    if not all(number.isdigit() for number in numbers):
+        raise UsageError("--config: gic, vcpus, lrs, eoimode: expected numbers")
+    names, groups = given["irqs"].split(","), given["groups"].split(",")
+    for kind, known, wanted in (("irqs", _KINDS, names), ("groups", EVERYTHING, groups)):
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise UsageError(f"--config: {kind}: {unknown[0]!r}: expected some of {', '.join(known)}")
+    gic, vcpus, lrs, eoimode = map(int, numbers)
+    if vcpus > 4:
+        raise UsageError(f"--config: vcpus={vcpus}: expected 4 at most")
+    irqs = tuple(_KINDS[name] for name in dict.fromkeys(names))
+    return [Configuration(text, VmConfig(gic, vcpus, 64, lrs), irqs, tuple(groups), eoimode)]

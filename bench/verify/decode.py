@@ -19,6 +19,7 @@ _BIT_REGISTERS = {
 }  # fmt: skip
 _BIT_END = 0x400
 _WORD = 4
+_NOBODY = int(NOWHERE)
 _SOURCES = {int(a.CPENDSGIR): "unsource", int(a.SPENDSGIR): "source"}
 ANY_TARGET = 1 << 31
 """IROUTER.IRM: the interrupt goes to any vCPU."""
@@ -69,44 +70,50 @@ def fields(gic: int, vcpus: int, access: Access) -> Iterator[Field]:
 
 def _fields(gic: int, vcpus: int, access: Access, offset: int) -> Iterator[Field]:
     size, value = access.size, access.value
-    nobody = int(NOWHERE)
     if offset == 0:
         _check(size == _WORD)
-        yield Field("on", 0, nobody, value >> (gic - 2) & 1)
+        yield Field("on", 0, _NOBODY, value >> (gic - 2) & 1)
     elif 0x100 <= offset < _BIT_END:
         _check(size == _WORD)
         base = offset & ~0x7F
         first = (offset - base) * 8
-        yield from (Field(_BIT_REGISTERS[base], first + bit, nobody, value >> bit & 1) for bit in range(32))
+        yield from (Field(_BIT_REGISTERS[base], first + bit, _NOBODY, value >> bit & 1) for bit in range(32))
     elif a.IPRIORITYR <= offset < a.ITARGETSR:
         _check(size in (1, _WORD))
         first = offset - int(a.IPRIORITYR)
-        yield from (Field("priority", first + byte, nobody, value >> 8 * byte & 0xF8) for byte in range(size))
-    elif a.ITARGETSR <= offset < a.ICFGR and gic == 2:
+        yield from (Field("priority", first + byte, _NOBODY, value >> 8 * byte & 0xF8) for byte in range(size))
+    elif a.ICFGR <= offset < a.ICFGR + 0x100:
+        _check(size == _WORD)
+        first = (offset - int(a.ICFGR)) * 4
+        triggers = (Field("trigger", first + place, _NOBODY, value >> 2 * place + 1 & 1) for place in range(16))
+        yield from (field for field in triggers if field.intid >= FIRST_SPI)
+    else:
+        yield from (_fields_v2 if gic == 2 else _fields_v3)(vcpus, access, offset)
+
+
+def _fields_v2(vcpus: int, access: Access, offset: int) -> Iterator[Field]:
+    size, value = access.size, access.value
+    if a.ITARGETSR <= offset < a.ICFGR:
         _check(size in (1, _WORD))
         first = offset - int(a.ITARGETSR)
         for byte in range(size):
             if first + byte >= FIRST_SPI:
-                yield Field("targets", first + byte, nobody, value >> 8 * byte & (1 << vcpus) - 1)
-    elif a.ICFGR <= offset < a.ICFGR + 0x100:
-        _check(size == _WORD)
-        first = (offset - int(a.ICFGR)) * 4
-        for place in range(16):
-            if first + place >= FIRST_SPI:
-                yield Field("trigger", first + place, nobody, value >> 2 * place + 1 & 1)
-    elif gic == 2 and offset & ~0xF in _SOURCES:
+                yield Field("targets", first + byte, _NOBODY, value >> 8 * byte & (1 << vcpus) - 1)
+    elif offset & ~0xF in _SOURCES:
         _check(size == _WORD)
         first = offset & 0xF
         for place in range(32):
             intid, sender = first + place // 8, place % 8
-            yield Field(_SOURCES[offset & ~0xF], intid, nobody, value >> place & 1, sender)
-    elif gic == 2 and offset == a.SGIR:
+            yield Field(_SOURCES[offset & ~0xF], intid, _NOBODY, value >> place & 1, sender)
+    elif offset == a.SGIR:
         _check(size == _WORD)
         yield from _sgi_v2(vcpus, access.vcpu, value)
-    elif gic == 3 and offset >= a.IROUTER and offset < 0x8000:
-        _check(size in (_WORD, 8) and offset % 8 == 0)
-        mask = _routed(value, vcpus)
-        yield Field("targets", (offset - int(a.IROUTER)) // 8, nobody, mask)
+
+
+def _fields_v3(vcpus: int, access: Access, offset: int) -> Iterator[Field]:
+    if a.IROUTER <= offset < a.IROUTER + 0x2000:
+        _check(access.size in (_WORD, 8) and offset % 8 == 0)
+        yield Field("targets", (offset - int(a.IROUTER)) // 8, _NOBODY, _routed(access.value, vcpus))
 
 
 def _check(allowed: bool) -> None:
