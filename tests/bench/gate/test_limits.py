@@ -31,7 +31,14 @@ def limited(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize(
     ("text", "count", "status"),
-    [("at most 5", 5, PASS), ("at most 5", 6, FAIL), ("+1", 5, PASS), ("+1", 6, FAIL), ("+25 %", 5, PASS), ("+24%", 5, FAIL)],
+    [
+        ("at most 5", 5, PASS),
+        ("at most 5", 6, FAIL),
+        ("+1", 5, PASS),
+        ("+1", 6, FAIL),
+        ("+25 %", 5, PASS),
+        ("+24%", 5, FAIL),
+    ],
 )
 def test_a_limit_stands_for_being_the_same(text: str, count: int, status: int, tmp_path: Path) -> None:
     budget = load_budget(limited(tmp_path, text))
