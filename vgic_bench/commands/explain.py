@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from bench.catalogue.catalogue import Transition
 from bench.explain import target as targets
 from bench.explain.steps import explain_trace
 from bench.explain.timeline import timeline
@@ -108,11 +109,7 @@ def explain(
             print(f"timeline: {perfetto} (open it at ui.perfetto.dev)")
     steps = explain_trace(trace, names, op or measured, first)
     if page is not None:
-        about = [f"Configuration: {trace.config}."]
-        if transition is not None and transition.why:
-            about.append(f"Why the designs differ: {transition.why}.")
-        about += [f"{name}: has none (no LPIs, no ITS)." for name in lacking]
-        build_page(page, list(steps), titles, heading, about)
+        build_page(page, list(steps), titles, heading, _about(trace, transition, lacking))
         if not as_json:
             print(f"page: {page}")
     if as_json:
@@ -138,3 +135,11 @@ def _write_timeline(path: Path, trace: Trace, designs: Sequence[Design], first: 
     with ProgressBars() as progress:
         chosen = counted(designs, "designs", progress)
         perfetto_file.write(path, (timeline(trace, design, weights_of(design), first) for design in chosen))
+
+
+def _about(trace: Trace, transition: Transition | None, lacking: Sequence[str]) -> list[str]:
+    """Return the paragraphs at the head of the page. lacking: designs that are left out, having no LPIs."""
+    about = [f"Configuration: {trace.config}."]
+    if transition is not None and transition.why:
+        about.append(f"Why the designs differ: {transition.why}.")
+    return [*about, *(f"{name}: has none (no LPIs, no ITS)." for name in lacking)]
