@@ -105,6 +105,21 @@ def test_a_replay_is_the_commands(tmp_path: Path) -> None:
         assert row["events"] == sum(told["designs"][row["design"]]["kinds"][row["kind"]]["events"].values())
 
 
+def test_a_verification_is_the_commands() -> None:
+    options = ("--designs", "old", "--config", "SPI level", "--depth", "3", "--json")
+    told = json.loads(command("verify", *options, NUMBA_DISABLE_JIT="1").stdout)
+    found = json.loads(
+        python(
+            "import json; from vgic_bench import verify; answer = verify('old', 'SPI level', depth=3); "
+            "print(json.dumps([list(answer.table()['signature']), answer.closed]))"
+        )
+    )
+    assert found == [
+        [row["signature"] for row in told["designs"]["old"]["signatures"]],
+        told["designs"]["old"]["closed"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
