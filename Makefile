@@ -32,6 +32,10 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+fuzz: $(VENV)/.installed-test
+	@# N damaged inputs from the number SEED on, of some kinds only with KINDS=trace,toml: see tests/fuzz.
+	$(BIN)/python -m tests.fuzz $(or $(N),500) $(or $(SEED),1) $(KINDS)
+
 check: lint types test-fast
 
 test-fast: $(VENV)/.installed-test
@@ -40,10 +44,6 @@ test-fast: $(VENV)/.installed-test
 fix: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-fuzz: $(VENV)/.installed-test
-	@# N damaged inputs from the number SEED on, of some kinds only with KINDS=trace,toml: see tests/fuzz.
-	$(BIN)/python -m tests.fuzz $(or $(N),500) $(or $(SEED),1) $(KINDS)
 
 debug: $(VENV)/.installed-test
 	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest -q tests/vgic_old tests/vgic_new tests/vgic_now tests/kvmarm $(TEST_OPTIONS)

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kvmarm.el2.instructions import CLASSES, Instruction
 from kvmarm.el2.machine import Executed
-from kvmarm.el2.program import CLASSES, Instruction
 from kvmarm.platforms import Platform
 
 if TYPE_CHECKING:

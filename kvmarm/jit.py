@@ -18,6 +18,7 @@ on.
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -132,6 +133,23 @@ if JIT_ENABLED:
             return builder.atomic_rmw("xchg", pointer, one, "acquire")
 
         return types.int32(record), codegen
+
+    @intrinsic
+    def _relax(typing_context: Any) -> Any:
+        """Tell the processor that this is a loop that waits, as the kernel's cpu_relax."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            machine = platform.machine().lower()
+            if machine in ("x86_64", "amd64"):
+                hint = ir.FunctionType(ir.VoidType(), [])
+                builder.call(cgutils.get_or_insert_function(builder.module, hint, "llvm.x86.sse2.pause"), [])
+            elif machine in ("aarch64", "arm64"):
+                hint = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
+                spin = cgutils.get_or_insert_function(builder.module, hint, "llvm.aarch64.hint")
+                builder.call(spin, [ir.Constant(ir.IntType(32), 1)])
+            return context.get_dummy_value()
+
+        return types.void(), codegen
 
     @intrinsic
     def _release_lock(typing_context: Any, record: Any) -> Any:
@@ -255,7 +273,7 @@ if JIT_ENABLED:
         noinline()
         # Not a plain load in an inner loop: that load is not volatile, LLVM would hoist it.
         while _exchange_lock(record) != 0:
-            pass
+            _relax()
 
     @jit
     def spin_unlock(record: Any) -> None:

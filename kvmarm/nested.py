@@ -37,7 +37,7 @@ if AVAILABLE:
         def set_env(name: str, env: Any) -> None:
             """Do nothing: there is no machine code."""
 
-    class _PartLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    class _PartLibrary(codegen.JITCodeLibrary):
         """A code library that ends as bitcode to be linked into others."""
 
         @property
@@ -56,7 +56,7 @@ if AVAILABLE:
             """Return what is no address: nobody calls it."""
             return 1
 
-    class _CompleteLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    class _CompleteLibrary(codegen.JITCodeLibrary):
         """A code library of machine code, whose parts are nobody else's."""
 
         def _optimize_final_module(self) -> None:
@@ -67,7 +67,7 @@ if AVAILABLE:
                     function.linkage = "internal"
             super()._optimize_final_module()
 
-    class CompleteCompiler(compiler.Compiler):  # type: ignore[misc]
+    class CompleteCompiler(compiler.Compiler):
         """numba's compiler, ending at a `_CompleteLibrary`."""
 
         def __init__(self, *arguments: Any) -> None:
@@ -75,14 +75,14 @@ if AVAILABLE:
             self.state.library = _CompleteLibrary(self.state.targetctx.codegen(), _name(self.state))
             self.state.library.enable_object_caching()
 
-    class PartCompiler(compiler.Compiler):  # type: ignore[misc]
+    class PartCompiler(compiler.Compiler):
         """numba's compiler, ending at a `_PartLibrary`."""
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.state.library = _PartLibrary(self.state.targetctx.codegen(), _name(self.state))
 
-    class _Dispatcher(registry.CPUDispatcher):  # type: ignore[misc]
+    class _Dispatcher(registry.CPUDispatcher):
         """A dispatcher whose own compilations are parts of callers; a call by Python goes to a complete one."""
 
         def __init__(self, complete: Any) -> None:
