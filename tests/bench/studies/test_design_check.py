@@ -64,8 +64,9 @@ def test_a_scaffold_is_a_design_that_knows_what_it_lacks(tmp_path: Path, monkeyp
     assert failing(check_interface(design)) == []
     assert [(entry.check, entry.names) for entry in known_of(design)] == [("catalogue", ("*",))]
     assert int(design.create(VmConfig(2, 1, 64, 4)).injected) == 0
+    (tmp_path / "taken").mkdir()
     with pytest.raises(UsageError, match="exists already"):
-        new_design("scaffolded", tmp_path)
+        new_design("taken", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["old", "json", "Mine", "my-design", "1st", "class", ""])
