@@ -17,8 +17,8 @@ on.
 """
 
 import ctypes
+import functools
 import os
-import platform
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -98,15 +98,22 @@ def jit_inlined(function: F) -> F:
 
 
 def _compiled(function: F, **options: bool) -> F:
+    if not JIT_ENABLED:
+        return function
+    # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
+    always = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    complete = functools.partial(_complete, function, always | options)
+    return nested.dispatcher(function, always | options, complete)  # type: ignore[no-any-return]
+
+
+def _complete(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Return numba's dispatcher of a function for calls by Python, with its files in the cache."""
     folder = module_cache(function.__module__)
-    keep = JIT_ENABLED and os.access(folder, os.W_OK | os.X_OK)
+    keep = os.access(folder, os.W_OK | os.X_OK)
     if keep:
         # numba reads this when the function gets its cache, which is now.
         config.CACHE_DIR = str(folder)
-    # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
-    always = {"cache": keep, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    compiled = check(numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function), folder)
-    return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
+    return check(numba.njit(cache=keep, **options, **nested.COMPLETE_OPTIONS)(function), folder)
 
 
 if JIT_ENABLED:
@@ -133,23 +140,6 @@ if JIT_ENABLED:
             return builder.atomic_rmw("xchg", pointer, one, "acquire")
 
         return types.int32(record), codegen
-
-    @intrinsic
-    def _relax(typing_context: Any) -> Any:
-        """Tell the processor that this is a loop that waits, as the kernel's cpu_relax."""
-
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            machine = platform.machine().lower()
-            if machine in ("x86_64", "amd64"):
-                hint = ir.FunctionType(ir.VoidType(), [])
-                builder.call(cgutils.get_or_insert_function(builder.module, hint, "llvm.x86.sse2.pause"), [])
-            elif machine in ("aarch64", "arm64"):
-                hint = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
-                spin = cgutils.get_or_insert_function(builder.module, hint, "llvm.aarch64.hint")
-                builder.call(spin, [ir.Constant(ir.IntType(32), 1)])
-            return context.get_dummy_value()
-
-        return types.void(), codegen
 
     @intrinsic
     def _release_lock(typing_context: Any, record: Any) -> Any:
@@ -273,7 +263,7 @@ if JIT_ENABLED:
         noinline()
         # Not a plain load in an inner loop: that load is not volatile, LLVM would hoist it.
         while _exchange_lock(record) != 0:
-            _relax()
+            pass
 
     @jit
     def spin_unlock(record: Any) -> None:

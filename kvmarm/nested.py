@@ -6,10 +6,12 @@ disk, although the callers' code contains it a second time. Here such a function
 into its callers and optimised there. That more than halves the time of a first compilation and leaves a tenth of the
 files.
 
-`dispatcher` takes numba's dispatcher of a function and returns one that goes both ways. It rests on names inside numba
+`dispatcher` returns one for a function that goes both ways. It rests on names inside numba
 (its code library, compiler and dispatcher); where one of them is missing it returns numba's own: `AVAILABLE` says so.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite.binding import Linkage
@@ -85,10 +87,15 @@ if AVAILABLE:
     class _Dispatcher(registry.CPUDispatcher):
         """A dispatcher whose own compilations are parts of callers; a call by Python goes to a complete one."""
 
-        def __init__(self, complete: Any) -> None:
-            options = {**complete.targetoptions, "no_cpython_wrapper": True}
-            super().__init__(complete.py_func, targetoptions=options, pipeline_class=PartCompiler)
-            self.complete = complete
+        def __init__(self, function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> None:
+            options = {"nopython": True, **options, "no_cpython_wrapper": True}
+            super().__init__(function, targetoptions=options, pipeline_class=PartCompiler)
+            self._make_complete = complete
+
+        @functools.cached_property
+        def complete(self) -> Any:
+            """Numba's dispatcher for calls by Python, made when there is one: most functions never need it."""
+            return self._make_complete()
 
         def add_overload(self, cres: Any) -> None:
             """Keep a compilation for callers in jitted code; Python must not find it."""
@@ -99,9 +106,12 @@ if AVAILABLE:
             self._insert([self.typeof_pyval(argument)._code for argument in arguments], entry, False)
             return entry
 
-    def dispatcher(complete: Any) -> Any:
-        """Return a dispatcher for a function of numba's dispatcher `complete`, which compiles for Python's calls."""
-        return _Dispatcher(complete)
+    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> Any:
+        """Return a dispatcher that compiles a function as parts of its callers.
+
+        options: numba's. complete: makes numba's own dispatcher of it, which compiles for Python's calls.
+        """
+        return _Dispatcher(function, options, complete)
 
     COMPLETE_OPTIONS: dict[str, Any] = {"pipeline_class": CompleteCompiler}
     """Options of numba.njit for what `dispatcher` takes."""
@@ -109,9 +119,9 @@ if AVAILABLE:
     """For `jit_options` of numba's overload: what an overload compiles to is a part of its callers too."""
 else:
 
-    def dispatcher(complete: Any) -> Any:
-        """Return `complete`: this numba lacks what is needed."""
-        return complete
+    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> Any:
+        """Return what `complete` makes: this numba lacks what is needed."""
+        return complete()
 
     COMPLETE_OPTIONS = {}
     PART_OPTIONS = {}

@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import workloads
+from bench.meters import weights
+from bench.recordings.placement.driver import Chunk, nothing_expected
+from bench.replay.break_even import break_even
+from bench.replay.sides import side_of
+from bench.replay.stretch import Run
 from bench.workloads import Mix, mix_of
 from bench.workloads.synthetic import parse_knobs, synthesise
+from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.files import atomic_write
 from kvmarm.trace import Trace, format_trace
@@ -74,14 +80,6 @@ def described(entry: Entry) -> dict[str, Any]:
 
 def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
     """Run a workload on designs; return their cost and, of two, the break-even share of MMIO (None of more)."""
-
-    from bench.meters import weights
-    from bench.recordings.placement.driver import Chunk, nothing_expected
-    from bench.replay.break_even import break_even
-    from bench.replay.sides import side_of
-    from bench.replay.stretch import Run
-    from kvmarm.design import get_design
-
     if len(designs) < 2:
         raise UsageError(f"--designs {','.join(designs)}: expected two designs or more")
     sides = {}

@@ -19,13 +19,13 @@ from pathlib import Path
 from kvmarm import nested
 if len(sys.argv) > 1:
     # A numba without what is needed: plain dispatchers.
-    nested.dispatcher = lambda complete: complete
+    nested.dispatcher = lambda function, options, complete: complete()
 from kvmarm.jit import U64, find_first_bit, jit, noinline, population_count
 from tests.kvmarm.nested_functions import caller, inner, outer
 
 assert caller(U64(0b1100)) == 2 + 2 + 100
 parts = [f for f in (inner, outer, find_first_bit, population_count) if len(sys.argv) == 1]
-assert all(not part.complete.overloads for part in parts), "a part was compiled by itself"
+assert all("complete" not in vars(part) for part in parts), "a part was compiled by itself"
 assert outer(U64(0b100)) == 2 + 1
 from kvmarm.code_cache import cache_root
 for file in sorted(cache_root().rglob("*.nbc")):
