@@ -120,10 +120,10 @@ def parse_json(text: str, where: str, expected: str = "") -> Any:
     try:
         document = json.loads(text)
     except RecursionError:
-        raise UsageError(f"{where}: nested more than {MOST_DEPTH} deep, expected less") from None
+        raise UsageError(f"{where}: not valid JSON (nested more than {MOST_DEPTH} deep){expected}") from None
     except ValueError as error:
         raise UsageError(f"{where}: not valid JSON ({_reason(error)}){expected}") from error
-    _check_shape(document, where, _HALF.search(text) is not None)
+    _check_shape(document, f"{where}: not valid JSON", _HALF.search(text) is not None)
     return document
 
 
@@ -220,9 +220,13 @@ def unpack(data: bytes, where: str, most: int = MOST_READ) -> bytes:
             result = _from_stream(data, _OPEN[kind], most)
     except (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
         raise UsageError(f"{where}: not a complete {kind} file: {error}") from error
-    if len(result) > most:
-        raise UsageError(f"{where}: larger than {_size(most)} when unpacked, expected at most that")
+    except _TooLarge:
+        raise UsageError(f"{where}: larger than {_size(most)} when unpacked, expected at most that") from None
     return result
+
+
+class _TooLarge(Exception):
+    """There is more than may be unpacked; it is not put together first."""
 
 
 def _from_stream(data: bytes, create: Callable[[], Any], most: int) -> bytes:
@@ -244,7 +248,9 @@ def _from_stream(data: bytes, create: Callable[[], Any], most: int) -> bytes:
             # zlib gives back what it did not look at; the others keep it, and are asked on with nothing new.
             piece = stream.unused_data if stream.eof else getattr(stream, "unconsumed_tail", b"")
             asked = not part
-    if not stream.eof and held <= most:
+    if held > most:
+        raise _TooLarge
+    if not stream.eof:
         raise EOFError("its end is missing")
     return b"".join(parts)
 
@@ -257,6 +263,8 @@ def _from_zstd(data: bytes, most: int) -> bytes:
         while held <= most and (part := stream.read(_PIECE)):
             parts.append(part)
             held += len(part)
+    if held > most:
+        raise _TooLarge
     return b"".join(parts)
 
 
@@ -266,7 +274,10 @@ def _from_zip(data: bytes, where: str, most: int) -> bytes:
         if len(members) != 1:
             raise UsageError(f"{where}: a zip archive of {len(members)} files, expected one")
         with archive.open(members[0]) as file:
-            return file.read(most + 1)
+            data = file.read(most + 1)
+    if len(data) > most:
+        raise _TooLarge
+    return data
 
 
 def read_packed(path: str | os.PathLike[str], most: int = MOST_READ) -> bytes:

@@ -17,6 +17,7 @@ on.
 """
 
 import ctypes
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -97,15 +98,22 @@ def jit_inlined(function: F) -> F:
 
 
 def _compiled(function: F, **options: bool) -> F:
+    if not JIT_ENABLED:
+        return function
+    # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
+    always = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    complete = functools.partial(_complete, function, always | options)
+    return nested.dispatcher(function, always | options, complete)  # type: ignore[no-any-return]
+
+
+def _complete(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Return numba's dispatcher of a function for calls by Python, with its files in the cache."""
     folder = module_cache(function.__module__)
-    keep = JIT_ENABLED and os.access(folder, os.W_OK | os.X_OK)
+    keep = os.access(folder, os.W_OK | os.X_OK)
     if keep:
         # numba reads this when the function gets its cache, which is now.
         config.CACHE_DIR = str(folder)
-    # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
-    always = {"cache": keep, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    compiled = check(numba.njit(**always, **options, **nested.COMPLETE_OPTIONS)(function), folder)
-    return nested.dispatcher(compiled) if JIT_ENABLED else compiled  # type: ignore[no-any-return]
+    return check(numba.njit(cache=keep, **options, **nested.COMPLETE_OPTIONS)(function), folder)
 
 
 if JIT_ENABLED:

@@ -6,10 +6,12 @@ disk, although the callers' code contains it a second time. Here such a function
 into its callers and optimised there. That more than halves the time of a first compilation and leaves a tenth of the
 files.
 
-`dispatcher` takes numba's dispatcher of a function and returns one that goes both ways. It rests on names inside numba
+`dispatcher` returns one for a function that goes both ways. It rests on names inside numba
 (its code library, compiler and dispatcher); where one of them is missing it returns numba's own: `AVAILABLE` says so.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite.binding import Linkage
@@ -37,7 +39,7 @@ if AVAILABLE:
         def set_env(name: str, env: Any) -> None:
             """Do nothing: there is no machine code."""
 
-    class _PartLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    class _PartLibrary(codegen.JITCodeLibrary):
         """A code library that ends as bitcode to be linked into others."""
 
         @property
@@ -56,7 +58,7 @@ if AVAILABLE:
             """Return what is no address: nobody calls it."""
             return 1
 
-    class _CompleteLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    class _CompleteLibrary(codegen.JITCodeLibrary):
         """A code library of machine code, whose parts are nobody else's."""
 
         def _optimize_final_module(self) -> None:
@@ -67,7 +69,7 @@ if AVAILABLE:
                     function.linkage = "internal"
             super()._optimize_final_module()
 
-    class CompleteCompiler(compiler.Compiler):  # type: ignore[misc]
+    class CompleteCompiler(compiler.Compiler):
         """numba's compiler, ending at a `_CompleteLibrary`."""
 
         def __init__(self, *arguments: Any) -> None:
@@ -75,20 +77,25 @@ if AVAILABLE:
             self.state.library = _CompleteLibrary(self.state.targetctx.codegen(), _name(self.state))
             self.state.library.enable_object_caching()
 
-    class PartCompiler(compiler.Compiler):  # type: ignore[misc]
+    class PartCompiler(compiler.Compiler):
         """numba's compiler, ending at a `_PartLibrary`."""
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.state.library = _PartLibrary(self.state.targetctx.codegen(), _name(self.state))
 
-    class _Dispatcher(registry.CPUDispatcher):  # type: ignore[misc]
+    class _Dispatcher(registry.CPUDispatcher):
         """A dispatcher whose own compilations are parts of callers; a call by Python goes to a complete one."""
 
-        def __init__(self, complete: Any) -> None:
-            options = {**complete.targetoptions, "no_cpython_wrapper": True}
-            super().__init__(complete.py_func, targetoptions=options, pipeline_class=PartCompiler)
-            self.complete = complete
+        def __init__(self, function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> None:
+            options = {"nopython": True, **options, "no_cpython_wrapper": True}
+            super().__init__(function, targetoptions=options, pipeline_class=PartCompiler)
+            self._make_complete = complete
+
+        @functools.cached_property
+        def complete(self) -> Any:
+            """Numba's dispatcher for calls by Python, made when there is one: most functions never need it."""
+            return self._make_complete()
 
         def add_overload(self, cres: Any) -> None:
             """Keep a compilation for callers in jitted code; Python must not find it."""
@@ -99,9 +106,12 @@ if AVAILABLE:
             self._insert([self.typeof_pyval(argument)._code for argument in arguments], entry, False)
             return entry
 
-    def dispatcher(complete: Any) -> Any:
-        """Return a dispatcher for a function of numba's dispatcher `complete`, which compiles for Python's calls."""
-        return _Dispatcher(complete)
+    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> Any:
+        """Return a dispatcher that compiles a function as parts of its callers.
+
+        options: numba's. complete: makes numba's own dispatcher of it, which compiles for Python's calls.
+        """
+        return _Dispatcher(function, options, complete)
 
     COMPLETE_OPTIONS: dict[str, Any] = {"pipeline_class": CompleteCompiler}
     """Options of numba.njit for what `dispatcher` takes."""
@@ -109,9 +119,9 @@ if AVAILABLE:
     """For `jit_options` of numba's overload: what an overload compiles to is a part of its callers too."""
 else:
 
-    def dispatcher(complete: Any) -> Any:
-        """Return `complete`: this numba lacks what is needed."""
-        return complete
+    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> Any:
+        """Return what `complete` makes: this numba lacks what is needed."""
+        return complete()
 
     COMPLETE_OPTIONS = {}
     PART_OPTIONS = {}

@@ -13,9 +13,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bench.catalogue.catalogue import BUILT_IN as CATALOGUE
 from bench.catalogue.catalogue import load_catalogue
 
-CATALOGUE = ("cost.toml", "edges.toml", "scenes.toml")
 STATES = {"inactive": "inactive", "pending": "pending", "active": "active", "active_pending": "active and pending"}
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from kvmarm.el2.architecture import HCR_FMO, HCR_IMO
 from kvmarm.el2.configuration import Boot
-from kvmarm.el2.program import Assembler, Program
+from kvmarm.el2.instructions import Program
+from kvmarm.el2.program import Assembler
 from kvmarm.errors import UsageError
 from switch_asm_model import debug, fpsimd, registers, sysregs, timer, traps, vectors, vgic_v2, vgic_v3
 

@@ -3,7 +3,8 @@
 
 from kvmarm.el2.architecture import HCR_FMO, HCR_IMO
 from kvmarm.el2.configuration import Boot
-from kvmarm.el2.program import Assembler, Program
+from kvmarm.el2.instructions import Program
+from kvmarm.el2.program import Assembler
 from switch_c_model import debug, fpsimd, registers, sysregs, timer, traps, vectors, vgic_v2, vgic_v3
 from switch_c_model.alternatives import kern_hyp_va
 

@@ -13,12 +13,12 @@ import sys
 import pytest
 
 from bench.engine.runner import TraceRun
+from bench.workloads.random_traces import TraceMaker
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.jit import JIT_ENABLED
 from kvmarm.trace import format_op, parse_line
 from kvmarm.trace_read import parse_trace
-from tests.random_traces import TraceMaker
 from tests.vectors import DESIGNS
 
 SEEDS = range(40)

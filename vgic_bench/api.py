@@ -33,6 +33,12 @@ from bench.studies.run import execute
 from bench.switches.compare import comparison
 from bench.system.processes import cores
 from bench.system.progress import SILENT, Progress
+from bench.verify import compile as verify_compiled
+from bench.verify.configurations import chosen as chosen_configurations
+from bench.verify.results import as_json as verify_as_json
+from bench.verify.run import Task
+from bench.verify.run import verify as verify_designs
+from bench.verify.search import Limits
 from bench.workloads.listing import chosen, costed, described
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -40,8 +46,8 @@ from kvmarm.el2.configuration import parse_configuration
 from kvmarm.errors import UsageError
 from kvmarm.platforms import load_platform, platform_names
 from kvmarm.trace_read import parse_trace
-from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Stored, Sweep
-from vgic_bench.choices import designs_of, policy_of
+from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Searched, Stored, Sweep
+from vgic_bench.choices import designs_of, policy_of, with_lpis
 from vgic_bench.options import gic_of, gics_of, listed, numbers_of, words
 from vgic_bench.show.platforms import check_rows, list_rows
 
@@ -207,7 +213,7 @@ def explain(
     """Show what each design does on a transition, a packaged workload or a trace, step by step.
 
     As `vgic-bench explain`; target: also a list of operations (docs/reference/trace-format.md). op: this operation only
-    (from 1). Raises UsageError for an unknown name.
+    (from 1). A design that lacks what a trace needs (LPIs) is left out. Raises UsageError for an unknown name.
 
     >>> explain(["inject 0 36 1"], "old,new").changes()["what"].unique().tolist()
     ['INTID 36']
@@ -218,10 +224,33 @@ def explain(
         trace, first, transition = parse_trace(text.encode(), "operations"), 1, None
     else:
         trace, first, transition = resolve_target(os.fspath(target), config, pending)
-    names = designs_of(designs)
+    names, _ = with_lpis(designs_of(designs), trace)
     only = op or (len(trace.ops) if transition is not None and not set_up else 0)
     titles = {name: get_design(name).title for name in names}
     return Explained(tuple(explain_trace(trace, names, only, first)), titles)
+
+
+def verify(
+    designs: Names = None,
+    config: str = "small-set",
+    *,
+    hostile: bool = False,
+    depth: int = 0,
+    seconds: float = 0.0,
+    progress: Progress = SILENT,
+) -> Searched:
+    """Search all that a small VM can do on a design for what contradicts the GIC architecture.
+
+    As `vgic-bench verify`; config: part of a configuration's name, or its fields. hostile: software may do anything.
+    depth, seconds: limits per configuration, 0 for none. Raises UsageError.
+    """
+    names = designs_of(designs)
+    configurations = chosen_configurations(config)
+    if hostile:
+        configurations = [one.as_hostile() for one in configurations]
+    verify_compiled.ensure_compiled(names, progress)
+    task = Task(tuple(configurations), Limits(depth, seconds))
+    return Searched(verify_as_json(verify_designs(names, task, progress), None))
 
 
 def life(

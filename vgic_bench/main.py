@@ -27,7 +27,7 @@ MEASURE, RECORDINGS, JUDGE, MODELS, SHOW = (
     "Measure the designs",
     "Traces, recordings and workloads",
     "Compare and judge stored results",
-    "World switches and platforms",
+    "Designs, world switches and platforms",
     "Explain and show",
 )
 PLACE = "vgic_bench.commands"
@@ -37,6 +37,8 @@ COMMANDS = (
     Entry("transitions", f"{PLACE}.transitions", "List, show or check the transitions that are measured.", MEASURE),
     Entry("predict", f"{PLACE}.predict", "Predict kernel instructions for the points of a CSV file.", MEASURE),
     Entry("fit", f"{PLACE}.fit", "Fit event weights to instructions counted in the kernel.", MEASURE),
+    Entry("check", f"{PLACE}.check", "Check a design: behaviour, locks, compiled against plain.", MODELS),
+    Entry("new-design", f"{PLACE}.new_design", "Write the scaffold of a design.", MODELS),
     Entry("trace", f"{PLACE}.trace", "Run, explain and cost trace files.", RECORDINGS),
     Entry("replay", f"{PLACE}.replay", "Replay a recording of a real host on every design.", RECORDINGS),
     Entry("record", f"{PLACE}.record", "Print the script that records on a KVM/Arm host.", RECORDINGS),

@@ -11,6 +11,9 @@ Rules:
   interrupt is asked for.
 - An edge's pending state is *moved* into the list register; sync brings it back.
 - A GICv2 SGI takes one list register per source, from the lowest vCPU up.
+
+Work: writing a list register, clearing one and asking for the underflow interrupt are functions of the back end, so
+calls; a list register that is not used is cleared by one call.
 """
 
 from typing import Any

@@ -9,6 +9,8 @@ Lock order: the irq lock, for the change of state; vgic_new.queue releases it.
 Rules:
 - A level-triggered interrupt follows its line; an edge-triggered one latches a rise and ignores a fall.
 - A lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
+
+Work: the entry points are calls, and so are the look-up, the lock, the queueing and the dropped reference.
 """
 
 from typing import Any

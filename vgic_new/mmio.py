@@ -9,6 +9,8 @@ reads take no lock.
 Rules:
 - Every address inside a frame is handled. Where no row of the frame's table holds it, or the row does not take the
   access, reads give 0 and writes are ignored.
+
+Work: the entry points and the handlers of a region are calls.
 """
 
 from typing import Any

@@ -11,6 +11,9 @@ Rules:
 - Clearing something never takes an interrupt off a list, nor touches a list register: sync does that.
 - `first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `size` in bytes; values are
   uint64, of which these handlers use 32 bits.
+
+Work: each interrupt of an access is looked up by a call, in reads too; the set bits of a value are found one by one by
+a library search, which is a call.
 """
 
 from typing import Any

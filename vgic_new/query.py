@@ -9,6 +9,8 @@ Rules:
 - Only the ap_list is asked, for an entry that is pending and enabled. Where the entry is routed now, whether it is
   active, and what the list registers hold do not count.
 - So an edge that flush has moved into a list register is not seen.
+
+Work: the query is a call, and takes the locks by calls.
 """
 
 from typing import Any

@@ -14,6 +14,8 @@ Rules:
   there, and the shared part.
 - On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor, two frames per vCPU and
   the ITS if there is one, in this order of addresses.
+
+Work: both searches call a function for each comparison, as the kernel's bsearch does.
 """
 
 from typing import Any

@@ -14,6 +14,8 @@ Rules:
 - list_sort of that time also calls the comparison with one entry twice, only so that callers may yield: once every 256
   entries of the last merge's tail. There the redesign would take one irq lock twice. The call is left out, as it
   does not change the order.
+
+Work: the comparison is called through a pointer in the original, so it is a call, and so is a merge.
 """
 
 from typing import Any

@@ -15,6 +15,9 @@ Rules:
   those of LPIs follow from FIRST_LPI_SLOT on; they come and go (vgic_new.lpi). Devices, translations and collections
   of the ITS have pools of the same kind (vgic_new.its_tables).
 - Slots 1020..1023 exist only as something to lock: those INTIDs are reserved.
+
+Work: the look-up of an interrupt is a call; a record has the size of the original's, so that a walk over many loads as
+much.
 """
 
 from typing import Any

@@ -13,6 +13,8 @@ Rules:
   edge's. The soft pending latch of a level is cleared when the list register is no longer pending.
 - Then prune: drop what belongs on no list, move what belongs on another vCPU's, without a kick: that vCPU notices at
   its next entry.
+
+Work: maintenance, fold and prune are calls of the back end and of the core, one after the other.
 """
 
 from typing import Any

@@ -5,8 +5,8 @@ A `[[transition]]` is one entry: name, group, title, set-up lines, the one opera
 that is watched, and its state before and after. A file may also hold `[kinds]` (of interrupt), `[states]` (how each is
 reached) and `[[edge]]`s; an edge stands for one transition a kind and state. A state is one of inactive, pending,
 active and active+pending, followed by ` in LR` while a vCPU in the guest holds it in a list register. Where designs
-differ, a table by design name stands in place of the state, and `why` gives the reason; `default` in such a table is
-for designs not named. docs/guide/transitions.md shows how to add one.
+differ, a table by design name replaces the state, and `why` gives the reason; `default` in such a table is for designs
+not named, `NAME gicvN` for a design with one GIC version alone. docs/guide/transitions.md shows how to add one.
 """
 
 import difflib
@@ -145,12 +145,16 @@ class Transition:
             return self
         return replace(self, name=f"{self.name.partition(SCENE_MARK)[0]}{SCENE_MARK}{scene}", scene=scene)
 
-    def expected(self, design: str) -> tuple[str | None, str | None]:
-        """Return the states before and after for a design; None where the entry says nothing of it."""
-        return (
-            self.before.get(design, self.before.get("default")),
-            self.after.get(design, self.after.get("default")),
+    def expected(self, design: str, gic: int) -> tuple[str | None, str | None]:
+        """Return the states before and after for a design and a GIC version; None where the entry says nothing of it.
+
+        The most particular key counts: `NAME gicvN`, then the design's name, then `default`.
+        """
+        keys = (f"{design} gicv{gic}", design, "default")
+        before, after = (
+            next((states[key] for key in keys if key in states), None) for states in (self.before, self.after)
         )
+        return before, after
 
 
 @lru_cache(maxsize=4096)

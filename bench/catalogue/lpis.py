@@ -43,6 +43,8 @@ _COMMANDS = {
 """Opcode and arguments: d device, e event, l LPI, c collection, t target vCPU, u second target, v valid (0 or 1)."""
 _PLACES = {"d": (0, 32), "e": (1, 0), "l": (1, 32), "c": (2, 0), "t": (2, 16), "u": (3, 16), "v": (2, 63)}
 """Doubleword and lowest bit of an argument."""
+_WIDTHS = {"c": 16}
+"""Bits of an argument that has fewer than 32."""
 _ARGUMENTS = {
     "d": "DEVICE", "e": "EVENT", "l": "LPI", "c": "COLLECTION", "t": "VCPU", "u": "TO_VCPU", "v": "VALID",
 }  # fmt: skip
@@ -148,7 +150,7 @@ def describe_command(words: Sequence[int]) -> str:
 
 def _argument(words: Sequence[int], letter: str) -> int:
     place, shift = _PLACES[letter]
-    return words[place] >> shift & (0xFFFF if letter == "c" else 0xFFFFFFFF)
+    return words[place] >> shift & ((1 << _WIDTHS.get(letter, 32)) - 1)
 
 
 class LpiLines:

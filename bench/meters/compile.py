@@ -43,7 +43,8 @@ def compile_part(name: str, part: str) -> None:
     import numpy as np
 
     from bench.engine.runner import TraceRun
-    from bench.meters.events import Stage, words_of
+    from bench.meters.events import Stage
+    from bench.meters.memory import words_of
     from bench.meters.time import NOTHING, Prepared, operation
     from kvmarm.cpuif import new_hardware
     from kvmarm.trace import OP, Trace

@@ -25,6 +25,7 @@ from bench.catalogue.lpis import DEFAULT_SCENE, LpiScene
 from bench.catalogue.standard import standard_set_up
 from bench.engine.result_text import RESULT
 from bench.engine.runner import BUG, DONE, run_ops
+from bench.meters.memory import Memory
 from bench.results.schema import KEY
 from kvmarm import gic as arch
 from kvmarm import guest_memory
@@ -50,13 +51,6 @@ def _shared_observer() -> Any:
     if _observer is None:
         _observer = new_observer()
     return _observer
-
-
-def words_of(record: Any) -> np.ndarray:
-    """Return the memory of a record (made by new_vm or new_hardware) as uint64 words that can be written."""
-    array = np.asarray(record.base)
-    assert array.shape == (1,) and array.dtype.itemsize % 8 == 0, "not a record that stands alone"
-    return array.view(np.uint8).view(np.uint64)
 
 
 @dataclass(frozen=True)
@@ -131,8 +125,8 @@ class Stage:
         status, _ = self.play(standard_set_up(config, pending, scene))
         if status != DONE:
             raise UsageError(f"design {design.name!r}: the standard set-up fails in configuration {config}")
-        self._vm_words, self._hardware_words = words_of(self.vm), words_of(self.hardware)
-        self._vm_base, self._hardware_base = self._vm_words.copy(), self._hardware_words.copy()
+        self.memory = (Memory(self.vm, config), Memory(self.hardware, config))
+        self._saved = [memory.save() for memory in self.memory]
         self._memory_base = guest_memory.save(self.vm)
         # Views of the records, made once: each access to a field of a record makes a new one.
         self._cpus = _Views(self.hardware.cpu)
@@ -140,8 +134,8 @@ class Stage:
 
     def reset(self) -> None:
         """Put VM and hardware back to what they were after the standard set-up."""
-        np.copyto(self._vm_words, self._vm_base)
-        np.copyto(self._hardware_words, self._hardware_base)
+        for memory, saved in zip(self.memory, self._saved, strict=True):
+            memory.restore(saved)
         guest_memory.restore(self.vm, self._memory_base)
 
     def _applies(self, transition: Transition) -> bool:
@@ -200,7 +194,7 @@ class Stage:
             raise UsageError(f"{transition.source}: transition {transition.name}: {error}") from None
         finally:
             self.reset()
-        expected_before, expected_after = transition.expected(self.design.name)
+        expected_before, expected_after = transition.expected(self.design.name, self.config.gic)
         return Counted(
             self.design.name,
             self.config,

@@ -22,7 +22,7 @@ import numpy as np
 
 from bench.catalogue.catalogue import Transition
 from bench.engine.runner import BUG
-from bench.meters.events import Stage, words_of
+from bench.meters.events import Stage
 from kvmarm import cpuif, interface
 from kvmarm.events import new_caller
 from kvmarm.jit import JIT_ENABLED, U64, jit
@@ -183,12 +183,6 @@ def operation(kind: int, vcpu: int = 0) -> Any:
     return op
 
 
-def _changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return uint64[k, 2]: index and earlier value of each word that differs."""
-    index = np.flatnonzero(before != after)
-    return np.stack([index.astype(np.uint64), before[index]], axis=1)
-
-
 @dataclass
 class Prepared:
     """A VM of one design just before the operation of one transition, and what the operation changes."""
@@ -235,18 +229,19 @@ def prepare(stage: Stage, transition: Transition) -> Prepared | None:
     if op.kind == MMIO_W and op.c < 8:
         value &= (U64(1) << U64(8 * op.c)) - U64(1)
     empty = np.empty((0, 2), np.uint64)
-    vm_words, hw_words = words_of(stage.vm), words_of(stage.hardware)
-    prepared = Prepared(stage.vm, stage.hardware, op, np.uint64(value), vm_words, empty, hw_words, empty)
+    vm_memory, hw_memory = stage.memory
+    words = vm_memory.words, hw_memory.words
+    prepared = Prepared(stage.vm, stage.hardware, op, np.uint64(value), words[0], empty, words[1], empty)
     if op.kind == SYNC:
         prepared.block(operation(SAVE, int(op.vcpu)), 1)
-    vm_before, hw_before = vm_words.copy(), hw_words.copy()
+    vm_before, hw_before = vm_memory.save(), hw_memory.save()
     prepared.block(op, 1)
     if stage.vm.bug != 0:
         return None
-    prepared.vm_undo = _changes(vm_before, vm_words)
-    prepared.hw_undo = _changes(hw_before, hw_words)
-    np.copyto(vm_words, vm_before)
-    np.copyto(hw_words, hw_before)
+    prepared.vm_undo = vm_memory.changes(vm_before)
+    prepared.hw_undo = hw_memory.changes(hw_before)
+    vm_memory.restore(vm_before)
+    hw_memory.restore(hw_before)
     return prepared
 
 

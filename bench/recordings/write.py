@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from bench.recordings.apart import comments
-from bench.recordings.convert import Progress, Recording
+from bench.recordings.recording import Progress, Recording
 from kvmarm.trace import format_op
 
 

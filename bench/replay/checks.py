@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.replay.stretch import REASONS, Run
+from bench.replay.stretch import Run
+from bench.replay.tally import REASONS
 from kvmarm.gic import its_register_name, register_name
 
 IMPLEMENTATION = "implementation-defined"
@@ -30,6 +31,8 @@ _WHY = {
     "GICD_CTLR": (IMPLEMENTATION, "KVM's GICv3 has Group 1 only, and reads ARE and DS as ones"),
     "GITS_IDREGS": (IMPLEMENTATION, "identification registers"),
     "GITS_TYPER": (IMPLEMENTATION, "size of a translation's entry, widths of ids"),
+    "GITS_BASER0": (IMPLEMENTATION, "which page sizes it takes, and where the table is"),
+    "GITS_BASER1": (IMPLEMENTATION, "which page sizes it takes, and where the table is"),
     "GITS_IIDR": (IMPLEMENTATION, "each implementation names itself and its revision"),
     "GICR_CTLR": (NOT_MODELLED, "LPI enable and its capabilities"),
     "GICR_PROPBASER": (NOT_MODELLED, "LPI tables"),

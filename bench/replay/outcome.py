@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from bench.meters import weights
-from bench.recordings.convert import Progress, Recording, open_recording
+from bench.recordings.convert import open_recording
 from bench.recordings.options import Options
-from bench.recordings.placement import common as placing
+from bench.recordings.placement.common import COUNTERS
 from bench.recordings.readers import detect
+from bench.recordings.recording import Progress, Recording
 from bench.recordings.write import header, trailer
 from bench.replay.platform import fitting_platform
 from bench.replay.sides import Side, SwitchCost, side_of, world_switches
 from bench.replay.stretch import Run
 from bench.replay.subject import exits_text, notes
+from kvmarm.built_in import DEFAULT_DESIGNS
 from kvmarm.cycles import event_prices
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
@@ -68,7 +70,7 @@ class Outcome:
 def replay(
     path: str,
     options: Options | None = None,
-    designs: Sequence[str] = ("old", "new"),
+    designs: Sequence[str] = DEFAULT_DESIGNS,
     output: Path | None = None,
     progress: Progress | None = None,
     platform: str | None = None,
@@ -136,7 +138,7 @@ def _outcome(
 ) -> Outcome:
     placed = recording.placed
     groups: dict[str, dict[str, int]] = {"seen": {}, "inferred": {}, "dropped": {}}
-    for group, name, _ in placing.COUNTERS:
+    for group, name, _ in COUNTERS:
         if placed.get(name):
             groups[group][name] = placed[name]
     for kind, count in sorted(recording.not_converted.items()):

@@ -3,8 +3,8 @@
 
 from collections.abc import Mapping
 
-from bench.recordings.convert import Recording
 from bench.recordings.readers import detect
+from bench.recordings.recording import Recording
 
 _WORK = ("mmio", "sgi", "lines", "guest", "msis")
 _NESTED = ("ERET",)

@@ -37,7 +37,7 @@ def check_meta(meta: Mapping[str, Any], file: object) -> None:
             continue
         texts = value if expected == "an array of text" and isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
-            raise UsageError(f"{file}: field {name}: expected {expected}, found {shown(value)}")
+            raise UsageError(f"{file}: field {name}: expected {expected}, found {shown(str(value))}")
 
 
 def check_names(columns: Iterable[str], where: object) -> None:

@@ -108,11 +108,10 @@ def read_arrow(file: Path) -> Any:
     words = [field.name for field in kinds if field.type in (pyarrow.string(), pyarrow.large_string())]
     with _opened(file, words) as encoded:
         table = encoded.read(use_threads=False)
-        check_names(table.column_names, file)
-        table = as_text(table)
     columns = TABLES.get(file.stem, {})
+    check_names(table.column_names, file)
     check_columns(table.column_names, file.stem, str(file))
     if len(table):
         check_types(table.schema, columns, file)
         check_filled((name for name in columns if table[name].null_count), columns, file)
-    return table
+    return as_text(table)

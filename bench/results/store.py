@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Taken(Exception):
+    """Something is there by now."""
+
+
 @dataclass
 class Results:
     """One run. `meta`: what JSON can hold (see `new_meta`). `tables`: name -> frame, columns as in `TABLES`."""
@@ -74,7 +78,10 @@ class Results:
         there = target.exists() and any_entry(target)
         if there and not (replace and (target / "meta.json").is_file()):
             raise UsageError(f"{target}: already exists; expected a new results folder")
-        return self._save(target, lambda made: _replace(made, target) if there else _place(made, target))
+        try:
+            return self._save(target, lambda made: _replace(made, target) if there else _place(made, target))
+        except Taken:
+            raise UsageError(f"{target}: already exists; expected a new results folder") from None
 
     def save_new(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything to `folder`, or beside it where other results are by now; return where it is.
@@ -85,7 +92,7 @@ class Results:
         for number in itertools.count(2):
             try:
                 return self._save(target, functools.partial(_place, target=target))
-            except FileExistsError:
+            except Taken:
                 target = Path(folder).with_name(f"{Path(folder).name}-{number}")
         raise AssertionError("unreachable")
 
@@ -105,8 +112,6 @@ class Results:
             os.umask(umask)
             beside.chmod(0o777 & ~umask)
             put(beside)
-        except FileExistsError:
-            raise
         except OSError as error:
             raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
         finally:
@@ -152,14 +157,14 @@ def _room_beside(target: Path) -> Path:
 
 
 def _place(made: Path, target: Path) -> None:
-    """Put a folder where nothing is, or an empty folder. Raises FileExistsError when something else is there."""
+    """Put a folder where nothing is, or an empty folder. Raises Taken when something else is there."""
     if target.exists() and (not target.is_dir() or any(entry != made.name for entry in os.listdir(target))):
-        raise FileExistsError(str(target))
+        raise Taken(str(target))
     try:
         made.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR) and made.parent != target:
-            raise FileExistsError(str(target)) from None
+            raise Taken(str(target)) from None
         if not target.is_dir():
             raise
         # A mount point, the folder that a shell is in: it stays, and is filled; what makes it results comes last.

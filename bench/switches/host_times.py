@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.convert import Recording
+from bench.recordings.recording import Events, Recording
 from kvmarm.gic import FIRST_SPI
 
 KINDS = {
@@ -39,23 +39,25 @@ class _Thread:
 
 
 class _Reader:
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, source: Events, vcpus: int) -> None:
         self.samples: dict[str, list[int]] = {name: [] for name in (*KINDS, "hvc", "sys")}
-        self.recording = recording
+        self.source = source
+        self.vcpus = vcpus
+        self.vcpu_of: list[int] = source.roles[:, 0].tolist()
         self.threads: dict[int, _Thread] = {}
         self.sgi = (-1, -1)
 
     def _of_gic(self, address: int) -> bool:
-        distributor, redistributors = self.recording.distributor, self.recording.redistributors
+        distributor, redistributors = self.source.distributor, self.source.redistributors
         if distributor >= 0 and 0 <= address - distributor < _DIST_SIZE:
             return True
-        size = self.recording.config.vcpus * _REDIST_SIZE
+        size = self.vcpus * _REDIST_SIZE
         return redistributors >= 0 and 0 <= address - redistributors < size
 
     def add(self, events: np.ndarray) -> None:
         names = ("time", "kind", "thread", "a", "b")
         for time, kind, thread, a, b in zip(*(events[name].tolist() for name in names), strict=True):
-            vcpu = self.recording.vcpu_of(thread)
+            vcpu = self.vcpu_of[thread] if 0 <= thread < len(self.vcpu_of) else -1
             if vcpu < 0:
                 continue
             state = self.threads.setdefault(vcpu, _Thread())
@@ -65,7 +67,7 @@ class _Reader:
                 self._entry(state, time, bool(b))
             elif kind in (ev.GPA_READ, ev.GPA_WRITE):
                 state.accesses.append(self._of_gic(a))
-                if kind == ev.GPA_WRITE and a == self.recording.distributor + 0xF00:
+                if kind == ev.GPA_WRITE and a == self.source.distributor + 0xF00:
                     self.sgi = time, vcpu
             elif kind in (ev.SGI_TRAP, ev.SGI_VALUE):
                 state.other = True
@@ -78,7 +80,7 @@ class _Reader:
         sent, sender = self.sgi
         # With two vCPUs an SGI has one target; among more the value would have to tell.
         if sent >= 0 and vcpu != sender and reason == ev.EXIT_INTERRUPT and state.entered:
-            if self.recording.config.vcpus == 2 and 0 < time - sent <= _LONGEST:
+            if self.vcpus == 2 and 0 < time - sent <= _LONGEST:
                 self.samples["sgi_to_exit"].append(time - sent)
             self.sgi = (-1, -1)
         state.exit_time, state.reason, state.accesses, state.other, state.entered = time, reason, [], False, False
@@ -98,7 +100,9 @@ class _Reader:
 
 def host_times(recording: Recording) -> dict[str, np.ndarray]:
     """Return the samples in ns (int64[:]) of each kind that the recording has."""
-    reader = _Reader(recording)
+    if recording.source is None or recording.source.emulated:
+        return {}
+    reader = _Reader(recording.source, recording.config.vcpus)
     for events in recording.events():
         reader.add(events)
     samples = reader.samples

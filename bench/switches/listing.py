@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kvmarm.el2.configuration import Configuration, parse_configuration
+from kvmarm.el2.instructions import CLASSES, VISIBLE_CLASSES, Program
 from kvmarm.el2.machine import Executed
-from kvmarm.el2.program import CLASSES, VISIBLE_CLASSES, Program
 from kvmarm.el2.switch import WorldSwitch, boot_programs, get_switch, model_of, switch_names
 from kvmarm.errors import UsageError
 from kvmarm.inputs import parse_json, read_standard_input, read_text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fitting a platform's prices: the fitted ones solved anew from the published figures that are there to fit them.
+"""Fitting a platform's prices: the fitted ones solved again from the published figures they were fitted on.
 
 Every check with use "fit" is one equation: its counts times prices, and its terms, make the published figure. What the
 file marks "fitted" is unknown, everything else is taken as it stands. Solved by non-negative least squares, each

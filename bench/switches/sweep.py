@@ -11,7 +11,7 @@ from bench.switches.listing import variants
 from bench.switches.names import name_of
 from kvmarm.cycles import switch_cost
 from kvmarm.el2.configuration import Configuration, parse_configuration
-from kvmarm.el2.program import VISIBLE_CLASSES
+from kvmarm.el2.instructions import VISIBLE_CLASSES
 from kvmarm.el2.round_trip import encode
 from kvmarm.el2.switch import WorldSwitch, model_of
 from kvmarm.errors import UsageError

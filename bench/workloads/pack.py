@@ -10,7 +10,8 @@ import lzma
 import sys
 from pathlib import Path
 
-from bench.recordings.convert import Recording, open_recording
+from bench.recordings.convert import open_recording
+from bench.recordings.recording import Recording
 from bench.recordings.write import trace_text
 from kvmarm.files import atomic_write
 

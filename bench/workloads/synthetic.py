@@ -6,6 +6,7 @@ A workload is drawn event by event from the knobs' shares by a seeded generator,
 construction and costs what such work costs. Time does not exist: the rate is interrupts for each exit of another kind.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -14,14 +15,14 @@ import numpy as np
 
 from bench.recordings import events as ev
 from bench.recordings.events import EVENT
-from bench.recordings.placement import common as placing
+from bench.recordings.placement.driver import Driver
 from bench.recordings.placement.qemu import place_qemu
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
+from kvmarm.gic import TIMER
 from kvmarm.trace import Trace
 
 SPI_BASE = 32
-TIMER = 27
 _PRIORITY = 0xA0A0A0A0
 
 
@@ -185,29 +186,14 @@ def _events(knobs: Knobs) -> np.ndarray:
     return np.array(guest.rows, EVENT).view(np.recarray)
 
 
-def _place(events: np.ndarray, knobs: Knobs) -> Iterator[np.ndarray]:
-    cpus, spis, g, refs = placing.new_state(knobs.gic, knobs.vcpus, knobs.irqs, knobs.lrs)
-    ops = placing.new_ops(1 << 14)
-
-    def taken() -> np.ndarray:
-        part = np.array(ops[: int(g[placing.G_COUNT])])
-        g[placing.G_COUNT] = 0
-        return part
-
-    vcpu = 0
-    while (vcpu := int(placing.map_timers(ops, g, vcpu))) < knobs.vcpus:
-        yield taken()
-    position = 0
-    while position < len(events):
-        position = int(place_qemu(events, position, g, cpus, spis, refs, ops))
-        yield taken()
-    vcpu = -1
-    while (vcpu := int(placing.epilogue(ops, g, cpus, vcpu))) < knobs.vcpus:
-        yield taken()
-    yield taken()
+def _place(events: np.ndarray, config: VmConfig) -> Iterator[np.ndarray]:
+    driver = Driver(config, place_qemu)
+    for chunk in itertools.chain(driver.start(), driver.place(events), driver.finish()):
+        # The next chunk takes its place.
+        yield np.array(chunk.ops)
 
 
 def synthesise(knobs: Knobs) -> Trace:
     """Return the workload that the knobs describe; the same knobs give the same trace."""
     config = VmConfig(knobs.gic, knobs.vcpus, knobs.irqs, knobs.lrs)
-    return Trace(knobs.name, config, np.concatenate(list(_place(_events(knobs), knobs))))
+    return Trace(knobs.name, config, np.concatenate(list(_place(_events(knobs), config))))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kvmarm.el2 import program as p
+from kvmarm.el2 import instructions as p
 from kvmarm.el2.slots import slot
 from kvmarm.jit import U64, U64_0, jit
 from kvmarm.lr import eisr_of, elrsr_of, misr_of

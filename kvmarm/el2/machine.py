@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm import registers
-from kvmarm.el2 import program as p
+from kvmarm.el2 import instructions as p
 from kvmarm.el2.slots import SLOT_COUNT, slot
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kvmarm.el2 import program as p
+from kvmarm.el2 import instructions as p
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import Configuration
 from kvmarm.el2.executor import run_rounds

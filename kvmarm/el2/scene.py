@@ -30,8 +30,8 @@ from kvmarm.el2.architecture import (
     VTR_PRIBITS_SHIFT,
 )
 from kvmarm.el2.configuration import Configuration
+from kvmarm.el2.instructions import MASK64, SET, Op
 from kvmarm.el2.machine import Machine
-from kvmarm.el2.program import MASK64, SET, Op
 from kvmarm.el2.slots import AARCH32_REGISTERS, DEBUG_REGISTERS, EL1_REGISTERS, RETURN_STATE, SLOT_NAMES, slot
 from kvmarm.gic import (
     FIRST_SPI,

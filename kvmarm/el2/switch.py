@@ -14,8 +14,8 @@ from functools import lru_cache
 from kvmarm.built_in import SWITCHES as BUILT_IN
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import VHE_SUFFIX, Boot, Configuration
+from kvmarm.el2.instructions import Program
 from kvmarm.el2.machine import Executed, Machine
-from kvmarm.el2.program import Program
 from kvmarm.errors import UsageError
 
 Builder = Callable[[Boot], dict[str, Program]]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.results import exchange
 from bench.results.store import Results
+from bench.workloads.random_traces import TraceMaker
 from tests.bench.recordings import recording_files
 from tests.bench.results import sample_results
-from tests.random_traces import TraceMaker
 
 CATALOGUE = """\
 [[transition]]

@@ -53,8 +53,8 @@ def _judged(argv: list[str], outcome: Outcome) -> bool:
     """Return whether a status is a verdict about what was compared, and says so."""
     if argv[0] not in ("gate", "verify"):
         return outcome.status == 5 and "out of memory" not in outcome.err
-    word = {1: "gate: regressed", 5: "gate: measurement failed"}.get(outcome.status)
-    return word is not None and (word in outcome.out or '"outcome"' in outcome.out)
+    word = {1: "gate: ", 5: "gate: measurement failed"}.get(outcome.status)
+    return word is not None and (word in outcome.out + outcome.err or '"outcome"' in outcome.out)
 
 
 def _left(outcome: Outcome, before: dict[str, str], after: dict[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kvmarm.el2 import scene
 from kvmarm.el2.configuration import Configuration
-from kvmarm.el2.program import Program
+from kvmarm.el2.instructions import Program
 from kvmarm.el2.slots import AARCH32_REGISTERS, DEBUG_REGISTERS
 from kvmarm.el2.switch import WorldSwitch, boot_programs, model_of
 from tests.switch_models.recorded import configuration

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.workloads.random_traces import TraceMaker
 from kvmarm.events import event_names
 from tests.cli import ROOT, assert_refused, vgic_bench
-from tests.random_traces import TraceMaker
 from tests.vectors import expected_locks, expected_result, trace_text, vector_names
 
 CONFIG = "config gic=2 vcpus=2 irqs=96 lrs=4\n"

@@ -2,25 +2,27 @@
 """`vgic-bench explain`: what the designs do on a transition, a workload or a trace, step by step and side by side."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.catalogue.catalogue import Transition
 from bench.explain import target as targets
 from bench.explain.steps import explain_trace
 from bench.explain.timeline import timeline
 from bench.meters.weights import weights_of
 from bench.system.progress import counted
 from kvmarm.config import VmConfig
-from kvmarm.design import get_design
+from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file, check_not_input
 from kvmarm.trace import Trace
 from reports import perfetto as perfetto_file
 from reports.explanation import build_page
-from vgic_bench.choices import designs_of
+from vgic_bench.choices import designs_of, with_lpis
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import OUTPUT, VM, Designs, Gic, Irqs, Lrs, Vcpus, gic_of
 from vgic_bench.progress import ProgressBars, announce_compilation
@@ -93,7 +95,7 @@ def explain(
     names = designs_of(designs)
     if transition is not None and op:
         raise UsageError("--op: expected with a trace file or workload only")
-    names, lacking = _with_lpis(names, trace)
+    names, lacking = with_lpis(names, trace)
     loaded = [get_design(name) for name in names]
     titles = {design.name: design.title for design in loaded}
     measured = len(trace.ops) if transition is not None and not set_up else 0
@@ -102,19 +104,12 @@ def explain(
     heading = f"{transition.name}: {transition.title}" if transition is not None else trace.name
     announce_compilation()
     if perfetto is not None:
-        # One design after the other: the timeline of a long trace is large.
-        with ProgressBars() as progress:
-            chosen = counted(loaded, "designs", progress)
-            perfetto_file.write(perfetto, (timeline(trace, design, weights_of(design), first) for design in chosen))
+        _write_timeline(perfetto, trace, loaded, first)
         if not as_json:
             print(f"timeline: {perfetto} (open it at ui.perfetto.dev)")
     steps = explain_trace(trace, names, op or measured, first)
     if page is not None:
-        about = [f"Configuration: {trace.config}."]
-        if transition is not None and transition.why:
-            about.append(f"Why the designs differ: {transition.why}.")
-        about += [f"{name}: has none (no LPIs, no ITS)." for name in lacking]
-        build_page(page, list(steps), titles, heading, about)
+        build_page(page, list(steps), titles, heading, _about(trace, transition, lacking))
         if not as_json:
             print(f"page: {page}")
     if as_json:
@@ -126,14 +121,6 @@ def explain(
         print_steps(steps, titles, f"{heading}\n{trace.config}")
 
 
-def _with_lpis(names: list[str], trace: Trace) -> tuple[list[str], list[str]]:
-    """Return the designs that have what the trace needs, and those that lack LPIs. Raises UsageError when all do."""
-    lacking = [name for name in names if trace.config.its and not get_design(name).has_its]
-    if len(lacking) == len(names):
-        raise UsageError(f"{trace.name}: its=1: design {lacking[0]!r} has no LPIs and no ITS, expected one that has")
-    return [name for name in names if name not in lacking], lacking
-
-
 def _check_size(trace: Trace) -> None:
     """Raise UsageError for a trace that nobody would read to its end."""
     if len(trace.ops) > MOST:
@@ -141,3 +128,18 @@ def _check_size(trace: Trace) -> None:
             f"{trace.name}: has {len(trace.ops):,} operations; expected --op N, --json or --perfetto FILE with more "
             f"than {MOST:,}"
         )
+
+
+def _write_timeline(path: Path, trace: Trace, designs: Sequence[Design], first: int) -> None:
+    """Write the timeline of a trace, one design after the other: that of a long trace is large."""
+    with ProgressBars() as progress:
+        chosen = counted(designs, "designs", progress)
+        perfetto_file.write(path, (timeline(trace, design, weights_of(design), first) for design in chosen))
+
+
+def _about(trace: Trace, transition: Transition | None, lacking: Sequence[str]) -> list[str]:
+    """Return the paragraphs at the head of the page. lacking: designs that are left out, having no LPIs."""
+    about = [f"Configuration: {trace.config}."]
+    if transition is not None and transition.why:
+        about.append(f"Why the designs differ: {transition.why}.")
+    return [*about, *(f"{name}: has none (no LPIs, no ITS)." for name in lacking)]

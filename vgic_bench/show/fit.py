@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fitted weights as text: the weights, the error by transition, the error of all."""
+"""Fitted weights, and the models' times against the real code's, as text: by transition, and in all."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from bench.meters.fit_time import ClockCheck
 from kvmarm.design import Design
 from vgic_bench.console import print_table
 
@@ -34,3 +35,32 @@ def print_fit(design: Design, found: Mapping[str, Any], parts: Mapping[str, Mapp
     for target in found["written"]:
         print(f"weights: {target}")
     print()
+
+
+def _direction(opposite: int, sure: int) -> str:
+    if not sure:
+        return "–"
+    return "same" if not opposite else f"opposite at {opposite} of {sure}"
+
+
+def print_times(check: ClockCheck) -> None:
+    """Print how far the models' times follow the real code's."""
+    first, second = check.designs
+    print_table(
+        ["transition", ">points", f">{first} model/real", f">{second} model/real", f">real {second}/{first}",
+         f">model {second}/{first}", "direction"],
+        [
+            (row.transition, row.points, f"{row.factors[first]:.2f}", f"{row.factors[second]:.2f}", f"{row.real:.2f}",
+             f"{row.model:.2f}", _direction(row.opposite, row.sure))
+            for row in check.transitions
+        ],
+    )  # fmt: skip
+    print(
+        f"{check.points} points: {second}/{first} off by {check.deviation:.2f}x (geometric mean), "
+        f"bias {check.bias:.2f}x, rank correlation {check.rank:.2f}, "
+        f"opposite direction at {check.opposite} of {check.sure}"
+    )
+    print(
+        f"model/real: {first} {check.factors[first]:.2f}, {second} {check.factors[second]:.2f} "
+        f"(lock pair {check.lock_pair_ns:.1f} ns here, {check.reference_lock_pair_ns:.1f} ns where the real code ran)"
+    )

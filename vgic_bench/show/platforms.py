@@ -60,7 +60,7 @@ def print_list(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def price_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
-    """Return one row per price or term of each platform."""
+    """Return one row a price or term of each platform."""
     return [
         {
             "platform": platform.name,
@@ -80,7 +80,7 @@ def price_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
 
 
 def print_prices(rows: Sequence[dict[str, Any]]) -> None:
-    """Print prices and terms, a table per platform, with where each comes from."""
+    """Print prices and terms, one table per platform, with where each comes from."""
     for name in dict.fromkeys(row["platform"] for row in rows):
         cells = [
             (
@@ -97,7 +97,7 @@ def print_prices(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def fit_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
-    """Return one row per fitted price or term: what the file says and what the figures to fit give."""
+    """Return one row a fitted price or term: what the file says and what the figures to fit give."""
     return [
         {"platform": platform.name, "name": each.name, "in_file": each.in_file, "solved": round(each.solved, 3)}
         for platform in platforms
@@ -112,12 +112,12 @@ def print_fits(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def check_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
-    """Return one row per check: the published figure, the modelled one, the error, and the terms it is made of."""
+    """Return one row a check: the published figure, the modelled one, the error, and the terms it is made of."""
     return [evaluate(platform, check).row() for platform in platforms for check in platform.checks]
 
 
 def print_checks(rows: Sequence[dict[str, Any]], with_terms: bool = False) -> None:
-    """Print the checks, a table per platform; figures marked ~ are recalled, not seen again in their source."""
+    """Print the checks, one table per platform; figures marked ~ are recalled, not seen again in their source."""
     for name in dict.fromkeys(row["platform"] for row in rows):
         mine = [row for row in rows if row["platform"] == name]
         cells = [

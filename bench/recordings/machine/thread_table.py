@@ -10,6 +10,17 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
+from bench.recordings.machine.ascii import (
+    COLON,
+    DOT,
+    SLASH,
+    SPACE,
+    ZERO,
+    at_word,
+    at_word_any_case,
+    is_digit,
+    word,
+)
 from kvmarm.jit import U64, jit
 
 THREAD = np.dtype(
@@ -34,12 +45,30 @@ the timer map before its first kvm_entry; `timer_map`: of the latest such event.
 else a hash of the name before its lines); `user`: it has returned to user space since its latest exit."""
 THREADS = 1 << 14
 
-# Counters of a scan.
-C_LINES, C_EVENTS, C_OTHER, C_COMMENTS, C_UNKNOWN, C_LOST_MARKERS, C_LOST, C_MALFORMED, C_THREADS, C_FOREIGN = range(10)
-"""C_FOREIGN: entries and exits of another architecture's KVM."""
-COUNTERS = 10
+COUNTS = np.dtype(
+    [
+        ("lines", np.int64),
+        ("events", np.int64),
+        ("other", np.int64),
+        ("comments", np.int64),
+        ("unknown", np.int64),
+        ("lost_markers", np.int64),
+        ("lost_events", np.int64),
+        ("malformed", np.int64),
+        ("threads", np.int64),
+        ("foreign", np.int64),
+    ]
+)
+"""What a scan counts: lines; of them events for us, other events, comments, lines that are not understood (`unknown`)
+and events whose arguments are not (`malformed`); notes that events were lost, and how many; threads in the table;
+`foreign`: entries and exits of another architecture's KVM."""
 
-SPACE, DOT, COLON = 32, 46, 58
+_VCPU, _LIBVIRT, _QEMU = word("vcpu"), word("CPU "), word("qemu")
+
+
+def new_counts() -> Any:
+    """Return a record of COUNTS, all zero."""
+    return np.zeros(1, COUNTS).view(np.recarray)[0]
 
 
 def new_threads() -> np.ndarray:
@@ -51,25 +80,14 @@ def new_threads() -> np.ndarray:
 
 
 @jit
-def is_digit(character: Any) -> Any:
-    """Return whether a byte is an ASCII digit."""
-    return 48 <= character <= 57
-
-
-@jit
 def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
     """Return the vCPU number that a thread's name data[start:end] states, -1 when none.
 
     `vcpu` in any case and a number after at most two separators (kvm-vcpu-3, fc_vcpu 3, vcpu3), or `CPU 3/KVM`.
     """
     for at in range(start, end - 3):
-        letters = (
-            (data[at] | 32) == 118
-            and (data[at + 1] | 32) == 99
-            and (data[at + 2] | 32) == 112
-            and (data[at + 3] | 32) == 117
-        )
-        libvirt = at == start and data[at] == 67 and data[at + 1] == 80 and data[at + 2] == 85 and data[at + 3] == SPACE
+        letters = at_word_any_case(data, at, end, _VCPU)
+        libvirt = at == start and at_word(data, at, end, _LIBVIRT)
         if not letters and not libvirt:
             continue
         position = at + 4
@@ -81,9 +99,9 @@ def vcpu_of_name(data: Any, start: Any, end: Any) -> Any:
             continue
         number: Any = 0
         while position < end and is_digit(data[position]):
-            number = number * 10 + (np.int64(data[position]) - 48)
+            number = number * 10 + (np.int64(data[position]) - ZERO)
             position += 1
-        if libvirt and (position >= end or data[position] != 47):
+        if libvirt and (position >= end or data[position] != SLASH):
             continue
         if number < 512:
             return number
@@ -113,7 +131,7 @@ def merged_name(data: Any, start: Any, end: Any) -> Any:
 
 
 @jit
-def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, start: Any, end: Any) -> Any:
+def find_thread(threads: Any, counts: Any, pid: Any, tgid: Any, data: Any, start: Any, end: Any) -> Any:
     """Return the table index of `pid`, added with its name data[start:end] when new; -1 when the table is full.
 
     The name may have that of a recording before it (see `merged_name`): PIDs are told apart by recording.
@@ -124,9 +142,9 @@ def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, sta
     for _ in range(threads.shape[0]):
         thread = threads[index]
         if thread.pid < 0:
-            if counters[C_THREADS] > threads.shape[0] * 3 // 4:
+            if counts.threads > threads.shape[0] * 3 // 4:
                 return -1
-            counters[C_THREADS] += 1
+            counts.threads += 1
             thread.pid = pid
             thread.file = file
         if thread.pid == pid and thread.file == file:
@@ -143,10 +161,8 @@ def find_thread(threads: Any, counters: Any, pid: Any, tgid: Any, data: Any, sta
 def _learn_name(thread: Any, data: Any, start: Any, end: Any) -> None:
     # Looked at again as long as it tells nothing: who reads a running trace sees `<...>`, or the parent's name, first.
     thread.named = vcpu_of_name(data, start, end)
-    if end - start >= 4:
-        thread.qemu = (
-            data[start] == 113 and data[start + 1] == 101 and data[start + 2] == 109 and data[start + 3] == 117
-        ) or (data[start] == 67 and data[start + 3] == SPACE)
+    if end - start >= len(_QEMU):
+        thread.qemu = at_word(data, start, end, _QEMU) or at_word(data, start, end, _LIBVIRT)
 
 
 @jit

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Placement of KVM's own trace: entries and exits are where KVM's were; what the guest did must be inferred.
 
-Rules, besides those in `placing`:
+Rules, in addition to those in `common`:
 
 - Flush at the LR probe before an entry, else at kvm_entry; sync at the LR probe after an exit, else at kvm_exit (KVM
   does not fold when no list register was used, so there is no probe then).
@@ -16,7 +16,7 @@ Rules, besides those in `placing`:
   and an EOI.
 - Where KVM traced the timer's state, its compare value tells: while it stays, a guest that has its timer interrupt
   pending takes none at all (its interrupts are masked, see timer_states).
-- A taken timer interrupt lowers its line (the handler sets the timer anew; KVM traces only what it re-evaluates).
+- A taken timer interrupt lowers its line (the handler sets the timer again; KVM traces only what it re-evaluates).
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
 - Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
   Without the SGI probe an ICC_SGI1R_EL1 write has no value: SGI 0 to the next vCPU is put in its place.
@@ -30,434 +30,305 @@ from typing import Any
 import numpy as np
 
 from bench.recordings import events as ev
-from bench.recordings.machine.timer_states import WAITING
 from bench.recordings.placement.common import (
-    G_COUNT,
-    G_DIST_BASE,
-    G_DIST_ENABLED,
-    G_GIC,
-    G_IRQS,
-    G_LR_LAYOUT,
-    G_PROBED,
-    G_REDIST_BASE,
-    G_SGI_SINCE,
-    G_VCPUS,
-    G_WAITING_SPIS,
     MAX_RECORDED_LRS,
-    N_ABORTED,
-    N_ASSUMED_ACKS,
-    N_ASSUMED_EOIS,
-    N_ENTRIES,
-    N_EXITS,
-    N_FOREIGN,
-    N_ILLEGAL,
-    N_INJECT,
-    N_LPI,
-    N_LR_ACKS,
-    N_LR_EOIS,
-    N_LR_SKIPPED,
-    N_NO_VCPU,
-    N_OTHER_SGI,
-    N_RANGE,
-    N_REPAIRED,
-    N_SAME,
-    N_SGI,
-    N_SGI_GUESSED,
-    N_TIMER_STATES,
-    N_UNCHANGED,
-    N_WFI,
+    MOST_EXPECTED,
+    OPS,
     ROOM,
     access,
-    ack_key,
     emit,
     emit_value,
     enter,
     leave,
     legal_access,
     set_interface,
-)  # fmt: skip
+)
+from bench.recordings.placement.guest import assume, plan
+from bench.recordings.placement.list_registers import infer_from_lrs, snapshot
 from bench.recordings.placement.msi import AS_LPI, DROPPED, ITS_FRAMES, ITS_REGION, its_access, place_msi, table_value
 from bench.recordings.placement.tracking import sgi_to, track_write
-from kvmarm.gic import FIRST_LPI, FIRST_RESERVED, FIRST_SPI, TIMER
+from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, SGIS, TIMER
 from kvmarm.jit import U64, jit
-from kvmarm.trace import ACK, DIR, EOI, INJECT, INJECTM, PENDING, SGI1R
+from kvmarm.trace import INJECT, INJECTM, PENDING, SGI1R
 
-EXPECTED = np.dtype([("op", np.int64), ("vcpu", np.int64), ("n", np.int64), ("lr", np.uint64, (MAX_RECORDED_LRS,))])
-"""List registers that a probe recorded at the entry which operation `op` (a flush) stands for; raw, `n` of them."""
-
-_V3_STATE, _V2_STATE = np.uint64(62), np.uint64(28)
-_EOIMODE = 0x200
 _NO_FRAME = -3
 
 
 @jit
-def _state(g: Any, lr: Any) -> Any:
-    return np.int64((lr >> (_V2_STATE if g[G_LR_LAYOUT] == 2 else _V3_STATE)) & U64(3))
-
-
-@jit
-def recorded_key(layout: Any, gic: Any, lr: Any) -> Any:
-    """Return INTID (int64) of a recorded list register, with the source vCPU in bits 12:10 for a GICv2 guest's SGI."""
-    if layout == 2:
-        forwarded = (lr >> U64(31)) & U64(1) != U64(0)
-        return np.int64(lr & (U64(0x3FF) if forwarded else U64(0x1FFF)))
-    if gic == 2:
-        return np.int64(lr & U64(0x1FFF))
-    return np.int64(lr & U64(0xFFFFFFFF))
-
-
-@jit
-def _complete(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any, counter: Any) -> None:
-    value = U64(key)
-    emit_value(ops, g, EOI, vcpu, value, refs[vcpu, ack_key(key)])
-    g[counter] += 1
-    if cpus[vcpu].set_control & _EOIMODE != 0:
-        emit_value(ops, g, DIR, vcpu, value, refs[vcpu, ack_key(key)])
-        g[counter] += 1
-    if key == TIMER:
-        cpus[vcpu].active = 0
-        cpus[vcpu].physical = 0
-
-
-@jit
-def _take(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, key: Any) -> None:
-    refs[vcpu, ack_key(key)] = emit(ops, g, ACK, vcpu, 0, 0)
-    if key == TIMER:
-        cpu = cpus[vcpu]
-        cpu.active = 1
-        cpu.line = 0
-
-
-@jit
-def _infer_from_lrs(
-    ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any, exit_lrs: Any, count: Any, with_lpis: Any
-) -> None:
-    """Emit what the guest did between an entry with cpus[vcpu].lr and an exit with `exit_lrs` (uint64[count])."""
-    cpu = cpus[vcpu]
-    for step in range(3):
-        for index in range(min(count, cpu.lr_count)):
-            key = recorded_key(g[G_LR_LAYOUT], g[G_GIC], cpu.lr[index])
-            before = _state(g, cpu.lr[index])
-            after = _state(g, exit_lrs[index])
-            if before == after:
-                continue
-            of_lpi = key >= FIRST_LPI and not with_lpis
-            if recorded_key(g[G_LR_LAYOUT], g[G_GIC], exit_lrs[index]) != key or of_lpi:
-                if step == 0:
-                    g[N_LPI if of_lpi else N_LR_SKIPPED] += 1
-                continue
-            pending_gone = before & 1 != 0 and after & 1 == 0
-            if step == 0:
-                if before & 2 != 0:
-                    _complete(ops, g, cpus, refs, vcpu, key, N_LR_EOIS)
-                elif not pending_gone:
-                    # 0 or 1 to something the guest cannot have caused.
-                    g[N_LR_SKIPPED] += 1
-            elif step == 1 and pending_gone and after == 0:
-                _take(ops, g, cpus, refs, vcpu, key)
-                _complete(ops, g, cpus, refs, vcpu, key, N_LR_EOIS)
-                g[N_LR_ACKS] += 1
-            elif step == 2 and pending_gone and after == 2:
-                _take(ops, g, cpus, refs, vcpu, key)
-                g[N_LR_ACKS] += 1
-
-
-@jit
-def _plan(g: Any, cpus: Any, spis: Any, vcpu: Any, verdicts: Any) -> None:
-    """Without LR probes: note what is deliverable to `vcpu` as it enters."""
-    cpu = cpus[vcpu]
-    cpu.taking = 0
-    cpu.taking_spis = 0
-    if g[G_DIST_ENABLED] == 0:
-        return
-    timer = cpu.line != 0 and (cpu.enabled >> TIMER) & 1 != 0
-    if timer and cpu.state >= 0 and verdicts[cpu.state] == WAITING:
-        return
-    cpu.taking_spis = cpu.waiting_msis
-    cpu.waiting_msis = 0
-    cpu.msi_epoch += 1
-    cpu.taking = cpu.waiting & cpu.enabled & 0xFFFF
-    if timer:
-        cpu.taking |= 1 << TIMER
-    if g[G_WAITING_SPIS] > 0:
-        for intid in range(FIRST_SPI, min(g[G_IRQS], FIRST_RESERVED)):
-            spi = spis[intid]
-            if spi.latched != 0 and spi.enabled != 0 and spi.target == vcpu:
-                spi.latched = 0
-                g[G_WAITING_SPIS] -= 1
-                cpu.taking_spis += 1
-
-
-@jit
-def _assume(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any) -> None:
-    """Without LR probes: the guest takes and completes what was deliverable at its entry."""
-    cpu = cpus[vcpu]
-    for intid in range(32):
-        if (cpu.taking >> intid) & 1 != 0:
-            _take(ops, g, cpus, refs, vcpu, intid)
-            _complete(ops, g, cpus, refs, vcpu, intid, N_ASSUMED_EOIS)
-            g[N_ASSUMED_ACKS] += 1
-    cpu.waiting &= ~cpu.taking
-    for _ in range(min(cpu.taking_spis, 64)):
-        number = emit(ops, g, ACK, vcpu, 0, 0)
-        emit_value(ops, g, EOI, vcpu, U64(0), number)
-        g[N_ASSUMED_EOIS] += 1
-        if cpu.set_control & _EOIMODE != 0:
-            emit_value(ops, g, DIR, vcpu, U64(0), number)
-            g[N_ASSUMED_EOIS] += 1
-        g[N_ASSUMED_ACKS] += 1
-    cpu.taking = 0
-    cpu.taking_spis = 0
-
-
-@jit
-def _enter_guest(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, counter: Any, verdicts: Any) -> Any:
-    cpu = cpus[vcpu]
+def _enter_guest(state: Any, vcpu: Any, verdicts: Any) -> Any:
+    cpu = state.cpu[vcpu]
     if cpu.in_guest != 0:
-        leave(ops, g, cpus, vcpu)
-        g[N_REPAIRED] += 1
-    g[N_REPAIRED] += cpu.left
+        leave(state, vcpu)
+        state.n_repaired += 1
+    state.n_repaired += cpu.left
     cpu.left = 0
     if cpu.started == 0:
         cpu.started = 1
-        set_interface(ops, g, cpus, vcpu)
-    number = enter(ops, g, cpus, vcpu)
-    g[counter] += 1
+        set_interface(state, vcpu)
+    number = enter(state, vcpu)
     if cpu.probed == 0:
-        _plan(g, cpus, spis, vcpu, verdicts)
+        plan(state, vcpu, verdicts)
     return number
 
 
 @jit
-def _has_left(ops: Any, g: Any, cpus: Any, refs: Any, vcpu: Any) -> None:
+def _has_left(state: Any, vcpu: Any) -> None:
     """An event of the vCPU's own thread, before its kvm_exit: it has left the guest already, and been folded."""
-    cpu = cpus[vcpu]
+    cpu = state.cpu[vcpu]
     if cpu.in_guest != 0 and cpu.probed == 0:
-        _assume(ops, g, cpus, refs, vcpu)
-        leave(ops, g, cpus, vcpu)
+        assume(state, vcpu)
+        leave(state, vcpu)
         cpu.left = 1
 
 
 @jit
-def _ensure_outside(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
-    if cpus[vcpu].in_guest != 0:
-        leave(ops, g, cpus, vcpu)
-        g[N_REPAIRED] += 1
+def _ensure_outside(state: Any, vcpu: Any) -> None:
+    if state.cpu[vcpu].in_guest != 0:
+        leave(state, vcpu)
+        state.n_repaired += 1
 
 
 @jit
-def _line(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, intid: Any, level: Any) -> None:
+def _line(state: Any, vcpu: Any, intid: Any, level: Any) -> None:
     if intid == TIMER:
-        cpu = cpus[vcpu]
+        cpu = state.cpu[vcpu]
         cpu.line = level
         if level == cpu.told:
-            g[N_UNCHANGED] += 1
+            state.n_unchanged += 1
             return
-        emit(ops, g, INJECTM, vcpu, TIMER, level)
+        emit(state, INJECTM, vcpu, TIMER, level)
         cpu.told = level
-    elif intid < 16 or intid >= min(g[G_IRQS], FIRST_RESERVED):
-        g[N_RANGE] += 1
+    elif intid < SGIS or intid >= min(state.irqs, FIRST_RESERVED):
+        state.n_intid_range += 1
         return
     elif intid < FIRST_SPI:
-        cpu = cpus[vcpu]
+        cpu = state.cpu[vcpu]
         if ((cpu.levels >> intid) & 1) == level:
-            g[N_UNCHANGED] += 1
+            state.n_unchanged += 1
             return
         cpu.levels ^= 1 << intid
-        emit(ops, g, INJECT, vcpu, intid, level)
+        emit(state, INJECT, vcpu, intid, level)
     else:
-        spi = spis[intid]
+        spi = state.spi[intid]
         if spi.level == level:
-            g[N_UNCHANGED] += 1
+            state.n_unchanged += 1
             return
         spi.level = level
         if level != 0 and spi.latched == 0:
             spi.latched = 1
-            g[G_WAITING_SPIS] += 1
-        emit(ops, g, INJECT, 0, intid, level)
-    g[N_INJECT] += 1
+            state.waiting_spis += 1
+        emit(state, INJECT, 0, intid, level)
+    state.n_lines += 1
 
 
 @jit
-def _send(g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
+def _send(state: Any, vcpu: Any, value: Any) -> None:
     """Without LR probes: remember which vCPUs an SGI waits for."""
-    for target in range(g[G_VCPUS]):
-        intid = sgi_to(g[G_GIC], vcpu, value, target)
+    for target in range(state.vcpus):
+        intid = sgi_to(state.gic, vcpu, value, target)
         if intid >= 0:
-            cpus[target].waiting |= 1 << intid
+            state.cpu[target].waiting |= 1 << intid
 
 
 @jit
-def _mmio(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, event: Any, msis: Any) -> None:
+def _mmio(state: Any, vcpu: Any, event: Any, msis: Any) -> None:
     """A trapped access: to the GIC's frames an operation, to anything else none."""
     its = msis[2]
     address = np.int64(event.a & U64(0x7FFFFFFFFFFFFFFF))
     size = np.int64(event.b)
-    region, offset = _NO_FRAME, address - g[G_DIST_BASE]
-    if g[G_DIST_BASE] >= 0 and 0 <= offset < (0x1000 if g[G_GIC] == 2 else 0x10000):
+    region, offset = _NO_FRAME, address - state.distributor
+    if state.distributor >= 0 and 0 <= offset < (0x1000 if state.gic == 2 else 0x10000):
         region = -1
-    elif g[G_REDIST_BASE] >= 0 and 0 <= address - g[G_REDIST_BASE] < g[G_VCPUS] * 0x20000:
-        region = (address - g[G_REDIST_BASE]) >> 17
-        offset = (address - g[G_REDIST_BASE]) & 0x1FFFF
+    elif state.redistributors >= 0 and 0 <= address - state.redistributors < state.vcpus * 0x20000:
+        region = (address - state.redistributors) >> 17
+        offset = (address - state.redistributors) & 0x1FFFF
     elif its.mode == AS_LPI and 0 <= address - its.frame < ITS_FRAMES:
         region, offset = ITS_REGION, address - its.frame
     if region == _NO_FRAME:
-        g[N_FOREIGN] += 1
+        state.n_other_mmio += 1
         return
-    if not legal_access(g, region, offset, size):
-        g[N_ILLEGAL] += 1
+    if not legal_access(state, region, offset, size):
+        state.n_illegal += 1
         return
     write = event.kind == ev.GPA_WRITE
-    _ensure_outside(ops, g, cpus, vcpu)
+    _ensure_outside(state, vcpu)
     if region == ITS_REGION:
-        its_access(ops, g, vcpu, write, offset, size, event.c, msis)
+        its_access(state, vcpu, write, offset, size, event.c, msis)
         return
     value = table_value(its, offset, size, event.c) if region >= 0 else event.c
-    access(ops, g, vcpu, write, region, offset, size, value)
+    access(state, vcpu, write, region, offset, size, value)
     if write:
-        if g[G_GIC] == 2 and region < 0 and offset == 0xF00:
-            _send(g, cpus, vcpu, event.c)
+        if state.gic == 2 and region < 0 and offset == 0xF00:
+            _send(state, vcpu, event.c)
         else:
-            track_write(g, cpus, spis, vcpu, region, offset, size, event.c)
+            track_write(state, vcpu, region, offset, size, event.c)
 
 
 @jit
-def _snapshot(events: Any, index: Any, count: Any, lrs: Any) -> None:
-    """Copy the list registers of the LRS events from `index` on into `lrs` (uint64[:])."""
-    for slot in range(count):
-        event = events[index + slot // 4]
-        part = slot & 3
-        lrs[slot] = event.a if part == 0 else event.b if part == 1 else event.c if part == 2 else event.d
+def _vcpu_of(state: Any, event: Any, roles: Any) -> Any:
+    """Return the vCPU that an event concerns, -1 when it is none of this VM's.
+
+    A line that a vCPU's own thread drives before its kvm_exit says that it has left the guest.
+    """
+    vcpu = np.int64(event.vcpu)
+    if event.thread < 0:
+        return vcpu
+    own = roles[event.thread, 0]
+    if event.kind == ev.LINE:
+        if roles[event.thread, 1] == 0:
+            return np.int64(-1)
+        if own >= 0:
+            _has_left(state, own)
+        return vcpu
+    if own < 0:
+        return np.int64(-1)
+    return own if vcpu < 0 else vcpu
 
 
 @jit
-def place_kvm(
-    events: Any,
-    start: Any,
-    g: Any,
-    cpus: Any,
-    spis: Any,
-    refs: Any,
-    ops: Any,
-    roles: Any,
-    expected: Any,
-    done: Any,
-    verdicts: Any,
-    msis: Any,
-) -> Any:
-    """Place `events` (EVENT[:]) from index `start`.
+def _probed_entry(state: Any, events: Any, first: Any, vcpu: Any, verdicts: Any) -> None:
+    """The probe before an entry, whose registers are the events from `first` on."""
+    cpu = state.cpu[vcpu]
+    cpu.probed = 1
+    number = _enter_guest(state, vcpu, verdicts)
+    state.n_entries += 1
+    registers = np.int64(events[first - 1].n)
+    snapshot(events, first, registers, cpu.lr)
+    cpu.lr_count = registers
+    cpu.confirmed = 0
+    record = state.expected[state.found]
+    record.op = number
+    record.vcpu = vcpu
+    record.n = registers
+    snapshot(events, first, registers, record.lr)
+    state.found += 1
 
-    roles: int64[:, 2], for each thread of the recording its vCPU (-1: none) and whether its lines are this VM's.
-    expected: EXPECTED[:], filled from done[0] (int64[1]) on. verdicts: uint8[:], see
-    timer_states. msis: see placement.msi. Returns the index of the first event not placed: it stops when `ops` or
-    `expected` has no room for what one event may need, or before a probe whose registers are not all here.
+
+@jit
+def _entry(state: Any, vcpu: Any, verdicts: Any) -> None:
+    cpu = state.cpu[vcpu]
+    if cpu.in_guest == 0 or cpu.confirmed != 0 or cpu.probed == 0:
+        _enter_guest(state, vcpu, verdicts)
+        state.n_entries += 1
+        cpu.lr_count = 0
+    else:
+        state.n_told_twice += 1
+    cpu.confirmed = 1
+
+
+@jit
+def _probed_exit(state: Any, events: Any, first: Any, vcpu: Any, exit_lrs: Any, msis: Any) -> None:
+    """The probe after an exit, whose registers are the events from `first` on."""
+    if state.cpu[vcpu].in_guest == 0:
+        state.n_aborted_entry += 1
+        return
+    registers = np.int64(events[first - 1].n)
+    snapshot(events, first, registers, exit_lrs)
+    infer_from_lrs(state, vcpu, exit_lrs, registers, msis[2].mode != DROPPED)
+    leave(state, vcpu)
+    state.n_exits += 1
+
+
+@jit
+def _exit(state: Any, vcpu: Any, verdicts: Any) -> None:
+    cpu = state.cpu[vcpu]
+    if cpu.left != 0:
+        cpu.left = 0
+    elif cpu.in_guest != 0:
+        if cpu.probed == 0:
+            assume(state, vcpu)
+        leave(state, vcpu)
+    elif cpu.probed == 0:
+        # It is in the guest as the recording starts, or its entry was lost.
+        entered_before = cpu.started == 0
+        number = _enter_guest(state, vcpu, verdicts)
+        state.n_repaired += 1
+        if entered_before:
+            cpu.set_up_to = number
+        leave(state, vcpu)
+    else:
+        state.n_told_twice += 1
+        return
+    state.n_exits += 1
+
+
+@jit
+def _sgi(state: Any, vcpu: Any, event: Any) -> None:
+    """An ICC_SGI1R_EL1 write: with its value, or with one put in its place."""
+    if state.gic != 3:
+        state.n_illegal += 1
+        return
+    _ensure_outside(state, vcpu)
+    value = event.a
+    if event.kind == ev.SGI_TRAP:
+        value = U64(1) << U64((vcpu + 1) % min(state.vcpus, 16))
+        state.n_sgi_guessed += 1
+    else:
+        state.n_sgi += 1
+    emit_value(state, SGI1R, vcpu, value, 0)
+    _send(state, vcpu, value)
+
+
+@jit
+def _place_one(state: Any, vcpu: Any, event: Any, msis: Any) -> None:
+    """Place an event of a vCPU that is neither an entry nor an exit nor a probe of one."""
+    kind = event.kind
+    if kind == ev.LINE:
+        _line(state, vcpu, np.int64(event.a), np.int64(event.b))
+    elif kind == ev.GPA_READ or kind == ev.GPA_WRITE:
+        _mmio(state, vcpu, event, msis)
+    elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and event.time < state.sgi_since):
+        _sgi(state, vcpu, event)
+    elif kind == ev.WFI:
+        _ensure_outside(state, vcpu)
+        emit(state, PENDING, vcpu, 0, 0)
+        state.n_wfi += 1
+    elif kind == ev.TIMER_STATE:
+        state.cpu[vcpu].state = np.int64(event.d)
+        state.n_timer_states += 1
+    elif kind == ev.OTHER_SGI:
+        state.n_other_sgi += 1
+    else:
+        state.n_told_twice += 1
+
+
+@jit
+def place_kvm(events: Any, start: Any, state: Any, roles: Any, verdicts: Any, msis: Any) -> Any:
+    """Place `events` (EVENT[:]) from index `start`; return the index of the first one not placed.
+
+    state: a record of STATE. roles: int64[:, 2], for each thread of the recording its vCPU (-1: none) and whether its
+    lines are this VM's. verdicts: uint8[:], see timer_states. msis: see placement.msi. Stops when the state has no room
+    for what one event may need, or before a probe whose registers are not all here.
     """
     exit_lrs = np.zeros(MAX_RECORDED_LRS, np.uint64)
     index = start
-    while index < events.shape[0] and g[G_COUNT] < ops.shape[0] - ROOM and done[0] < expected.shape[0]:
+    while index < events.shape[0] and state.count < OPS - ROOM and state.found < MOST_EXPECTED:
         event = events[index]
         kind = event.kind
         if kind == ev.LOST or kind == ev.LRS:
             index += 1
             continue
-        vcpu: Any = np.int64(event.vcpu)
-        if event.thread >= 0:
-            if kind == ev.LINE:
-                if roles[event.thread, 1] == 0:
-                    vcpu = -1
-                elif roles[event.thread, 0] >= 0:
-                    _has_left(ops, g, cpus, refs, roles[event.thread, 0])
-            elif roles[event.thread, 0] < 0:
-                vcpu = -1
-            elif vcpu < 0:
-                vcpu = roles[event.thread, 0]
-        registers: Any = 0
-        if kind == ev.LR_ENTRY or kind == ev.LR_EXIT:
-            registers = np.int64(event.n)
-            if index + 1 + (registers + 3) // 4 > events.shape[0]:
-                break
+        probe = kind == ev.LR_ENTRY or kind == ev.LR_EXIT
+        records = (np.int64(event.n) + 3) // 4 if probe else np.int64(0)
         first = index + 1
-        index = first + (registers + 3) // 4
+        if first + records > events.shape[0]:
+            break
+        index = first + records
+        vcpu = _vcpu_of(state, event, roles)
         if kind == ev.MSI:
-            place_msi(ops, g, cpus, msis)
-            continue
-        if vcpu < 0 or vcpu >= g[G_VCPUS]:
-            g[N_NO_VCPU] += 1
-            continue
-        cpu = cpus[vcpu]
-        if g[G_PROBED] == 0 and (kind == ev.LR_ENTRY or kind == ev.LR_EXIT):
-            g[N_SAME] += 1
-        elif kind == ev.LINE:
-            _line(ops, g, cpus, spis, vcpu, np.int64(event.a), np.int64(event.b))
+            place_msi(state, msis)
+        elif vcpu < 0 or vcpu >= state.vcpus:
+            state.n_no_vcpu += 1
+        elif probe and state.probed == 0:
+            state.n_told_twice += 1
         elif kind == ev.LR_ENTRY:
-            cpu.probed = 1
-            number = _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES, verdicts)
-            _snapshot(events, first, registers, cpu.lr)
-            cpu.lr_count = registers
-            cpu.confirmed = 0
-            record = expected[done[0]]
-            record.op = number
-            record.vcpu = vcpu
-            record.n = registers
-            _snapshot(events, first, registers, record.lr)
-            done[0] += 1
+            _probed_entry(state, events, first, vcpu, verdicts)
         elif kind == ev.ENTRY:
-            if cpu.in_guest == 0 or cpu.confirmed != 0 or cpu.probed == 0:
-                _enter_guest(ops, g, cpus, spis, vcpu, N_ENTRIES, verdicts)
-                cpu.lr_count = 0
-            else:
-                g[N_SAME] += 1
-            cpu.confirmed = 1
+            _entry(state, vcpu, verdicts)
         elif kind == ev.LR_EXIT:
-            if cpu.in_guest == 0:
-                g[N_ABORTED] += 1
-                continue
-            _snapshot(events, first, registers, exit_lrs)
-            _infer_from_lrs(ops, g, cpus, refs, vcpu, exit_lrs, registers, msis[2].mode != DROPPED)
-            leave(ops, g, cpus, vcpu)
-            g[N_EXITS] += 1
+            _probed_exit(state, events, first, vcpu, exit_lrs, msis)
         elif kind == ev.EXIT:
-            if cpu.left != 0:
-                cpu.left = 0
-                g[N_EXITS] += 1
-            elif cpu.in_guest != 0:
-                if cpu.probed == 0:
-                    _assume(ops, g, cpus, refs, vcpu)
-                leave(ops, g, cpus, vcpu)
-                g[N_EXITS] += 1
-            elif cpu.probed == 0:
-                entered_before = cpu.started == 0
-                number = _enter_guest(ops, g, cpus, spis, vcpu, N_REPAIRED, verdicts)
-                if entered_before:
-                    cpu.set_up_to = number
-                leave(ops, g, cpus, vcpu)
-                g[N_EXITS] += 1
-            else:
-                g[N_SAME] += 1
-        elif kind == ev.GPA_READ or kind == ev.GPA_WRITE:
-            _mmio(ops, g, cpus, spis, vcpu, event, msis)
-        elif kind == ev.SGI_VALUE or (kind == ev.SGI_TRAP and event.time < g[G_SGI_SINCE]):
-            if g[G_GIC] != 3:
-                g[N_ILLEGAL] += 1
-                continue
-            _ensure_outside(ops, g, cpus, vcpu)
-            value = event.a
-            if kind == ev.SGI_TRAP:
-                value = U64(1) << U64((vcpu + 1) % min(g[G_VCPUS], 16))
-                g[N_SGI_GUESSED] += 1
-            else:
-                g[N_SGI] += 1
-            emit_value(ops, g, SGI1R, vcpu, value, 0)
-            _send(g, cpus, vcpu, value)
-        elif kind == ev.WFI:
-            _ensure_outside(ops, g, cpus, vcpu)
-            emit(ops, g, PENDING, vcpu, 0, 0)
-            g[N_WFI] += 1
-        elif kind == ev.TIMER_STATE:
-            cpu.state = np.int64(event.d)
-            g[N_TIMER_STATES] += 1
-        elif kind == ev.OTHER_SGI:
-            g[N_OTHER_SGI] += 1
+            _exit(state, vcpu, verdicts)
         else:
-            g[N_SAME] += 1
+            _place_one(state, vcpu, event, msis)
     return index

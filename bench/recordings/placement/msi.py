@@ -10,7 +10,7 @@ MOVI. What a recording that starts later does not show of the set-up is at its s
 As SPIs: an MSI is an edge of an SPI that the recording does not use. The guest routes and enables it at the first MSI,
 and routes it again when the LPI's vCPU changed.
 
-State: `msis`, a tuple of rows (machine.msis.ROW[:]), pairs (PAIR[:]) and one record of ITS.
+State, beside the placement's: `msis`, a tuple of rows (machine.msis.ROW[:]), pairs (PAIR[:]) and one record of ITS.
 """
 
 from typing import Any
@@ -18,21 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.recordings.machine.msis import MOST_DEVICES, PAIR, ROW, Msis
-from bench.recordings.placement.common import (
-    G_COUNT,
-    G_GIC,
-    G_VCPUS,
-    N_MMIO,
-    N_MSI,
-    N_MSI_MAPPED,
-    N_MSIS,
-    N_PLACED,
-    N_SET_UP,
-    access,
-    emit,
-    enter,
-    leave,
-)
+from bench.recordings.placement.common import access, emit, enter, leave
 from kvmarm.config import MAX_VCPUS, RAM_BASE
 from kvmarm.gic import FIRST_LPI
 from kvmarm.jit import U64, jit
@@ -87,126 +73,126 @@ def new_msis(msis: Msis, mode: int, base: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 @jit
-def _store(ops: Any, g: Any, address: Any, value: Any, counter: Any) -> None:
-    emit(ops, g, GMEM_W, 0, address, 0)
-    ops[g[G_COUNT] - 1].value = value
-    g[counter] += 1
+def _store(state: Any, address: Any, value: Any) -> None:
+    emit(state, GMEM_W, 0, address, 0)
+    state.ops[state.count - 1].value = value
+    state.n_msi_mapped += 1
 
 
 @jit
-def _register(ops: Any, g: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any, counter: Any) -> None:
+def _register(state: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any) -> None:
     """Append a store that no event shows."""
-    access(ops, g, vcpu, True, region, offset, size, value)
-    g[N_MMIO] -= 1
-    g[counter] += 1
+    access(state, vcpu, True, region, offset, size, value)
+    state.n_mmio -= 1
+    state.n_msi_mapped += 1
 
 
 @jit
-def _queue(ops: Any, g: Any, its: Any, dw0: Any, dw1: Any, dw2: Any) -> None:
+def _queue(state: Any, its: Any, dw0: Any, dw1: Any, dw2: Any) -> None:
     """Put a command into the queue; whoever does writes CWRITER afterwards."""
     place = _QUEUE + its.cwriter
-    _store(ops, g, place, dw0, N_MSI_MAPPED)
-    _store(ops, g, place + 8, dw1, N_MSI_MAPPED)
-    _store(ops, g, place + 16, dw2, N_MSI_MAPPED)
+    _store(state, place, dw0)
+    _store(state, place + 8, dw1)
+    _store(state, place + 16, dw2)
     its.cwriter = (its.cwriter + _COMMAND) % its.queue_bytes
 
 
 @jit
-def _commands(ops: Any, g: Any, its: Any, pair: Any, target: Any, room: Any) -> Any:
+def _commands(state: Any, its: Any, pair: Any, target: Any, room: Any) -> Any:
     """Queue what has an event go to vCPU `target`, at most `room` commands; return how many."""
     used = 0
     if its.collections[target] == 0 and used < room:
-        _queue(ops, g, its, U64(_MAPC), U64(0), U64(_VALID) | U64(target << 16 | target))
+        _queue(state, its, U64(_MAPC), U64(0), U64(_VALID) | U64(target << 16 | target))
         its.collections[target] = 1
         used += 1
     device = U64(pair.devid) << U64(32)
     if its.devices[pair.device_index] == 0 and used < room:
-        _queue(ops, g, its, U64(_MAPD) | device, U64(15), U64(_VALID) | U64(_LEVEL2))
+        _queue(state, its, U64(_MAPD) | device, U64(15), U64(_VALID) | U64(_LEVEL2))
         its.devices[pair.device_index] = 1
         used += 1
     if used < room:
         if pair.vcpu < 0:
-            _queue(ops, g, its, U64(_MAPTI) | device, U64(pair.event) | U64(pair.lpi) << U64(32), U64(target))
+            _queue(state, its, U64(_MAPTI) | device, U64(pair.event) | U64(pair.lpi) << U64(32), U64(target))
         else:
-            _queue(ops, g, its, U64(_MOVI) | device, U64(pair.event), U64(target))
+            _queue(state, its, U64(_MOVI) | device, U64(pair.event), U64(target))
         pair.vcpu = target
         used += 1
     return used
 
 
 @jit
-def _someone_outside(ops: Any, g: Any, cpus: Any) -> Any:
+def _someone_outside(state: Any) -> Any:
     """Return (a vCPU that is out of the guest, whether it had to leave for that)."""
-    for vcpu in range(g[G_VCPUS]):
-        if cpus[vcpu].in_guest == 0:
+    for vcpu in range(state.vcpus):
+        if state.cpu[vcpu].in_guest == 0:
             return np.int64(vcpu), False
-    leave(ops, g, cpus, 0)
-    g[N_PLACED] += 1
+    leave(state, 0)
+    state.n_exits_placed += 1
     return np.int64(0), True
 
 
 @jit
-def _back_inside(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
-    enter(ops, g, cpus, vcpu)
-    g[N_PLACED] += 1
+def _back_inside(state: Any, vcpu: Any) -> None:
+    enter(state, vcpu)
+    state.n_exits_placed += 1
 
 
 @jit
-def _route_lpi(ops: Any, g: Any, cpus: Any, its: Any, pair: Any, target: Any) -> None:
-    vcpu, again = _someone_outside(ops, g, cpus)
-    _commands(ops, g, its, pair, target, 8)
-    _register(ops, g, vcpu, ITS_REGION, _CWRITER, 8, U64(its.cwriter), N_MSI_MAPPED)
+def _route_lpi(state: Any, its: Any, pair: Any, target: Any) -> None:
+    vcpu, again = _someone_outside(state)
+    _commands(state, its, pair, target, 8)
+    _register(state, vcpu, ITS_REGION, _CWRITER, 8, U64(its.cwriter))
     if again:
-        _back_inside(ops, g, cpus, vcpu)
+        _back_inside(state, vcpu)
 
 
 @jit
-def _route_spi(ops: Any, g: Any, cpus: Any, pair: Any, target: Any) -> None:
-    vcpu, again = _someone_outside(ops, g, cpus)
+def _route_spi(state: Any, pair: Any, target: Any) -> None:
+    vcpu, again = _someone_outside(state)
     spi = pair.spi
     if pair.vcpu < 0:
-        _register(ops, g, vcpu, -1, _IPRIORITYR + spi, 1, U64(_PRIORITY), N_MSI_MAPPED)
+        _register(state, vcpu, -1, _IPRIORITYR + spi, 1, U64(_PRIORITY))
         # Edge-triggered, and so are the unused ones beside it.
-        _register(ops, g, vcpu, -1, _ICFGR + spi // 16 * 4, 4, U64(0xAAAAAAAA), N_MSI_MAPPED)
-    if g[G_GIC] == 2:
-        _register(ops, g, vcpu, -1, _ITARGETSR + spi, 1, U64(1 << target), N_MSI_MAPPED)
+        _register(state, vcpu, -1, _ICFGR + spi // 16 * 4, 4, U64(0xAAAAAAAA))
+    if state.gic == 2:
+        _register(state, vcpu, -1, _ITARGETSR + spi, 1, U64(1 << target))
     else:
-        _register(ops, g, vcpu, -1, _IROUTER + 8 * spi, 8, U64(vcpu_affinity(target)), N_MSI_MAPPED)
+        _register(state, vcpu, -1, _IROUTER + 8 * spi, 8, U64(vcpu_affinity(target)))
     if pair.vcpu < 0:
-        _register(ops, g, vcpu, -1, _ISENABLER + spi // 32 * 4, 4, U64(1) << U64(spi & 31), N_MSI_MAPPED)
+        _register(state, vcpu, -1, _ISENABLER + spi // 32 * 4, 4, U64(1) << U64(spi & 31))
     pair.vcpu = target
     if again:
-        _back_inside(ops, g, cpus, vcpu)
+        _back_inside(state, vcpu)
 
 
 @jit
-def place_msi(ops: Any, g: Any, cpus: Any, msis: Any) -> None:
+def place_msi(state: Any, msis: Any) -> None:
     """Place the next MSI."""
     rows, pairs, its = msis
     if its.mode == DROPPED or its.next >= rows.shape[0]:
-        g[N_MSI] += 1
+        state.n_msi += 1
         return
     row = rows[its.next]
     its.next += 1
     pair = pairs[row.pair]
-    target = min(row.target, g[G_VCPUS] - 1)
+    target = min(row.target, state.vcpus - 1)
     if its.mode == AS_LPI:
         if pair.lpi < 0:
-            g[N_MSI] += 1
+            state.n_msi += 1
             return
         if pair.vcpu != target:
-            _route_lpi(ops, g, cpus, its, pair, target)
-        emit(ops, g, MSI, 0, pair.devid, pair.event)
-        ops[g[G_COUNT] - 1].c = pair.lpi
+            _route_lpi(state, its, pair, target)
+        emit(state, MSI, 0, pair.devid, pair.event)
+        state.ops[state.count - 1].c = pair.lpi
     else:
         if pair.spi < 0:
-            g[N_MSI] += 1
+            state.n_msi += 1
             return
         if pair.vcpu != target:
-            _route_spi(ops, g, cpus, pair, target)
-        emit(ops, g, INJECT, 0, pair.spi, 1)
-    g[N_MSIS] += 1
-    cpu = cpus[target]
+            _route_spi(state, pair, target)
+        emit(state, INJECT, 0, pair.spi, 1)
+    state.n_msis += 1
+    cpu = state.cpu[target]
     if pair.epoch != cpu.msi_epoch:
         pair.epoch = cpu.msi_epoch
         cpu.waiting_msis += 1
@@ -235,7 +221,7 @@ def table_value(its: Any, offset: Any, size: Any, value: Any) -> Any:
 
 
 @jit
-def _run_commands(ops: Any, g: Any, vcpu: Any, offset: Any, size: Any, value: Any, msis: Any) -> None:
+def _run_commands(state: Any, vcpu: Any, offset: Any, size: Any, value: Any, msis: Any) -> None:
     """The guest hands commands over: as many here, those that the MSIs to come need and then SYNC."""
     _, pairs, its = msis
     written = np.int64(value & U64(0xF_FFE0))
@@ -245,23 +231,23 @@ def _run_commands(ops: Any, g: Any, vcpu: Any, offset: Any, size: Any, value: An
     while left > 0 and its.next_pair < pairs.shape[0]:
         pair = pairs[its.next_pair]
         if pair.lpi >= 0 and pair.vcpu < 0:
-            left -= _commands(ops, g, its, pair, min(pair.first_target, g[G_VCPUS] - 1), left)
+            left -= _commands(state, its, pair, min(pair.first_target, state.vcpus - 1), left)
         if pair.lpi < 0 or pair.vcpu >= 0:
             its.next_pair += 1
     while left > 0:
-        _store(ops, g, _QUEUE + its.cwriter, U64(_SYNC), N_MSI_MAPPED)
+        _store(state, _QUEUE + its.cwriter, U64(_SYNC))
         its.cwriter = (its.cwriter + _COMMAND) % its.queue_bytes
         left -= 1
-    access(ops, g, vcpu, True, ITS_REGION, offset, size, U64(its.cwriter))
+    access(state, vcpu, True, ITS_REGION, offset, size, U64(its.cwriter))
 
 
 @jit
-def its_access(ops: Any, g: Any, vcpu: Any, write: Any, offset: Any, size: Any, value: Any, msis: Any) -> None:
+def its_access(state: Any, vcpu: Any, write: Any, offset: Any, size: Any, value: Any, msis: Any) -> None:
     """Place an access to the ITS; the caller has seen to it that the trace format has a form for it."""
     its = msis[2]
     register = offset & ~7
     if size >= 4 and register == _CWRITER and write and offset & 4 == 0:
-        _run_commands(ops, g, vcpu, offset, size, value, msis)
+        _run_commands(state, vcpu, offset, size, value, msis)
         return
     if size >= 4 and register == _CBASER:
         if write and offset & 4 == 0:
@@ -275,31 +261,34 @@ def its_access(ops: Any, g: Any, vcpu: Any, write: Any, offset: Any, size: Any, 
         value = _with_address(value, offset, size, _COLLECTIONS)
     elif (register == _CREADR or register == _CWRITER) and np.int64(value) == its.recorded:
         value = U64(its.cwriter)
-    access(ops, g, vcpu, write, ITS_REGION, offset, size, value)
+    access(state, vcpu, write, ITS_REGION, offset, size, value)
 
 
 @jit
-def set_its_up(ops: Any, g: Any, msis: Any) -> None:
+def set_its_up(state: Any, msis: Any) -> None:
     """Append what must be there before the first event: properties and tables, and what the guest is not seen to do."""
     _, pairs, its = msis
     if its.mode != AS_LPI:
         return
+    mapped = state.n_msi_mapped
     for index in range(pairs.shape[0]):
         pair = pairs[index]
         if pair.lpi >= 0:
-            _store(ops, g, _PROPERTIES + ((pair.lpi - FIRST_LPI) & ~7), U64(_PROPERTY_WORD), N_SET_UP)
+            _store(state, _PROPERTIES + ((pair.lpi - FIRST_LPI) & ~7), U64(_PROPERTY_WORD))
             if its.devices[pair.device_index] == 0:
                 its.devices[pair.device_index] = 1
-                _store(ops, g, _DEVICES + (pair.devid >> 13) * 8, U64(_VALID) | U64(_LEVEL2), N_SET_UP)
+                _store(state, _DEVICES + (pair.devid >> 13) * 8, U64(_VALID) | U64(_LEVEL2))
     its.devices[:] = 0
     if its.enabled_by_guest == 0:
-        _register(ops, g, 0, 0, _RD_PROPBASER, 8, U64(_PROPERTIES | 15), N_SET_UP)
-        _register(ops, g, 0, ITS_REGION, _BASER, 8, U64(_VALID) | U64(1 << 62) | U64(_DEVICES), N_SET_UP)
-        _register(ops, g, 0, ITS_REGION, _BASER + 8, 8, U64(_VALID) | U64(_COLLECTIONS), N_SET_UP)
-        _register(ops, g, 0, ITS_REGION, _CBASER, 8, U64(_VALID) | U64(_QUEUE | 0xF), N_SET_UP)
+        _register(state, 0, 0, _RD_PROPBASER, 8, U64(_PROPERTIES | 15))
+        _register(state, 0, ITS_REGION, _BASER, 8, U64(_VALID) | U64(1 << 62) | U64(_DEVICES))
+        _register(state, 0, ITS_REGION, _BASER + 8, 8, U64(_VALID) | U64(_COLLECTIONS))
+        _register(state, 0, ITS_REGION, _CBASER, 8, U64(_VALID) | U64(_QUEUE | 0xF))
         its.queue_bytes = 0x10000
-        _register(ops, g, 0, ITS_REGION, _CTLR, 4, U64(1), N_SET_UP)
-    for vcpu in range(g[G_VCPUS]):
+        _register(state, 0, ITS_REGION, _CTLR, 4, U64(1))
+    for vcpu in range(state.vcpus):
         if its.lpis_enabled_by_guest[vcpu] == 0:
-            _register(ops, g, vcpu, vcpu, _RD_PENDBASER, 8, U64(1 << 62) | U64(_PENDING), N_SET_UP)
-            _register(ops, g, vcpu, vcpu, 0, 4, U64(1), N_SET_UP)
+            _register(state, vcpu, vcpu, _RD_PENDBASER, 8, U64(1 << 62) | U64(_PENDING))
+            _register(state, vcpu, vcpu, 0, 4, U64(1))
+    state.n_set_up += state.n_msi_mapped - mapped
+    state.n_msi_mapped = mapped

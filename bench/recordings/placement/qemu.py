@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Placement of what a guest did with an emulated GIC: an order of guest accesses and line changes without exits.
 
-Rules, besides those in `placing`:
+Rules, in addition to those in `common`:
 
 - A distributor or redistributor access, or a write of ICC_SGI1R_EL1, is an exit: sync, the access, flush.
 - CPU interface accesses (GICC, ICC) happen in the guest. An acknowledge that came back spurious is completed at once:
   on another design it may return something. EOI and DIR take the value that their acknowledge returns here (`@K`).
 - What makes an interrupt deliverable to a vCPU that is in the guest kicks it, at once: sync, flush. That is: a line
   that rises, an SGI, a pending or enable bit written. A falling line does not. A line that is still high when its
-  interrupt is deactivated rises anew.
+  interrupt is deactivated rises again.
 - Shared interrupts are driven with `inject 0 INTID LEVEL`, private ones other than the virtual timer likewise with
   their vCPU.
 
@@ -22,20 +22,7 @@ import numpy as np
 from bench.recordings import events as ev
 from bench.recordings.placement.common import (
     ACK_KEYS,
-    G_COUNT,
-    G_DIST_ENABLED,
-    G_GIC,
-    G_IRQS,
-    G_VCPUS,
-    N_GUEST,
-    N_ILLEGAL,
-    N_INJECT,
-    N_NO_VCPU,
-    N_PLACED,
-    N_RANGE,
-    N_SGI,
-    N_SPURIOUS_EOIS,
-    N_UNCHANGED,
+    OPS,
     ROOM,
     access,
     emit,
@@ -43,7 +30,7 @@ from bench.recordings.placement.common import (
     enter,
     leave,
     legal_access,
-)  # fmt: skip
+)
 from bench.recordings.placement.tracking import sgi_to, track_write
 from kvmarm.gic import FIRST_RESERVED, TIMER
 from kvmarm.jit import U64, jit
@@ -51,23 +38,23 @@ from kvmarm.trace import ACK, BPR, CTLR, DIR, EOI, INJECT, PMR, SGI1R
 
 
 @jit
-def _ensure_inside(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
-    if cpus[vcpu].in_guest == 0:
-        enter(ops, g, cpus, vcpu)
-        g[N_PLACED] += 1
+def _ensure_inside(state: Any, vcpu: Any) -> None:
+    if state.cpu[vcpu].in_guest == 0:
+        enter(state, vcpu)
+        state.n_exits_placed += 1
 
 
 @jit
-def _kick(ops: Any, g: Any, cpus: Any, vcpu: Any) -> None:
-    if cpus[vcpu].in_guest != 0:
-        leave(ops, g, cpus, vcpu)
-        enter(ops, g, cpus, vcpu)
-        g[N_PLACED] += 2
+def _kick(state: Any, vcpu: Any) -> None:
+    if state.cpu[vcpu].in_guest != 0:
+        leave(state, vcpu)
+        enter(state, vcpu)
+        state.n_exits_placed += 2
 
 
 @jit
-def _private_deliverable(cpus: Any, vcpu: Any, bit: Any) -> Any:
-    cpu = cpus[vcpu]
+def _private_deliverable(state: Any, vcpu: Any, bit: Any) -> Any:
+    cpu = state.cpu[vcpu]
     mask = 1 << bit
     level = (cpu.levels & mask) != 0 or (bit == TIMER and cpu.line != 0)
     held = (cpu.running & mask) != 0
@@ -75,132 +62,132 @@ def _private_deliverable(cpus: Any, vcpu: Any, bit: Any) -> Any:
 
 
 @jit
-def _shared_deliverable(spis: Any, intid: Any) -> Any:
-    spi = spis[intid]
+def _shared_deliverable(state: Any, intid: Any) -> Any:
+    spi = state.spi[intid]
     return spi.enabled != 0 and spi.active == 0 and (spi.level != 0 or spi.latched != 0)
 
 
 @jit
-def _kick_shared(ops: Any, g: Any, cpus: Any, spis: Any, intid: Any, writer: Any) -> None:
-    target = spis[intid].target
-    if g[G_DIST_ENABLED] and target < g[G_VCPUS] and target != writer and _shared_deliverable(spis, intid):
-        _kick(ops, g, cpus, target)
+def _kick_shared(state: Any, intid: Any, writer: Any) -> None:
+    target = state.spi[intid].target
+    if state.distributor_on and target < state.vcpus and target != writer and _shared_deliverable(state, intid):
+        _kick(state, target)
 
 
 @jit
-def _kick_after_write(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, first: Any, count: Any, owner: Any) -> None:
+def _kick_after_write(state: Any, vcpu: Any, first: Any, count: Any, owner: Any) -> None:
     for intid in range(first, min(first + count, FIRST_RESERVED)):
         if intid >= 32:
-            _kick_shared(ops, g, cpus, spis, intid, vcpu)
-        elif owner != vcpu and g[G_DIST_ENABLED] and _private_deliverable(cpus, owner, intid):
-            _kick(ops, g, cpus, owner)
+            _kick_shared(state, intid, vcpu)
+        elif owner != vcpu and state.distributor_on and _private_deliverable(state, owner, intid):
+            _kick(state, owner)
 
 
 @jit
-def _kick_sgi_targets(ops: Any, g: Any, cpus: Any, vcpu: Any, value: Any) -> None:
+def _kick_sgi_targets(state: Any, vcpu: Any, value: Any) -> None:
     """Kick the vCPUs that a GICD_SGIR or ICC_SGI1R_EL1 value names, in ascending order, the sender never."""
-    for target in range(g[G_VCPUS]):
-        intid = sgi_to(g[G_GIC], vcpu, value, target)
-        if intid >= 0 and target != vcpu and (cpus[target].enabled >> intid) & 1 != 0:
-            _kick(ops, g, cpus, target)
+    for target in range(state.vcpus):
+        intid = sgi_to(state.gic, vcpu, value, target)
+        if intid >= 0 and target != vcpu and (state.cpu[target].enabled >> intid) & 1 != 0:
+            _kick(state, target)
 
 
 @jit
-def _line(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, intid: Any, level: Any) -> None:
+def _line(state: Any, vcpu: Any, intid: Any, level: Any) -> None:
     if intid == TIMER:
         if vcpu < 0:
-            g[N_NO_VCPU] += 1
+            state.n_no_vcpu += 1
             return
-        cpu = cpus[vcpu]
+        cpu = state.cpu[vcpu]
         if level == cpu.line:
-            g[N_UNCHANGED] += 1
+            state.n_unchanged += 1
         elif level == cpu.told:
             # It came and went before a sample.
-            g[N_UNCHANGED] += 2
+            state.n_unchanged += 2
         cpu.line = level
-        if level != 0 and (cpus[vcpu].running >> TIMER) & 1 == 0:
-            _kick(ops, g, cpus, vcpu)
+        if level != 0 and (state.cpu[vcpu].running >> TIMER) & 1 == 0:
+            _kick(state, vcpu)
         return
-    if intid < 16 or intid >= g[G_IRQS]:
-        g[N_RANGE] += 1
+    if intid < 16 or intid >= state.irqs:
+        state.n_intid_range += 1
         return
     if intid < 32:
         if vcpu < 0:
-            g[N_NO_VCPU] += 1
+            state.n_no_vcpu += 1
             return
         mask = 1 << intid
-        if ((cpus[vcpu].levels >> intid) & 1) == level:
-            g[N_UNCHANGED] += 1
+        if ((state.cpu[vcpu].levels >> intid) & 1) == level:
+            state.n_unchanged += 1
             return
-        emit(ops, g, INJECT, vcpu, intid, level)
-        g[N_INJECT] += 1
-        cpus[vcpu].levels = (cpus[vcpu].levels & ~mask) | (mask if level else 0)
-        if level != 0 and _private_deliverable(cpus, vcpu, intid):
-            _kick(ops, g, cpus, vcpu)
+        emit(state, INJECT, vcpu, intid, level)
+        state.n_lines += 1
+        state.cpu[vcpu].levels = (state.cpu[vcpu].levels & ~mask) | (mask if level else 0)
+        if level != 0 and _private_deliverable(state, vcpu, intid):
+            _kick(state, vcpu)
         return
-    if spis[intid].level == level:
-        g[N_UNCHANGED] += 1
+    if state.spi[intid].level == level:
+        state.n_unchanged += 1
         return
-    emit(ops, g, INJECT, 0, intid, level)
-    g[N_INJECT] += 1
-    spis[intid].level = level
+    emit(state, INJECT, 0, intid, level)
+    state.n_lines += 1
+    state.spi[intid].level = level
     if level != 0:
-        _kick_shared(ops, g, cpus, spis, intid, -1)
+        _kick_shared(state, intid, -1)
 
 
 @jit
-def _deactivated(ops: Any, g: Any, cpus: Any, spis: Any, vcpu: Any, intid: Any) -> None:
-    """The guest deactivated `intid`: one whose line is still high is pending anew."""
+def _deactivated(state: Any, vcpu: Any, intid: Any) -> None:
+    """The guest deactivated `intid`: one whose line is still high is pending again."""
     if intid < 32:
-        cpu = cpus[vcpu]
+        cpu = state.cpu[vcpu]
         cpu.running &= ~(1 << intid)
         if intid == TIMER:
             cpu.active = 0
             cpu.physical = 0
-        if _private_deliverable(cpus, vcpu, intid):
-            _kick(ops, g, cpus, vcpu)
+        if _private_deliverable(state, vcpu, intid):
+            _kick(state, vcpu)
     elif intid < FIRST_RESERVED:
-        spis[intid].active = 0
-        target = spis[intid].target
-        if target < g[G_VCPUS] and _shared_deliverable(spis, intid):
-            _kick(ops, g, cpus, target)
+        state.spi[intid].active = 0
+        target = state.spi[intid].target
+        if target < state.vcpus and _shared_deliverable(state, intid):
+            _kick(state, target)
 
 
 @jit
-def _guest(ops: Any, g: Any, cpus: Any, spis: Any, refs: Any, vcpu: Any, kind: Any, value: Any) -> None:
+def _guest(state: Any, vcpu: Any, kind: Any, value: Any) -> None:
     """One access of the guest to its CPU interface."""
-    _ensure_inside(ops, g, cpus, vcpu)
-    g[N_GUEST] += 1
-    cpu = cpus[vcpu]
+    _ensure_inside(state, vcpu)
+    state.n_guest += 1
+    cpu = state.cpu[vcpu]
     key = np.int64(value & U64(ACK_KEYS - 1))
-    intid = np.int64(value & U64(0x3FF if g[G_GIC] == 2 else 0xFFFFFF))
+    intid = np.int64(value & U64(0x3FF if state.gic == 2 else 0xFFFFFF))
     if kind == ev.Q_ACK:
-        number = emit(ops, g, ACK, vcpu, 0, 0)
+        number = emit(state, ACK, vcpu, 0, 0)
         if intid >= FIRST_RESERVED and intid <= 1023:
-            emit_value(ops, g, EOI, vcpu, U64(0), number)
-            g[N_SPURIOUS_EOIS] += 1
+            emit_value(state, EOI, vcpu, U64(0), number)
+            state.n_spurious_eois += 1
             return
-        refs[vcpu, key] = number
+        state.acked_by[vcpu, key] = number
         if intid < 32:
             cpu.running |= 1 << intid
             cpu.latched &= ~(1 << intid)
             if intid == TIMER:
                 cpu.active = 1
         elif intid < FIRST_RESERVED:
-            spis[intid].active = 1
-            spis[intid].latched = 0
+            state.spi[intid].active = 1
+            state.spi[intid].latched = 0
     elif kind == ev.Q_EOI:
-        emit_value(ops, g, EOI, vcpu, value, refs[vcpu, key])
+        emit_value(state, EOI, vcpu, value, state.acked_by[vcpu, key])
         if cpu.control & 0x200 == 0:
-            _deactivated(ops, g, cpus, spis, vcpu, intid)
+            _deactivated(state, vcpu, intid)
     elif kind == ev.Q_DIR:
-        emit_value(ops, g, DIR, vcpu, value, refs[vcpu, key])
+        emit_value(state, DIR, vcpu, value, state.acked_by[vcpu, key])
         if cpu.control & 0x200 != 0:
-            _deactivated(ops, g, cpus, spis, vcpu, intid)
+            _deactivated(state, vcpu, intid)
     elif kind == ev.Q_PMR:
-        emit(ops, g, PMR, vcpu, np.int64(value & U64(0xFF)), 0)
+        emit(state, PMR, vcpu, np.int64(value & U64(0xFF)), 0)
     elif kind == ev.Q_BPR:
-        emit(ops, g, BPR, vcpu, np.int64(value & U64(7)), 0)
+        emit(state, BPR, vcpu, np.int64(value & U64(7)), 0)
     else:
         if kind == ev.Q_CONTROL:
             cpu.control = np.int64(value & U64(0xFFFFFFFF))
@@ -208,58 +195,58 @@ def _guest(ops: Any, g: Any, cpus: Any, spis: Any, refs: Any, vcpu: Any, kind: A
             cpu.control = (cpu.control & 3) | np.int64((value >> U64(1)) & U64(1)) << 9
         else:
             cpu.control = (cpu.control & ~2) | np.int64(value & U64(1)) << 1
-        emit(ops, g, CTLR, vcpu, cpu.control, 0)
+        emit(state, CTLR, vcpu, cpu.control, 0)
 
 
 @jit
-def place_qemu(events: Any, start: Any, g: Any, cpus: Any, spis: Any, refs: Any, ops: Any) -> Any:
+def place_qemu(events: Any, start: Any, state: Any) -> Any:
     """Place `events` (EVENT[:]) from index `start`; return the index of the first one not placed.
 
     Stops when `ops` has room for fewer than ROOM operations.
     """
     index = start
-    while index < events.shape[0] and g[G_COUNT] < ops.shape[0] - ROOM:
+    while index < events.shape[0] and state.count < OPS - ROOM:
         event = events[index]
         index += 1
         vcpu = np.int64(event.vcpu)
         kind = event.kind
         if kind == ev.Q_LINE:
-            _line(ops, g, cpus, spis, vcpu, np.int64(event.a), np.int64(event.b))
+            _line(state, vcpu, np.int64(event.a), np.int64(event.b))
             continue
-        if vcpu < 0 or vcpu >= g[G_VCPUS]:
-            g[N_NO_VCPU] += 1
+        if vcpu < 0 or vcpu >= state.vcpus:
+            state.n_no_vcpu += 1
             continue
         if kind == ev.FRAME_READ or kind == ev.FRAME_WRITE:
             region, offset, size = np.int64(event.n), np.int64(event.a), np.int64(event.b)
-            if not legal_access(g, region, offset, size):
-                g[N_ILLEGAL] += 1
+            if not legal_access(state, region, offset, size):
+                state.n_illegal += 1
                 continue
             write = kind == ev.FRAME_WRITE
-            _ensure_inside(ops, g, cpus, vcpu)
-            leave(ops, g, cpus, vcpu)
-            access(ops, g, vcpu, write, region, offset, size, event.c)
-            g[N_PLACED] += 2
+            _ensure_inside(state, vcpu)
+            leave(state, vcpu)
+            access(state, vcpu, write, region, offset, size, event.c)
+            state.n_exits_placed += 2
             first, count, owner = 0, 0, vcpu
             if write:
-                first, count, owner = track_write(g, cpus, spis, vcpu, region, offset, size, event.c)
-            enter(ops, g, cpus, vcpu)
-            if write and g[G_GIC] == 2 and region < 0 and offset == 0xF00:
-                _kick_sgi_targets(ops, g, cpus, vcpu, event.c)
+                first, count, owner = track_write(state, vcpu, region, offset, size, event.c)
+            enter(state, vcpu)
+            if write and state.gic == 2 and region < 0 and offset == 0xF00:
+                _kick_sgi_targets(state, vcpu, event.c)
             if count > 0:
-                _kick_after_write(ops, g, cpus, spis, vcpu, first, count, owner)
+                _kick_after_write(state, vcpu, first, count, owner)
         elif kind == ev.Q_SGI1R:
-            _ensure_inside(ops, g, cpus, vcpu)
-            leave(ops, g, cpus, vcpu)
-            emit_value(ops, g, SGI1R, vcpu, event.a, 0)
-            g[N_SGI] += 1
-            g[N_PLACED] += 2
-            enter(ops, g, cpus, vcpu)
-            _kick_sgi_targets(ops, g, cpus, vcpu, event.a)
+            _ensure_inside(state, vcpu)
+            leave(state, vcpu)
+            emit_value(state, SGI1R, vcpu, event.a, 0)
+            state.n_sgi += 1
+            state.n_exits_placed += 2
+            enter(state, vcpu)
+            _kick_sgi_targets(state, vcpu, event.a)
         elif kind == ev.Q_EXIT:
-            _ensure_inside(ops, g, cpus, vcpu)
-            leave(ops, g, cpus, vcpu)
-            enter(ops, g, cpus, vcpu)
-            g[N_PLACED] += 2
+            _ensure_inside(state, vcpu)
+            leave(state, vcpu)
+            enter(state, vcpu)
+            state.n_exits_placed += 2
         else:
-            _guest(ops, g, cpus, spis, refs, vcpu, kind, event.a)
+            _guest(state, vcpu, kind, event.a)
     return index

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the guest's register writes tell of each interrupt: enabled, pending by register, active, where it goes.
+"""What the guest's register writes say about each interrupt: enabled, pending by register, active, where it goes.
 
 Placement needs it to know what is deliverable to whom. It follows the writes only, never what a design makes of them.
 """
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.recordings.placement.common import G_DIST_ENABLED, G_GIC, G_IRQS, G_VCPUS
 from kvmarm.gic import FIRST_RESERVED
 from kvmarm.jit import U64, jit
 from kvmarm.mpidr import vcpu_affinity
@@ -19,7 +18,7 @@ NOWHERE = 0x7FFF
 
 
 @jit
-def _bits(value: Any, first: Any, count: Any, cpus: Any, spis: Any, owner: Any, what: Any) -> None:
+def _bits(value: Any, first: Any, count: Any, state: Any, owner: Any, what: Any) -> None:
     """Apply a write to a bit register.
 
     what: 0 set enable, 1 clear enable, 2 set pending, 3 clear pending, 4 set active, 5 clear active.
@@ -29,7 +28,7 @@ def _bits(value: Any, first: Any, count: Any, cpus: Any, spis: Any, owner: Any, 
             continue
         intid = first + bit
         if intid < 32:
-            cpu = cpus[owner]
+            cpu = state.cpu[owner]
             mask = 1 << intid
             if what == 0:
                 cpu.enabled |= mask
@@ -44,7 +43,7 @@ def _bits(value: Any, first: Any, count: Any, cpus: Any, spis: Any, owner: Any, 
             elif what == 5:
                 cpu.running &= ~mask
         elif intid < FIRST_RESERVED:
-            spi = spis[intid]
+            spi = state.spi[intid]
             if what == 0:
                 spi.enabled = 1
             elif what == 1:
@@ -58,7 +57,7 @@ def _bits(value: Any, first: Any, count: Any, cpus: Any, spis: Any, owner: Any, 
 
 
 @jit
-def track_write(g: Any, cpus: Any, spis: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any) -> Any:
+def track_write(state: Any, vcpu: Any, region: Any, offset: Any, size: Any, value: Any) -> Any:
     """Follow a register write; return (first, count, owner) of the interrupts it may have made deliverable."""
     owner = vcpu
     if region >= 0:
@@ -67,15 +66,15 @@ def track_write(g: Any, cpus: Any, spis: Any, vcpu: Any, region: Any, offset: An
         owner = region
         offset -= 0x10000
     elif offset == 0:
-        was = g[G_DIST_ENABLED]
-        g[G_DIST_ENABLED] = 1 if (value & U64(3)) != U64(0) else 0
-        return 0, (0 if was else g[G_IRQS]), owner
+        was = state.distributor_on
+        state.distributor_on = 1 if (value & U64(3)) != U64(0) else 0
+        return 0, (0 if was else state.irqs), owner
     if 0x100 <= offset < 0x400:
         what = ((offset - 0x100) >> 7) & 7
         first = (offset & 0x7F) * 8
-        _bits(value, first, size * 8, cpus, spis, owner, what)
+        _bits(value, first, size * 8, state, owner, what)
         return first, (size * 8 if what == 0 or what == 2 or what == 5 else 0), owner
-    if g[G_GIC] == 2 and 0x820 <= offset < 0xC00:
+    if state.gic == 2 and 0x820 <= offset < 0xC00:
         first = offset - 0x800
         for index in range(size):
             mask = (value >> U64(8 * index)) & U64(0xFF)
@@ -83,15 +82,15 @@ def track_write(g: Any, cpus: Any, spis: Any, vcpu: Any, region: Any, offset: An
             while target < 8 and (mask >> U64(target)) & U64(1) == U64(0):
                 target += 1
             if first + index < FIRST_RESERVED:
-                spis[first + index].target = target if target < 8 else NOWHERE
+                state.spi[first + index].target = target if target < 8 else NOWHERE
         return first, size, owner
-    if g[G_GIC] == 3 and region < 0 and 0x6100 <= offset < 0x8000:
+    if state.gic == 3 and region < 0 and 0x6100 <= offset < 0x8000:
         intid = (offset - 0x6000) >> 3
         if (offset & 7) == 0 and intid < FIRST_RESERVED:
-            spis[intid].target = NOWHERE
-            for target in range(g[G_VCPUS]):
+            state.spi[intid].target = NOWHERE
+            for target in range(state.vcpus):
                 if vcpu_affinity(target) == np.int64(value & U64(0xFFFFFF)):
-                    spis[intid].target = target
+                    state.spi[intid].target = target
             return intid, 1, owner
     return 0, 0, owner
 

@@ -14,16 +14,7 @@ import numpy as np
 
 from bench.recordings import events as ev
 from bench.recordings.events import EVENT
-from bench.recordings.machine.thread_table import (
-    C_EVENTS,
-    C_FOREIGN,
-    C_LINES,
-    C_LOST_MARKERS,
-    C_MALFORMED,
-    C_OTHER,
-    find_thread,
-    learn_all,
-)  # fmt: skip
+from bench.recordings.machine.thread_table import find_thread, learn_all
 from bench.recordings.readers.ftrace_args import VIRTUAL_TIMER
 from bench.recordings.readers.trace_dat import Container, EventFormat
 from kvmarm.config import MAX_VCPUS
@@ -206,7 +197,7 @@ def _convert(
     return rows, events
 
 
-def _cpu_events(container: Container, cpu: int, offset: int, size: int, counters: np.ndarray) -> Iterator[np.ndarray]:
+def _cpu_events(container: Container, cpu: int, offset: int, size: int, counts: Any) -> Iterator[np.ndarray]:
     """Yield arrays of EVENT in time order for one CPU; `thread` holds the PID."""
     latest = np.int64(0)
     for piece in container.pages(offset, size):
@@ -222,24 +213,24 @@ def _cpu_events(container: Container, cpu: int, offset: int, size: int, counters
             damaged = True
             times = np.maximum(np.maximum.accumulate(times), latest)
         latest = times[-1] if done else latest
-        counters[C_LINES] += done + int(damaged)
-        counters[C_LOST_MARKERS] += missed
-        counters[C_MALFORMED] += int(damaged)
+        counts.lines += done + int(damaged)
+        counts.lost_markers += missed
+        counts.malformed += int(damaged)
         kinds = data[offsets].astype(np.int64) | data[offsets + 1].astype(np.int64) << 8
         parts, orders = [], []
         for number in np.unique(kinds):
             chosen = np.flatnonzero(kinds == number)
             layout = container.formats.get(int(number))
             if layout is not None and layout.name in ("kvm_entry", "kvm_exit") and _OF_ARM not in layout.fields:
-                counters[C_FOREIGN] += len(chosen)
-                counters[C_MALFORMED] += len(chosen)
+                counts.foreign += len(chosen)
+                counts.malformed += len(chosen)
                 continue
             converted = None if layout is None else _convert(layout, data, times[chosen], offsets[chosen])
             if converted is None or layout is None:
-                counters[C_OTHER] += len(chosen)
+                counts.other += len(chosen)
                 continue
             rows, events = converted
-            counters[C_OTHER] += len(chosen) - len(np.unique(events))
+            counts.other += len(chosen) - len(np.unique(events))
             rows["thread"] = _field(data, offsets[chosen], layout, "common_pid").astype(np.int64)[events]
             parts.append(rows)
             orders.append(chosen[events])
@@ -249,7 +240,7 @@ def _cpu_events(container: Container, cpu: int, offset: int, size: int, counters
 
 
 def _merge(sources: list[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
-    """Merge arrays of EVENT by time, holding one array a source."""
+    """Merge arrays of EVENT by time, holding one array per source."""
     held: list[np.ndarray | None] = [next(source, None) for source in sources]
     while any(array is not None for array in held):
         limit = min(int(array["time"][-1]) for array in held if array is not None)
@@ -265,26 +256,26 @@ def _merge(sources: list[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
         yield together[np.argsort(together["time"], kind="stable")]
 
 
-def read(container: Container, threads: np.ndarray, counters: np.ndarray) -> Iterator[np.ndarray]:
+def read(container: Container, threads: np.ndarray, counts: Any) -> Iterator[np.ndarray]:
     """Yield EVENT arrays of the whole recording in time order.
 
-    Fills `threads` (THREAD[:]) and `counters` (int64[COUNTERS]) as the text scanner does.
+    Fills `threads` (THREAD[:]) and `counts` (a record of COUNTS) as the text scanner does.
     """
     empty = np.zeros(0, np.uint8)
-    sources = [_cpu_events(container, cpu, offset, size, counters) for cpu, offset, size in container.cpus]
+    sources = [_cpu_events(container, cpu, offset, size, counts) for cpu, offset, size in container.cpus]
     rows_of: dict[int, int] = {}
     for events in _merge(sources):
         for pid in np.unique(events["thread"]).tolist():
             if pid not in rows_of:
                 name = container.threads.get(pid, b"")
                 letters = np.frombuffer(name, np.uint8) if name else empty
-                rows_of[pid] = int(find_thread(threads, counters, pid, -1, letters, 0, len(letters)))
+                rows_of[pid] = int(find_thread(threads, counts, pid, -1, letters, 0, len(letters)))
         known = np.array(sorted(rows_of), np.int64)
         table = np.array([rows_of[pid] for pid in known.tolist()], np.int32)
         events["thread"] = table[np.searchsorted(known, events["thread"])]
         learn_all(events.view(np.recarray), threads)
         for_readers = (events["kind"] == ev.TIMER_MAP) | (events["kind"] == ev.USER_EXIT)
-        counters[C_OTHER] += int(np.count_nonzero(for_readers))
+        counts.other += int(np.count_nonzero(for_readers))
         kept = events[~for_readers]
-        counters[C_EVENTS] += int(np.count_nonzero(kept["kind"] != ev.LRS))
+        counts.events += int(np.count_nonzero(kept["kind"] != ev.LRS))
         yield kept

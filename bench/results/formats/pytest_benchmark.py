@@ -6,6 +6,7 @@ counted in `extra_info["events"]`; one that says nothing of this form is known b
 is its author's own. A folder of such files is one run measured in as many processes.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,8 @@ def _benchmark(benchmark: Any, process: int, where: str) -> tuple[dict[str, Any]
     times = stats.get("data")
     if times is None or times == []:
         times = [stats.get("median")]
+    if isinstance(times, list) and any(isinstance(time, float) and not math.isfinite(time) for time in times):
+        raise UsageError(f"{where}: field stats: a time that is not a number")
     times = [fields.seconds(time, where, "stats.data") for time in fields.an_array(times, where, "stats.data")]
     iterations = stats.get("iterations")
     loops = fields.whole(1 if iterations is None else iterations, where, "stats.iterations", fields.MOST_COUNT, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow
 
-from bench.recordings.convert import Recording
+from bench.recordings.recording import Recording
 from kvmarm.trace import format_op
 
 FOLDER = Path(__file__).parents[2] / "data" / "recordings"

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.recordings.convert import Recording, open_recording
+from bench.recordings.convert import open_recording
 from bench.recordings.options import Options
 from bench.recordings.placement import common as placing
+from bench.recordings.recording import Recording
 from kvmarm.errors import UsageError
 from tests.bench.recordings import recording_files as files
 

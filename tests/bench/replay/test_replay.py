@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from bench.engine.runner import run_to_text
-from bench.recordings.convert import Chunk, open_recording
-from bench.recordings.placement.kvm import EXPECTED
+from bench.recordings.convert import open_recording
+from bench.recordings.placement.common import EXPECTED
+from bench.recordings.placement.driver import Chunk, nothing_expected
 from bench.replay import checks as replay_checks
 from bench.replay.break_even import break_even
 from bench.replay.outcome import replay
-from bench.replay.stretch import TALLY, Run
+from bench.replay.stretch import Run
+from bench.replay.tally import TALLY
 from bench.workloads import get
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.trace import Trace
 from kvmarm.trace_read import parse_trace
 from tests.bench.recordings import recording_files as files
+from tests.model_text import run_to_text
 
 DESIGNS = ("old", "new")
 PROBED = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"
@@ -30,7 +32,7 @@ PROBED = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"
 
 def _run(design: str, trace: Trace) -> Run:
     run = Run(get_design(design), trace.config, timed=False)
-    run.feed(Chunk(trace.ops, 1, np.zeros(0, EXPECTED)), compare_loads=False)
+    run.feed(Chunk(trace.ops, 1, nothing_expected()), compare_loads=False)
     return run
 
 
@@ -51,7 +53,7 @@ def test_chunks_make_no_difference() -> None:
     whole = _run("new", trace)
     parts = Run(get_design("new"), trace.config, timed=False)
     for start in range(0, len(trace.ops), 777):
-        parts.feed(Chunk(trace.ops[start : start + 777], start + 1, np.zeros(0, EXPECTED)), compare_loads=False)
+        parts.feed(Chunk(trace.ops[start : start + 777], start + 1, nothing_expected()), compare_loads=False)
     for name in TALLY.names or ():
         assert np.array_equal(whole.tally[name], parts.tally[name]), name
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from bench.meters import weights
-from bench.recordings.convert import Chunk
-from bench.recordings.placement.kvm import EXPECTED
+from bench.recordings.placement.driver import Chunk, nothing_expected
 from bench.replay.stretch import Run
 from bench.switches.listing import direction_of
 from bench.switches.platform_checks import evaluate
@@ -118,7 +117,7 @@ def _modelled(design: str, gic: int, vcpus: int, transition: str) -> float:
     trace = _trace(gic, vcpus, transition)
     run = Run(get_design(design), trace.config, timed=False)
     apart = np.arange(1, len(trace.ops) + 1) < len(trace.ops)
-    run.feed(Chunk(trace.ops, 1, np.zeros(0, EXPECTED), apart), compare_loads=False)
+    run.feed(Chunk(trace.ops, 1, nothing_expected(), apart), compare_loads=False)
     return float(weights.instructions(run.tally.events.sum(axis=0), weights.weights_of(get_design(design))))
 
 
