@@ -6,7 +6,7 @@ alphabet. Before the search the guest sets triggers, priorities, routes and enab
 on, and each vCPU opens its priority mask. That is part of every reported trace.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -304,6 +304,12 @@ def large(gic: int) -> Configuration:
     return Configuration(f"GICv{gic}, 2 vCPUs, everything", VmConfig(gic, 2, 64, 2), irqs, EVERYTHING)
 
 
+def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"--config: {field}: {unknown[0]!r}: expected some of {', '.join(known)}")
+
+
 def chosen(text: str) -> list[Configuration]:
     """Return the configurations that --config names: part of a name of the small set, or gic=… vcpus=… lrs=… irqs=….
 
@@ -328,10 +334,8 @@ def chosen(text: str) -> list[Configuration]:
     if not all(number.isdigit() for number in numbers):
         raise UsageError("--config: gic, vcpus, lrs, eoimode: expected numbers")
     names, groups = given["irqs"].split(","), given["groups"].split(",")
-    for kind, known, wanted in (("irqs", _KINDS, names), ("groups", EVERYTHING, groups)):
-        unknown = [name for name in wanted if name not in known]
-        if unknown:
-            raise UsageError(f"--config: {kind}: {unknown[0]!r}: expected some of {', '.join(known)}")
+    _check_names("irqs", names, list(_KINDS))
+    _check_names("groups", groups, EVERYTHING)
     gic, vcpus, lrs, eoimode = map(int, numbers)
     if vcpus > 4:
         raise UsageError(f"--config: vcpus={vcpus}: expected 4 at most")

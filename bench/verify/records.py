@@ -39,9 +39,8 @@ NOWHERE, OTHER = numbers(-1, 63)
 """The instance number of an interrupt that is not watched, on a stack of acknowledged ones."""
 
 # Operations of the alphabet; `v`: vCPU, `x`: instance.
-(ENTER, EXIT, TAKE, END, DROP, RAISE, LOWER, FIRE, ENABLE, DISABLE, SET_PENDING, CLEAR_PENDING) = map(
-    np.int64, range(12)
-)
+ENTER, EXIT, TAKE, END, DROP, RAISE, LOWER, FIRE = numbers(*range(8))
+ENABLE, DISABLE, SET_PENDING, CLEAR_PENDING = numbers(*range(8, 12))
 (SET_ACTIVE, CLEAR_ACTIVE, PRIORITY, ROUTE, TRIGGER, DISTRIBUTOR) = numbers(*range(12, 18))
 (SEND, SET_SOURCE, CLEAR_SOURCE, BLOCK) = numbers(*range(18, 22))
 FIRST_ACCESS, LAST_ACCESS = ENABLE, CLEAR_SOURCE
