@@ -7,4 +7,7 @@ DESIGNS = {"old": "vgic_old", "new": "vgic_new", "now": "vgic_now"}
 SWITCHES = {"asm": "switch_asm_model", "c": "switch_c_model"}
 """World switches: likewise, SWITCH, a kvmarm.el2.switch.SwitchModel."""
 
+DEFAULT_DESIGNS = ("old", "new")
+"""What is compared when nobody names designs."""
+
 MODELS = (*DESIGNS.values(), *SWITCHES.values())

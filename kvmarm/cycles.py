@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kvmarm.el2.instructions import CLASSES, Instruction
 from kvmarm.el2.machine import Executed
+from kvmarm.events import event_names
 from kvmarm.platforms import Platform
 
 if TYPE_CHECKING:
@@ -119,8 +120,6 @@ def event_prices(platform: Platform, weights: "np.ndarray | None") -> "np.ndarra
     """Return the cycles of each event (float64[EVENT_COUNT]). `weights`: instructions of each event, or None."""
     import numpy as np
 
-    from kvmarm.events import event_names
-
     names = event_names()
     prices = (np.ones(len(names)) if weights is None else np.asarray(weights, float)) * platform.price("instruction")
     prices[names.index("lock")] += platform.price(_LOCK)
@@ -133,8 +132,6 @@ def vgic_cost(platform: Platform, counts: Mapping[str, int], weights: "np.ndarra
 
     `weights`: float64[EVENT_COUNT], instructions of the real code for each event, None where nothing was fitted.
     """
-    from kvmarm.events import event_names
-
     names = event_names()
     each = platform.price("instruction")
     cost = Cost()

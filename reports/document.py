@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from bench.results.store import Results
 from kvmarm.files import atomic_write
 from reports.claims import claims
 from reports.data import Report
@@ -36,7 +37,6 @@ def sections_of(report: Report, baseline_folder: str | Path | None = None) -> li
     found: list[Section | None] = []
     if baseline_folder is not None:
         # Here, because it brings the statistics library with it, which is slow to load.
-        from bench.results.store import Results
         from reports.sections import baseline
 
         found.append(baseline.section(Results.load(baseline_folder), Results.load(report.folder)))

@@ -57,7 +57,7 @@ OWN_FUNCTIONS = {
     },
 }
 HEAD = ["Models", "Lock order", "Rules"]
-SINCE_FILES = {"its_cache"}  # translations of MSIs that were looked up before
+SINCE_FILES = {"its_cache", "vcpus"}  # translations of MSIs that were looked up before; a tree of vCPUs
 # What ten years added to a common file, and what they took away: today's VGIC beside the redesign.
 SINCE: dict[str, tuple[set[str], set[str]]] = {
     "its_tables": (
@@ -72,12 +72,9 @@ SINCE: dict[str, tuple[set[str], set[str]]] = {
     "queue": ({"request_and_kick"}, set()),
     "state": (
         {
-            "find_vcpu",
-            "get_vcpu",
             "is_forwarded_level",
             "is_pending",
             "lock_configuration",
-            "next_vcpu",
             "physical_line",
             "sends_to_vcpu",
             "set_physical_active",
@@ -206,6 +203,7 @@ FACE = {
     "sweep": "designs, gic, irqs, vcpus, lrs, pending, live, transitions, catalogue, jobs, output, progress",
     "switches": "platform, options",
     "transitions": "patterns, catalogue",
+    "verify": "designs, config, hostile, depth, seconds, progress",
     "workloads": "names, costs, designs, synthetic",
 }
 """The Python face: function -> its parameters."""

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from bench.engine.designs import check_designs
 from bench.results.statistics import Policy
+from kvmarm.built_in import DEFAULT_DESIGNS
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.trace import Trace
 from vgic_bench.options import words
-
-DEFAULT_DESIGNS = ("old", "new")
 
 
 def designs_of(given: Sequence[str] | str | None) -> list[str]:

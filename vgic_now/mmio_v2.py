@@ -22,7 +22,8 @@ from vgic_now.query import pending
 from vgic_now.queue import queue_and_unlock, request_and_kick
 from vgic_now.regions import CPENDSGIR, ITARGETSR, SGIR, SPENDSGIR, V2_DISTRIBUTOR
 from vgic_now.sgi import write_sgir
-from vgic_now.state import NOBODY, find_irq, get_vcpu, lock_irq, lock_irq_to_write, next_vcpu, unlock_irq
+from vgic_now.state import NOBODY, find_irq, lock_irq, lock_irq_to_write, unlock_irq
+from vgic_now.vcpus import get_vcpu, next_vcpu
 
 _CTLR = 0
 _TYPER = 4

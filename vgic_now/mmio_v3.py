@@ -35,14 +35,8 @@ from vgic_now.regions import (
     V3_DISTRIBUTOR,
     V3_STATUSR,
 )
-from vgic_now.state import (
-    find_irq,
-    find_vcpu,
-    lock_configuration,
-    lock_irq_to_write,
-    unlock_configuration,
-    unlock_irq,
-)
+from vgic_now.state import find_irq, lock_configuration, lock_irq_to_write, unlock_configuration, unlock_irq
+from vgic_now.vcpus import find_vcpu
 
 _CTLR = 0
 _TYPER = 4

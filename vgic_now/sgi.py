@@ -35,7 +35,8 @@ from kvmarm.gic import (
 )
 from kvmarm.jit import U64, U64_0, find_first_bit, jit, noinline
 from vgic_now.queue import queue_and_unlock
-from vgic_now.state import NOBODY, find_irq, find_vcpu, lock_irq, next_vcpu
+from vgic_now.state import NOBODY, find_irq, lock_irq
+from vgic_now.vcpus import find_vcpu, next_vcpu
 
 
 @jit

@@ -25,15 +25,13 @@ import numpy as np
 from kvmarm import events, locks
 from kvmarm.config import MAX_IRQS, MAX_LPIS, MAX_VCPUS
 from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, HCR_EN, PRIVATE_IRQS, SGIS
-from kvmarm.jit import U64, U64_0, U64_1, bit_length, find_first_bit, jit, noinline
+from kvmarm.jit import jit, noinline
 from kvmarm.layout import laid_out
-from kvmarm.mpidr import vcpu_affinity
 from kvmarm.state import vm_dtype
+from vgic_now.vcpus import NOBODY, VCPU_TREE, plant_tree
 
 EDGE = 0
 LEVEL = 1
-NOBODY = -1
-"""No vCPU, in the fields `vcpu` and `target_vcpu`."""
 NO_SLOT = 0
 FIRST_PRIVATE = MAX_IRQS
 FIRST_LPI_SLOT = FIRST_PRIVATE + MAX_VCPUS * PRIVATE_IRQS
@@ -196,12 +194,6 @@ ITS_QUEUE = np.dtype(
 )
 """The command queue of the ITS: its registers and their lock."""
 
-TREE_BITS = 6
-_NODES = 1 + (MAX_VCPUS >> TREE_BITS)
-VCPU_TREE = np.dtype([("height", np.int64), ("node", np.int32, (_NODES, 1 << TREE_BITS))], align=True)
-"""The VM's vCPUs by number, as the kernel's xarray: nodes of 64 entries, the root first. `height`: levels of nodes, 0
-for one vCPU alone. An entry is a vCPU number plus 1 at the lowest level, else the number of a node; 0 for nothing."""
-
 MUTEX = np.dtype([("lock", np.int32)], align=True)
 
 PHYSICAL = np.dtype([("line", np.uint8), ("active", np.uint8)])
@@ -240,23 +232,10 @@ VM_WITH_ITS = vm_dtype(
 """The state of one VM with an ITS; `lpi`: of the slots from FIRST_LPI_SLOT on."""
 
 
-def _plant_tree(tree: Any, vcpus: int) -> None:
-    per_node = 1 << TREE_BITS
-    numbers = np.arange(vcpus) + 1
-    if vcpus <= per_node:
-        tree.height = 0 if vcpus == 1 else 1
-        tree.node[0, :vcpus] = numbers
-        return
-    tree.height = 2
-    leaves = -(-vcpus // per_node)
-    tree.node[0, :leaves] = np.arange(leaves) + 1
-    tree.node[1 : 1 + leaves].reshape(-1)[:vcpus] = numbers
-
-
 def initialise(vm: Any) -> None:
     """Put a zeroed VM record, configuration filled in, into the state after KVM_DEV_ARM_VGIC_CTRL_INIT."""
     vcpus = int(vm.vcpus)
-    _plant_tree(vm.vcpu_tree, vcpus)
+    plant_tree(vm.vcpu_tree, vcpus)
     shared = vm.irq[FIRST_SPI:MAX_IRQS]
     shared["intid"] = np.arange(FIRST_SPI, MAX_IRQS)
     shared["vcpu"] = NOBODY
@@ -301,80 +280,6 @@ def find_irq(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
     if intid < PRIVATE_IRQS:
         return FIRST_PRIVATE + vcpu * PRIVATE_IRQS + intid
     return _find_shared(vm, intid, observer)
-
-
-@jit
-def get_vcpu(vm: Any, number: Any, observer: Any) -> Any:
-    """Return vCPU `number` (int64), NOBODY when there is none. kvm_get_vcpu: a look-up in a tree."""
-    noinline()
-    events.count(observer, events.VCPU_LOOKUP, 1)
-    tree = vm.vcpu_tree
-    if number >= vm.vcpus:
-        return np.int64(NOBODY)
-    events.count(observer, events.TREE_LEVEL, tree.height)
-    node = np.int64(0)
-    level = tree.height
-    while level > 1:
-        level -= 1
-        node = np.int64(tree.node[node, number >> (TREE_BITS * level)])
-    return np.int64(tree.node[node, number & ((1 << TREE_BITS) - 1)]) - 1
-
-
-@jit
-def next_vcpu(vm: Any, number: Any, observer: Any) -> Any:
-    """Return the first vCPU (int64) from `number` on, NOBODY when there is none: a step of kvm_for_each_vcpu.
-
-    Each step searches the tree anew from its root.
-    """
-    noinline()
-    tree = vm.vcpu_tree
-    if number >= vm.vcpus:
-        return np.int64(NOBODY)
-    events.count(observer, events.VCPU_STEP, 1)
-    events.count(observer, events.TREE_LEVEL, tree.height)
-    node = np.int64(0)
-    level = tree.height
-    while level > 1:
-        level -= 1
-        node = np.int64(tree.node[node, number >> (TREE_BITS * level)])
-    slot = number & ((1 << TREE_BITS) - 1)
-    while slot < 1 << TREE_BITS:
-        entry = np.int64(tree.node[node, slot])
-        if entry != 0:
-            return entry - 1
-        slot += 1
-    return np.int64(NOBODY)
-
-
-@jit
-def _highest_bits(vcpus: Any) -> Any:
-    """Return the number whose bits are those in which the numbers 0..vcpus - 1 differ."""
-    return (np.int64(1) << bit_length(U64(vcpus - 1))) - 1
-
-
-@jit
-def find_vcpu(vm: Any, affinity: Any, observer: Any) -> Any:
-    """Return the vCPU (int64) whose MPIDR is `affinity` (int64, a byte per level), NOBODY for none.
-
-    kvm_mpidr_to_vcpu: by a table of the bits in which the VM's vCPUs differ, which one vCPU alone has not.
-    """
-    noinline()
-    if vm.vcpus == 1:
-        vcpu = next_vcpu(vm, np.int64(0), observer)
-        return vcpu if vcpu_affinity(vcpu) == affinity else np.int64(NOBODY)
-    events.count(observer, events.AFFINITY_SEARCH, 1)
-    index = np.int64(0)
-    gathered = 0
-    left = U64(vcpu_affinity(_highest_bits(vm.vcpus)))
-    while left != U64_0:
-        events.count(observer, events.AFFINITY_BIT, 1)
-        index |= (affinity >> find_first_bit(left) & 1) << gathered
-        gathered += 1
-        left &= left - U64_1
-    vcpu = get_vcpu(vm, index, observer)
-    if vcpu != NOBODY and vcpu_affinity(vcpu) == affinity:
-        return vcpu
-    return np.int64(NOBODY)
 
 
 @jit

@@ -159,6 +159,13 @@ def _names(config: VmConfig, scene: LpiScene) -> Mapping[str, int]:
     }
 
 
+def _accessing(words: list[str]) -> tuple[list[str], int]:
+    """Return a line's words without ` by VCPU`, and the vCPU that makes the access."""
+    if len(words) > 2 and words[-2] == "by":
+        return words[:-2], _number("VCPU", words[-1], MAX_VCPUS - 1)
+    return words, 0
+
+
 def translate(line: str, config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> str:
     """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError.
 
@@ -170,10 +177,7 @@ def translate(line: str, config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> s
         raise LineError("empty line")
     if words[0] in KIND_NAMES:
         return text
-    vcpu = 0
-    if len(words) > 2 and words[-2] == "by":
-        vcpu = _number("VCPU", words[-1], MAX_VCPUS - 1)
-        words = words[:-2]
+    words, vcpu = _accessing(words)
     wanted = {"set": 3, "put": 4, "byte": 4, "get": 3, "configure": 3, "route": 3, "sgi": 4}
     if words[0] not in wanted:
         raise LineError(f"unknown word {words[0]!r}, expected an operation of the trace format or {', '.join(wanted)}")

@@ -6,8 +6,7 @@ jitted once a design and once for each choice of observer (counting or not), and
 `TraceRun` drives them over a whole trace in bounded memory.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 from bench.engine.result_text import MAX_LINE, RESULT, format_result, format_result_plain
 from kvmarm import cpuif as hardware_interface
 from kvmarm import guest_memory, interface
-from kvmarm.config import VmConfig
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
@@ -354,27 +352,3 @@ class TraceRun:
             f"{self.trace.source or self.trace.name}:{int(op.line)}: {name}: "
             f"vCPU {int(op.vcpu)} is {state} the guest, expected it {expected} the guest"
         )
-
-
-def run_to_text(trace: Trace, design: Design) -> str:
-    """Return the whole result text of a trace on a design; for tests and small traces."""
-    parts: list[bytes] = []
-    TraceRun(trace, design).run(write_result=parts.append)
-    return b"".join(parts).decode()
-
-
-def run_to_locks(trace: Trace, design: Design) -> str:
-    """Return the whole lock-sequence text of a trace on a design; for tests and small traces."""
-    parts: list[bytes] = []
-    TraceRun(trace, design, count=True).run(write_locks=parts.append)
-    return b"".join(parts).decode()
-
-
-def results_of(config: VmConfig, lines: list[str], design: Design) -> Iterator[dict[str, str]]:
-    """Yield a dict (field -> text, `kicks` included) an operation for trace lines; for tests and explanations."""
-    from kvmarm.trace_read import parse_trace
-
-    trace = parse_trace(os.linesep.join([f"config {config}", *lines]).encode(), name="lines")
-    for line in run_to_text(trace, design).splitlines():
-        number, *fields = line.split()
-        yield {"n": number, **dict(field.split("=", 1) for field in fields)}

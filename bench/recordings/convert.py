@@ -35,7 +35,7 @@ from bench.recordings.spool import Spool
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from kvmarm.gic import FIRST_RESERVED
-from kvmarm.trace_read import parse_trace
+from kvmarm.trace_read import gather, parse_trace
 
 DEFAULT_LRS = 4
 _QEMU_IRQS = 288
@@ -83,7 +83,7 @@ def _overwritten(head: bytes) -> int:
 
 
 def _trace(chunks: Iterator[bytes], name: str) -> Recording:
-    text = b"".join(chunks)
+    text = gather(chunks, name)
     trace = parse_trace(text, name=name, source=name)
     lines = {"lines": len(trace.ops) + 1, "events": len(trace.ops)}
     return Recording(name, detect.TRACE, trace.config, lines, {}, apart=in_comments(text), trace=trace)

@@ -12,6 +12,7 @@ from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
 from kvmarm.code_cache import leave_stamp, module_cache
+from kvmarm.design import BUILT_IN, get_design
 from kvmarm.jit import JIT_ENABLED
 
 READERS = "readers"
@@ -19,8 +20,6 @@ READERS = "readers"
 
 def _stamp(part: str) -> Path:
     import hashlib
-
-    from kvmarm.design import get_design
 
     # A design's record type carries a hash of its sources.
     text = "" if part == READERS else str(get_design(part).dtype.descr)
@@ -53,6 +52,4 @@ if __name__ == "__main__":
         only_compile()
         compile_part(sys.argv[1])
     else:
-        from kvmarm.design import BUILT_IN
-
         ensure_compiled(BUILT_IN)

@@ -22,6 +22,7 @@ from bench.replay.platform import fitting_platform
 from bench.replay.sides import Side, SwitchCost, side_of, world_switches
 from bench.replay.stretch import Run
 from bench.replay.subject import exits_text, notes
+from kvmarm.built_in import DEFAULT_DESIGNS
 from kvmarm.cycles import event_prices
 from kvmarm.design import Design, get_design
 from kvmarm.errors import UsageError
@@ -69,7 +70,7 @@ class Outcome:
 def replay(
     path: str,
     options: Options | None = None,
-    designs: Sequence[str] = ("old", "new"),
+    designs: Sequence[str] = DEFAULT_DESIGNS,
     output: Path | None = None,
     progress: Progress | None = None,
     platform: str | None = None,

@@ -22,6 +22,7 @@ from bench.meters.weights import weights_of
 from bench.switches.listing import run as run_switch
 from bench.switches.listing import variants
 from bench.switches.names import VHE_SUFFIX, name_of
+from kvmarm.built_in import DEFAULT_DESIGNS
 from kvmarm.config import VmConfig
 from kvmarm.cycles import cost_of, priced_counts, vgic_cost
 from kvmarm.design import Design, get_design
@@ -130,7 +131,7 @@ def _lr_kind(stage: Stage, *, completed: bool) -> str:
 
 
 def life_rows(
-    designs: Sequence[str] = ("old", "new"),
+    designs: Sequence[str] = DEFAULT_DESIGNS,
     gics: Sequence[int] = (2, 3),
     platforms: Sequence[str] | None = None,
     irqs: int = 256,

@@ -10,13 +10,13 @@ from bench.catalogue.catalogue import Transition, cost_transitions, load_catalog
 from bench.engine.designs import check_designs
 from bench.switches.tables import chosen_platforms
 from bench.switches.transitions import GROUP, switch_transitions
+from kvmarm.built_in import DEFAULT_DESIGNS
 from kvmarm.config import VmConfig
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
 
 METERS = ("events", "instructions", "time", "cycles")
 PARTS = ("transitions", "workloads", "switch", "life")
-DEFAULT_DESIGNS = ("old", "new")
 QUICK_GROUPS = ("overflow", "migration")
 
 

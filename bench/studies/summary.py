@@ -26,7 +26,8 @@ MOST_ROWS = 48
 class Row:
     """One transition or workload: figures of each design in their order, ratio of each later one to the first, times.
 
-    times: nanoseconds of each design, NaN where there are none.
+    times: nanoseconds of each design, NaN where there are none. unexpected: whether each design ended in another state
+    than the expected one; a ratio with such a design is NaN.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Row:
     ratios: tuple[float, ...]
     because: str
     times: tuple[float, ...] = ()
+    unexpected: tuple[bool, ...] = ()
 
 
 def unit_of(table: pd.DataFrame) -> tuple[str, str]:
@@ -96,16 +98,21 @@ def transition_rows(
     weighted = column == "instructions" and family == "vgic"
     designs = list(dict.fromkeys(table["design"]))
     worth = _contributions(events, {design: _weights(design, weighted) for design in designs[:2]})
-    measured: dict[str, dict[str, tuple[float, float]]] = {}
-    for name, design, figure, time in _columns(table, "transition", "design", column, "time_ns"):
-        measured.setdefault(name, {}).setdefault(design, (float(figure), float(time)))
+    measured: dict[str, dict[str, tuple[float, float, bool]]] = {}
+    columns = _columns(table.assign(ok=table["ok"].fillna(True)), "transition", "design", column, "time_ns", "ok")
+    for name, design, figure, time, ok in columns:
+        measured.setdefault(name, {}).setdefault(design, (float(figure), float(time), not ok))
     rows = []
     for name, by_design in measured.items():
         if len(by_design) < len(designs):
             continue
-        figures, times = zip(*(by_design[design] for design in designs), strict=True)
+        figures, times, wrong = zip(*(by_design[design] for design in designs), strict=True)
         reason = because(*(worth.get((name, each), {}) for each in designs[:2])) if len(designs) > 1 else ""
-        rows.append(Row(name, figures, tuple(_ratio(f, figures[0]) for f in figures[1:]), reason, times))
+        ratios = tuple(
+            math.nan if own or wrong[0] else _ratio(figure, figures[0])
+            for figure, own in zip(figures[1:], wrong[1:], strict=True)
+        )
+        rows.append(Row(name, figures, ratios, reason, times, wrong))
     return unit, rows
 
 

@@ -13,6 +13,7 @@ from bench.meters import weights
 from bench.meters.predict import write_csv
 from bench.results.meta import printable
 from bench.studies.workloads import by_kind, count_trace
+from kvmarm.built_in import DEFAULT_DESIGNS
 from kvmarm.design import get_design
 from kvmarm.events import event_names
 from kvmarm.trace import Trace
@@ -37,7 +38,7 @@ def cost_of(trace: Trace, designs: Sequence[str]) -> pd.DataFrame:
 
 
 def write_trace_costs(
-    paths: Iterable[str | os.PathLike[str]], output: str | os.PathLike[str], designs: Sequence[str] = ("old", "new")
+    paths: Iterable[str | os.PathLike[str]], output: str | os.PathLike[str], designs: Sequence[str] = DEFAULT_DESIGNS
 ) -> pd.DataFrame:
     """Write the cost of traces (files, plain or .xz) to a CSV file and return the table.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.errors import UsageError
+from kvmarm.trace import ACK, GMEM_R, GMEM_W, GUEST_KINDS, KIND_NAMES, MAP, MMIO_R, MMIO_W, PHYS, UNMAP
 
 CATEGORIES = ("boot", "idle", "disk", "ipi", "mixed")
 
@@ -88,8 +89,6 @@ class Mix:
 
 def mix_of(ops: np.ndarray, gic: int) -> Mix:
     """Return the operation mix of `ops` (array of kvmarm.trace.OP)."""
-    from kvmarm.trace import ACK, GMEM_R, GMEM_W, GUEST_KINDS, KIND_NAMES, MAP, MMIO_R, MMIO_W, PHYS, UNMAP
-
     kinds = ops["kind"]
     counts = np.bincount(kinds, minlength=len(KIND_NAMES))
     outside = [*GUEST_KINDS, PHYS, MAP, UNMAP, GMEM_W, GMEM_R]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Short traces on the redesign: common set-ups, and list registers taken apart."""
 
-from bench.engine.runner import results_of, run_to_locks
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
 from kvmarm.trace_read import parse_trace
+from tests.model_text import results_of, run_to_locks
 
 DESIGN = get_design("new")
 

@@ -6,9 +6,9 @@ The outcomes are those of the Linux 4.4 code as its description has them, defect
 
 import pytest
 
-from bench.engine.runner import results_of
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
+from tests.model_text import results_of
 
 DESIGN = get_design("old")
 V2 = VmConfig(gic=2, vcpus=2, irqs=96, lrs=4)

@@ -3,9 +3,9 @@
 
 import pytest
 
-from bench.engine.runner import results_of
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
+from tests.model_text import results_of
 
 DESIGN = get_design("old")
 V2 = VmConfig(gic=2, vcpus=3, irqs=96, lrs=4)

@@ -41,7 +41,7 @@ def fit(
             metavar="COSTS.csv",
             help="Counted instructions: design,gic,irqs,vcpus,pending,transition,instructions, and lrs if not 4; or "
             "lpis,devices,position,op,instructions, and design if not new. Default: the packaged counts of the Linux "
-            "4.4 and 4.8 code, both tables.",
+            "4.4, 4.8 and 6.18 code.",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +129,7 @@ def _fit(design: Design, costs: Path | None) -> tuple[dict[str, Any], dict[str, 
         lpi_costs: Path | None = costs
         tables = {}
     else:
-        path = costs or data / "kernel-cost.csv"
+        path = costs or _packaged_costs(data, design.name)
         weights, table = fit_design(design.name, path)
         document, tables = {**quality(table, path.name), "weights": weights}, {"points": table}
         lpi_costs = data / "its-cost.csv" if costs is None and has_rows(data / "its-cost.csv", design.name) else None
@@ -137,6 +137,12 @@ def _fit(design: Design, costs: Path | None) -> tuple[dict[str, Any], dict[str, 
         own, tables["lpis"] = fit_lpis(design.name, lpi_costs, document["weights"])
         document |= {"lpis": quality(tables["lpis"], lpi_costs.name), "weights": document["weights"] | own}
     return document, tables
+
+
+def _packaged_costs(data: Path, design: str) -> Path:
+    """Return the packaged table that has points of a design, the first one when none has."""
+    tables = [data / "kernel-cost.csv", *sorted(data.glob("kernel-cost-*.csv"))]
+    return next((path for path in tables if has_rows(path, design)), tables[0])
 
 
 def _errors(table: pd.DataFrame) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run as tables: transitions by design, groups, world switches, workloads."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -33,12 +34,18 @@ def print_run(outcome: Outcome, folder: Path, page: str | None) -> None:
     print(f"report:  {page or f'vgic-bench report {folder}'}")
 
 
+UNEXPECTED = "✘ "
+"""Before a figure: the interrupt did not end in the state that is expected, so that there is no ratio."""
+
+
 def _heads(first: str, designs: list[str]) -> list[str]:
     return [first, *(f">{name}" for name in designs), *(f">{name}/{designs[0]}" for name in designs[1:])]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return (row.name, *(f"{figure:,.0f}" for figure in row.figures), *(f"{ratio:.2f}" for ratio in row.ratios))
+    marks = row.unexpected or (False,) * len(row.figures)
+    figures = (f"{UNEXPECTED if wrong else ''}{figure:,.0f}" for figure, wrong in zip(row.figures, marks, strict=True))
+    return (row.name, *figures, *(f"{ratio:.2f}" if math.isfinite(ratio) else "–" for ratio in row.ratios))
 
 
 def _times(row: Row) -> str:

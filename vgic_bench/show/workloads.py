@@ -50,13 +50,16 @@ def _show_costs(rows: list[dict[str, Any]]) -> None:
             [
                 row["workload"],
                 *(f"{cost:,.0f}" for cost in costs),
-                f"{costs[1] / costs[0]:.2f}" if costs[0] else "–",
+                *(f"{cost / costs[0]:.2f}" if costs[0] else "–" for cost in costs[1:]),
                 f"{row['mmio_share']:.1%}",
-                _even(row["costs"]["break_even"], names),
+                *([_even(row["costs"]["break_even"], names)] if len(names) == 2 else []),
             ]
         )
-    print_table(["workload", *(f">{name} {unit}" for name in names), ">ratio", ">MMIO", ">break-even"], table)
-    print(f"\nBreak-even: the share of MMIO above which {names[0]!r} would be the cheaper one.\n")
+    ratios = [f">{name}/{names[0]}" for name in names[1:]]
+    last = [">break-even"] if len(names) == 2 else []
+    print_table(["workload", *(f">{name} {unit}" for name in names), *ratios, ">MMIO", *last], table)
+    if last:
+        print(f"\nBreak-even: the share of MMIO above which {names[0]!r} would cost less.\n")
 
 
 def _even(even: dict[str, Any] | None, names: list[str]) -> str:

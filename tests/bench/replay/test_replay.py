@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from bench.engine.runner import run_to_text
 from bench.recordings.convert import open_recording
 from bench.recordings.placement.common import EXPECTED
 from bench.recordings.placement.driver import Chunk, nothing_expected
@@ -25,6 +24,7 @@ from kvmarm.design import get_design
 from kvmarm.trace import Trace
 from kvmarm.trace_read import parse_trace
 from tests.bench.recordings import recording_files as files
+from tests.model_text import run_to_text
 
 DESIGNS = ("old", "new")
 PROBED = "kprobes-linux-ipi-gicv3-2vcpu.excerpt.ftrace.txt"
