@@ -46,7 +46,7 @@ fix: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 debug: $(VENV)/.installed-test
-	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest -q tests/vgic_old tests/vgic_new tests/vgic_now tests/kvmarm $(TEST_OPTIONS)
+	VGIC_BENCH_DEBUG=1 $(BIN)/python -m pytest -q tests/vgic_old tests/vgic_new tests/kvmarm $(TEST_OPTIONS)
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m tests.draw_maps
@@ -54,7 +54,7 @@ docs: $(VENV)/.installed-test
 
 coverage: $(VENV)/.installed-dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run --source=kvmarm,vgic_old,vgic_new,vgic_now -m pytest -q \
-		tests/vgic_old tests/vgic_new tests/vgic_now tests/kvmarm $(TEST_OPTIONS)
+		tests/vgic_old tests/vgic_new tests/kvmarm $(TEST_OPTIONS)
 	$(BIN)/python -m coverage report --skip-covered
 
 diff: | $(BIN)/python

@@ -33,6 +33,8 @@ from kvmarm.errors import CacheWarning
 from kvmarm.sources import module_hash
 
 _UNUSED_DAYS = 14
+_CLEARING_DAYS = 1
+"""The cache is looked through when nothing used it for so long: that takes as long as loading the models."""
 _CACHE_NAME = re.compile(r"(\w+-)?[0-9a-f]{16}")
 
 
@@ -134,7 +136,8 @@ def _usable(root: Path) -> Path:
     if folder.is_symlink() or (folder.exists() and doubt_of(folder)):
         discard(folder)
     _make(folder)
-    _remove_unused(folder)
+    if folder.stat().st_mtime < time.time() - _CLEARING_DAYS * 86400:
+        _remove_unused(folder)
     os.utime(folder)
     return folder
 

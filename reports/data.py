@@ -248,11 +248,14 @@ class Report:
     def ratios(self, meter: str, family: str = "vgic", candidate: int = 1) -> list[float]:
         """Return a candidate over the reference per key of `measurements`; empty when there is no such candidate.
 
-        NaN where a cost is unknown, and where one of the two ended in an unexpected state.
+        NaN where a cost is unknown, and where one of the two ended in an unexpected state; NaN throughout for events.
         """
         designs = self.designs(family)
         if len(designs) <= candidate:
             return []
+        if meter == "events":
+            # A sum of events is no cost: a step of one design may cost a hundred times a step of the other.
+            return [NAN] * len(self.measurements(family))
         pair = (designs[0], designs[candidate])
         first, second = (self.costs(meter, design.name, family) for design in pair)
         wrong = [self.unexpected(design.name, family) for design in pair]

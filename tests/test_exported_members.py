@@ -203,6 +203,7 @@ FACE = {
     "sweep": "designs, gic, irqs, vcpus, lrs, pending, live, transitions, catalogue, jobs, output, progress",
     "switches": "platform, options",
     "transitions": "patterns, catalogue",
+    "verify": "designs, config, hostile, depth, seconds, progress",
     "workloads": "names, costs, designs, synthetic",
 }
 """The Python face: function -> its parameters."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         sweep,
         switches,
         transitions,
+        verify,
         workloads,
     )
 
@@ -47,6 +48,7 @@ __all__ = [
     "sweep",
     "switches",
     "transitions",
+    "verify",
     "workloads",
 ]
 

@@ -186,3 +186,21 @@ class Explained(Answer):
             parts.append(f"<p><b>{step.number}: {html.escape(step.line)}</b>{meaning}</p>")
             parts.append(counts.fillna(0).astype(int).to_html())
         return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Searched(Answer):
+    """What a verification found. found: everything, as the command's --json."""
+
+    found: dict[str, Any]
+
+    @property
+    def closed(self) -> bool:
+        """Whether every search was exhaustive."""
+        return all(one["closed"] for one in self.found["designs"].values())
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per design and signature of a violation, the shortest way to it first."""
+        columns = ["design", "class", "signature", "depth", "configuration", "states", "observed", "required"]
+        rows = [{"design": design} | row for design, one in self.found["designs"].items() for row in one["signatures"]]
+        return pd.DataFrame(rows, columns=columns)

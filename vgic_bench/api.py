@@ -33,6 +33,12 @@ from bench.studies.run import execute
 from bench.switches.compare import comparison
 from bench.system.processes import cores
 from bench.system.progress import SILENT, Progress
+from bench.verify import compile as verify_compiled
+from bench.verify.configurations import chosen as chosen_configurations
+from bench.verify.results import as_json as verify_as_json
+from bench.verify.run import Task
+from bench.verify.run import verify as verify_designs
+from bench.verify.search import Limits
 from bench.workloads.listing import chosen, costed, described
 from kvmarm.config import VmConfig
 from kvmarm.design import get_design
@@ -40,7 +46,7 @@ from kvmarm.el2.configuration import parse_configuration
 from kvmarm.errors import UsageError
 from kvmarm.platforms import load_platform, platform_names
 from kvmarm.trace_read import parse_trace
-from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Stored, Sweep
+from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Searched, Stored, Sweep
 from vgic_bench.choices import designs_of, policy_of, with_lpis
 from vgic_bench.options import gic_of, gics_of, listed, numbers_of, words
 from vgic_bench.show.platforms import check_rows, list_rows
@@ -222,6 +228,29 @@ def explain(
     only = op or (len(trace.ops) if transition is not None and not set_up else 0)
     titles = {name: get_design(name).title for name in names}
     return Explained(tuple(explain_trace(trace, names, only, first)), titles)
+
+
+def verify(
+    designs: Names = None,
+    config: str = "small-set",
+    *,
+    hostile: bool = False,
+    depth: int = 0,
+    seconds: float = 0.0,
+    progress: Progress = SILENT,
+) -> Searched:
+    """Search all that a small VM can do on a design for what contradicts the GIC architecture.
+
+    As `vgic-bench verify`; config: part of a configuration's name, or its fields. hostile: software may do anything.
+    depth, seconds: limits per configuration, 0 for none. Raises UsageError.
+    """
+    names = designs_of(designs)
+    configurations = chosen_configurations(config)
+    if hostile:
+        configurations = [one.as_hostile() for one in configurations]
+    verify_compiled.ensure_compiled(names, progress)
+    task = Task(tuple(configurations), Limits(depth, seconds))
+    return Searched(verify_as_json(verify_designs(names, task, progress), None))
 
 
 def life(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.switches import micro_bench
-from bench.switches.measure_inputs import Inputs
+from bench.switches.measure_inputs import Inputs, is_micro_bench, read_inputs
 from bench.switches.platform_checks import evaluate
 from kvmarm.errors import UsageError
 from kvmarm.platforms import Check, Part, Platform, Price, load_platform, platform_names
@@ -87,6 +87,16 @@ def machine_of(
         assumptions.append("VHE (--vhe, --no-vhe)" if version == 3 else "no VHE (--vhe, --no-vhe)")
     extended = version == 3 if vhe is None else vhe
     return Machine(name, clock_ghz or chosen.clock_ghz, version, extended, tuple(assumptions)), chosen
+
+
+def holds_recordings(paths: Sequence[str]) -> bool:
+    """Return whether any of the files is read as a recording, which needs compiled readers."""
+    return not all(map(is_micro_bench, paths))
+
+
+def read(paths: Sequence[str]) -> Inputs:
+    """Read recordings and micro-bench outputs. Raises UsageError for a file that is neither, or has no figure."""
+    return read_inputs(paths)
 
 
 def figures_of(inputs: Inputs, machine: Machine) -> list[Figure]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
+from bench.verify import machine
 from bench.verify.configurations import small_set
-from bench.verify.machine import bridge_of
 from bench.verify.random_runs import RandomRuns
 from bench.verify.run import supported
 from bench.verify.search import Limits, Search
@@ -37,7 +37,7 @@ def compile_part(name: str, part: str) -> None:
         configuration = supported(name, small_set())[0]
         Search(design, configuration, Limits(depth=2)).run()
         RandomRuns(design, configuration, 1).run(2)
-    bridge_of(design.dtype)
+    machine.bridge_of(design.dtype)
     for done in {part, BRIDGE}:
         _stamp(name, done).touch()
 

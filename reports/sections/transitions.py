@@ -8,6 +8,7 @@ script's. The rows are written by hand and not by `tag`: there are thousands of 
 from math import isnan
 from typing import Any
 
+from reports.agreement import has_both, marks
 from reports.data import SCENARIO, Meter, Report
 from reports.html import Markup, join, slug, tag, text
 from reports.numbers import glyph, ratio_text, shown
@@ -35,6 +36,8 @@ def shown_meters(report: Report, family: str) -> list[Meter]:
     return [meter for meter in meters if meter in kept or meter not in priced]
 
 
+AGREE = "Agree"
+"""Head of the column that says whether time and instructions point the same way."""
 UNEXPECTED = "✘"
 """Before a figure: the interrupt did not end in the state that the catalogue says."""
 
@@ -45,7 +48,10 @@ def _ratio(value: Any) -> str:
 
 
 def rows(report: Report, family: str = "vgic") -> list[str]:
-    """Return the table's rows: transition, group, scenario, then for each meter the designs' costs and the ratio."""
+    """Return the table's rows: transition, group, scenario, whether time and instructions agree, then the meters.
+
+    Each meter has the designs' costs and the ratios. A run without both meters has no column for their agreement.
+    """
     keys, designs, meters = report.measurements(family), report.designs(family), shown_meters(report, family)
     columns = [
         (
@@ -55,6 +61,7 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         for meter in meters
     ]
     wrong = [report.unexpected(design.name, family) for design in designs]
+    agree = marks(report, family) if has_both(report, family) else None
     result = []
     known: set[str] = set()
     listed = linked(report) if family == "vgic" else frozenset()
@@ -65,6 +72,8 @@ def rows(report: Report, family: str = "vgic") -> list[str]:
         known.add(name)
         link = f"<a href=#{entry_anchor(name)}>{text(name)}</a>" if name in listed else text(name)
         cells = [f"<tr{anchor}><th>{link}<td>{text(report.group(name))}<td>{text(report.scenario_text(key[:-1]))}"]
+        if agree is not None:
+            cells.append(f"<td>{agree[row]}")
         for values, ratios in columns:
             cells += [
                 f"<td class=x>{UNEXPECTED} {shown(own[row])}" if key in of else f"<td>{shown(own[row])}"
@@ -105,8 +114,10 @@ def _selector(report: Report, family: str, first: int) -> tuple[Markup, str]:
 def table(report: Report, family: str = "vgic") -> tuple[Markup, str]:
     """Return selector and table, and their style rules."""
     designs = report.designs(family)
-    selector, styles = _selector(report, family, 4)
     heads: list[Any] = ["Transition", "Group", "Scenario"]
+    if has_both(report, family):
+        heads.append(tag("abbr", AGREE, title="Do time and instructions point the same way? ✔ yes, ✘ no"))
+    selector, styles = _selector(report, family, len(heads) + 1)
     for meter in shown_meters(report, family):
         # The meter chosen is named above the table; a narrow screen needs the room.
         unit = tag("span", f", {meter.title.lower()}", class_="unit")

@@ -2,6 +2,7 @@
 """The verdict: what came out in a sentence per candidate, the claims about its designs, the ratios by group."""
 
 from reports import claims
+from reports.agreement import OPPOSITE, agreement
 from reports.claims import Claim
 from reports.data import Report
 from reports.html import Markup, join, slug, tag
@@ -21,6 +22,9 @@ from reports.sections import Section, head, scroll
 from reports.sections.workloads import totals
 from reports.tables import workload_parts
 
+MOST_NAMES = 12
+"""Transitions that the line on the agreement of time and instructions names."""
+
 GLYPHS = {claims.HOLDS: "✔", claims.PART: "◐", claims.FAILS: "✘", claims.OPEN: "○"}
 
 
@@ -32,7 +36,7 @@ def summary(report: Report) -> Markup:
     if len(designs) < 2:
         words = f"This run holds one design only ({designs[0].title}); what needs two is left out."
         return tag("p", words, class_="lead")
-    return join(_unexpected(report), [_summary(pair) for pair in report.pairs])
+    return join(_unexpected(report), [_summary(pair) for pair in report.pairs], [_agreement(p) for p in report.pairs])
 
 
 def _unexpected(report: Report) -> Markup | None:
@@ -46,6 +50,28 @@ def _unexpected(report: Report) -> Markup | None:
         "the mark ✘, and no ratio is formed with them: what they cost is not the cost of that transition."
     )
     return tag("p", words, class_="warning", role="alert")
+
+
+def _agreement(report: Report) -> Markup | None:
+    """Return a line on how time and instructions of a pair of designs agree, None when the run lacks one of them."""
+    found = agreement(report)
+    if found is None:
+        return None
+    _, candidate = report.designs()
+    if not found.opposite:
+        words = f"Time and instructions of {candidate.name} point the same way in all {found.known:,} measurements."
+        return tag("p", words, class_="quiet")
+    shown = ", ".join(found.transitions[:MOST_NAMES])
+    more = len(found.transitions) - MOST_NAMES
+    return tag(
+        "p",
+        f"Time and instructions of {candidate.name} point opposite ways in ",
+        number(found.opposite),
+        f" of {found.known:,} measurements, marked {OPPOSITE} in the table: of {shown}",
+        f" and {more:,} more transitions" if more > 0 else None,
+        ".",
+        class_="quiet",
+    )
 
 
 def _summary(report: Report) -> Markup:
@@ -138,7 +164,7 @@ def _claim(claim: Claim, sections: set[str]) -> Markup:
 
 def _groups(report: Report) -> Markup | None:
     """Return the ratios of a pair of designs by group of transition."""
-    meters, (reference, candidate) = report.meters(), report.designs()
+    meters, (reference, candidate) = [meter for meter in report.meters() if meter.key != "events"], report.designs()
     by_group: list[dict[str, list[float]]] = []
     for meter in meters:
         found: dict[str, list[float]] = {}

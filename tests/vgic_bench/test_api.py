@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 import vgic_bench as face
+from bench.verify.run import Verified
 from kvmarm.errors import UsageError
 from tests.cli import ROOT
 from tests.cli import vgic_bench as command
+from vgic_bench import api
 
 PLAIN = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -105,6 +107,23 @@ def test_a_replay_is_the_commands(tmp_path: Path) -> None:
         assert row["events"] == sum(told["designs"][row["design"]]["kinds"][row["kind"]]["events"].values())
 
 
+def test_a_verification_searches_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def search(designs: list[str], task: Any, progress: Any) -> list[Verified]:
+        asked.append((designs, [one.name for one in task.configurations], task.limits.depth))
+        return [Verified(design, interrupted=design == "new") for design in designs]
+
+    monkeypatch.setattr(api.verify_compiled, "ensure_compiled", lambda *_: 0.0)
+    monkeypatch.setattr(api, "verify_designs", search)
+    answer = face.verify("old,new", "forwarded SPI level", depth=3)
+    [(designs, configurations, depth)] = asked
+    assert (designs, depth) == (["old", "new"], 3)
+    assert configurations and all("forwarded SPI level" in name for name in configurations)
+    assert not answer.closed and face.verify("old").closed
+    assert answer.table().empty and {"design", "signature", "required"} <= set(answer.table().columns)
+
+
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
@@ -116,6 +135,7 @@ def test_a_replay_is_the_commands(tmp_path: Path) -> None:
         ("explain('flsh')", "did you mean"),
         ("switches(gic=2, colour='red')", "colour"),
         ("platforms('abacus')", "abacus"),
+        ("verify(config='abacus')", "no such configuration"),
     ],
 )
 def test_bad_input_says_what_was_expected(call: str, reason: str) -> None:

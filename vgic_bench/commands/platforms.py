@@ -146,7 +146,7 @@ def _measure(
 ) -> None:
     """Measure a platform. given: its GIC version, VHE and clock, as far as the user named them."""
     # Reads recordings with numba, which no other list needs.
-    from bench.switches import measure, measure_inputs
+    from bench.switches import measure
 
     if not paths:
         raise UsageError("platforms --measure: expected recordings of a KVM host, or outputs of micro-bench")
@@ -155,10 +155,10 @@ def _measure(
             raise UsageError(f"{output}: expected a file name that ends in .toml, as platforms have")
         check_file(output)
     start = None if base is None else load_platform(base)
-    if not all(map(measure_inputs.is_micro_bench, paths)):
+    if measure.holds_recordings(paths):
         with ProgressBars() as progress:
             ensure_compiled((), progress)
-    inputs = measure_inputs.read_inputs(paths)
+    inputs = measure.read(paths)
     name = "measured" if output is None else output.stem
     machine, start = measure.machine_of(name, inputs, start, *given)
     measured = measure.measure(measure.figures_of(inputs, machine), machine, start, inputs.sources)

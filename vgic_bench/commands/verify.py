@@ -42,7 +42,6 @@ def verify_designs(
         list[str] | None,
         typer.Option(
             "--designs",
-            "--design",
             metavar="A,B",
             help="VGIC designs. [default: old,new]",
             autocompletion=complete_designs,

@@ -101,6 +101,7 @@ def test_the_command_refuses_a_platform_that_does_not_fit(tmp_path: Path) -> Non
 
 def test_what_is_not_replayed_is_said_in_the_verdict(tmp_path: Path) -> None:
     text = files.text(EXCERPT)
+    # A probe without its arguments: which device it was, and of what event, nobody can say.
     last = [line for line in text.splitlines() if "vgic_lr_entry" in line][-1]
     head = last[: last.index("vgic_lr_entry")]
     (tmp_path / "msi.txt").write_text(text + f"{head}vgic_msi: (vgic_its_inject_msi+0x0/0x80)\n" * 3)
