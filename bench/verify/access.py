@@ -27,6 +27,7 @@ from bench.verify.records import (
     SET_PENDING,
     SET_SOURCE,
     TRIGGER,
+    numbers,
 )
 from bench.verify.reference import bit, has, latch, prioritise, route, unlatch
 from kvmarm import interface
@@ -34,10 +35,10 @@ from kvmarm.gic import SGI1R_INTID_SHIFT, SGI_FRAME, SGIS
 from kvmarm.jit import U64, U64_0, jit
 from kvmarm.mpidr import vcpu_affinity
 
-ISENABLER, ICENABLER, ISPENDR, ICPENDR = map(np.int64, (0x100, 0x180, 0x200, 0x280))
-ISACTIVER, ICACTIVER, IPRIORITYR, ITARGETSR, ICFGR = map(np.int64, (0x300, 0x380, 0x400, 0x800, 0xC00))
-SGIR, CPENDSGIR, SPENDSGIR, IROUTER = map(np.int64, (0xF00, 0xF10, 0xF20, 0x6000))
-_BYTE, _WORD, _DOUBLE = map(np.int64, (1, 4, 8))
+ISENABLER, ICENABLER, ISPENDR, ICPENDR = numbers(0x100, 0x180, 0x200, 0x280)
+ISACTIVER, ICACTIVER, IPRIORITYR, ITARGETSR, ICFGR = numbers(0x300, 0x380, 0x400, 0x800, 0xC00)
+SGIR, CPENDSGIR, SPENDSGIR, IROUTER = numbers(0xF00, 0xF10, 0xF20, 0x6000)
+_BYTE, _WORD, _DOUBLE = numbers(1, 4, 8)
 CTLR_ON_V2, CTLR_ON_V3, CTLR_ARE = 1, 2, 0x10
 NO_AFFINITY = 0xFE00
 """An affinity that no vCPU of a small VM has: Aff1 is 254."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.verify.records import NO_KIND, OFF, ON
+from bench.verify.records import NO_KIND, OFF, ON, numbers
 from kvmarm.jit import U64, U64_0, U64_1, jit
 
 (
@@ -29,7 +29,7 @@ from kvmarm.jit import U64, U64_0, U64_1, jit
     LIVELOCK,
     NEVER_SLEEPS,
     WAKES_FOR_NOTHING,
-) = map(np.int64, range(20))
+) = numbers(*range(20))
 
 CLASS_NAMES = (
     "nothing", "host killed", "host hangs", "lost", "stranded", "active for ever", "not woken", "not kicked",

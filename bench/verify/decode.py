@@ -149,15 +149,12 @@ def sgi_v3(vcpus: int, sender: int, value: int) -> Iterator[Field]:
             yield Field("send", intid, target, 1)
 
 
-def watched(gic: int, field: Field) -> tuple[int, int, int] | None:
-    """Return (intid, owner, sender) of the instance that a field makes pending or active, None when it does not."""
-    if field.what in ("send", "source") and field.value:
-        return field.intid, field.owner, field.sender
-    if field.what in ("pend", "activate") and field.value:
-        if gic == 2 and field.intid < SGIS:
-            return (field.intid, field.owner, 0) if field.what == "activate" else None
-        return field.intid, field.owner, int(NOWHERE)
-    return None
+def watched(gic: int, vcpus: int, field: Field) -> list[tuple[int, int, int]]:
+    """Return (intid, owner, sender) of the instances that a field may make pending or active: each sender's."""
+    if field.what not in ("send", "source", "pend", "activate") or not field.value:
+        return []
+    senders = range(vcpus) if gic == 2 and field.intid < SGIS else [int(NOWHERE)]
+    return [(field.intid, field.owner, sender) for sender in senders]
 
 
 def reads_of(gic: int, access: Access) -> Iterator[tuple[str, Any]]:

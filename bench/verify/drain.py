@@ -40,6 +40,7 @@ from bench.verify.records import (
     ON,
     READING,
     RESTING,
+    numbers,
 )
 from bench.verify.reference import (
     bit,
@@ -59,9 +60,9 @@ from kvmarm.jit import U64_0, jit
 
 ROUNDS = 24
 """Rounds of a drain, and acknowledges of one round: running out of either is a livelock."""
-PMR_OPEN = np.int64(0xF8)
-_PENDR, _ACTIVER, _ENABLER = map(np.int64, range(3))
-_AT_REST = np.int64(1)
+(PMR_OPEN,) = numbers(0xF8)
+_PENDR, _ACTIVER, _ENABLER = numbers(*range(3))
+(_AT_REST,) = numbers(1)
 
 
 @jit

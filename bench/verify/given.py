@@ -51,9 +51,8 @@ def _instances_of(trace: Trace) -> list[tuple[int, int, int]]:
         if kind in (t.INJECT, t.INJECTM) and intid < min(config.irqs, FIRST_RESERVED):
             found[intid, vcpu if intid < FIRST_SPI else int(r.NOWHERE), int(r.NOWHERE)] = None
         for field in _fields_of(config, op, int(op["value"])):
-            instance = decode.watched(config.gic, field)
-            if instance is not None and instance[0] < min(config.irqs, FIRST_RESERVED):
-                found[instance] = None
+            if field.intid < min(config.irqs, FIRST_RESERVED):
+                found.update(dict.fromkeys(decode.watched(config.gic, config.vcpus, field)))
     return list(found)
 
 

@@ -17,14 +17,14 @@ from bench.verify.classes import (
     WRONG_SOURCE,
 )
 from bench.verify.machine import flag
-from bench.verify.records import NONE, NOWHERE, OFF, ON, OTHER
+from bench.verify.records import NONE, NOWHERE, OFF, ON, OTHER, numbers
 from bench.verify.reference import acknowledge, bit, has, push, stacked_priority
 from kvmarm.gic import FIRST_LPI, SGIS, SPURIOUS, V2_LR_CPUID_SHIFT, V2_LR_INTID_MASK
 from kvmarm.jit import U64, U64_0, jit
 from kvmarm.lr import lr_intid, lr_is_hw, lr_state
 
-ACTIVE_ALREADY, NOT_ENABLED, NOT_PENDING, DISTRIBUTOR_OFF, NOT_ROUTED = map(np.int64, range(1, 6))
-_OTHER_PRIORITY = np.int64(0xFF)
+ACTIVE_ALREADY, NOT_ENABLED, NOT_PENDING, DISTRIBUTOR_OFF, NOT_ROUTED = numbers(*range(1, 6))
+(_OTHER_PRIORITY,) = numbers(0xFF)
 
 
 @jit

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.engine.runner import BUG, execute
 from bench.verify.classes import HOST_HANGS, HOST_KILLED
-from bench.verify.records import ASLEEP, IN, KICKED, MAX_LOG, NONE, OFF, WORLD
+from bench.verify.records import ASLEEP, IN, KICKED, MAX_LOG, NONE, OFF, WORLD, numbers
 from kvmarm import trace
 from kvmarm.jit import JIT_ENABLED, U64, U64_0, U64_1, jit, module_cache
 from kvmarm.lr import lr_has_eoi, lr_is_hw, lr_state
@@ -27,26 +27,11 @@ if JIT_ENABLED:
 
 
 # The kinds of operations as NumPy integers: numba compiles a function anew for every literal that it is called with.
-ACK, CTLR, DIR, EOI, FLUSH, INJECT, INJECTM, ISACTIVE = (
-    np.int64(kind)
-    for kind in (
-        trace.ACK,
-        trace.CTLR,
-        trace.DIR,
-        trace.EOI,
-        trace.FLUSH,
-        trace.INJECT,
-        trace.INJECTM,
-        trace.ISACTIVE,
-    )
-)
-MMIO_R, MMIO_W, PENDING, PHYS, PMR, SGI1R, SYNC = (
-    np.int64(kind)
-    for kind in (trace.MMIO_R, trace.MMIO_W, trace.PENDING, trace.PHYS, trace.PMR, trace.SGI1R, trace.SYNC)
-)
-
-
-CANONICAL = np.int64(-1)
+ACK, CTLR, DIR, EOI, FLUSH = numbers(trace.ACK, trace.CTLR, trace.DIR, trace.EOI, trace.FLUSH)
+INJECT, INJECTM, ISACTIVE = numbers(trace.INJECT, trace.INJECTM, trace.ISACTIVE)
+MMIO_R, MMIO_W, PENDING, PHYS = numbers(trace.MMIO_R, trace.MMIO_W, trace.PENDING, trace.PHYS)
+PMR, SGI1R, SYNC = numbers(trace.PMR, trace.SGI1R, trace.SYNC)
+(CANONICAL,) = numbers(-1)
 
 
 @jit

@@ -23,6 +23,7 @@ from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED, U64_0, jit
 
+_FEW = 16
 _SMALL = 64
 """Bytes up to which an array of a structure is taken as a whole."""
 
@@ -72,7 +73,14 @@ def _around(dtype: np.dtype[Any], start: int, byte: int, vcpus: int) -> Iterator
             if element.fields is not None:
                 yield from _around(element, first + place * element.itemsize, moved, vcpus)
             else:
-                yield moved, moved + 1
+                yield from ((byte, byte + 1) for byte in _siblings(first, moved, field.itemsize, shape))
+
+
+def _siblings(first: int, byte: int, size: int, shape: tuple[int, ...]) -> Iterator[int]:
+    """Yield the same place in each row of an array of few rows at `first`, such as bitmaps side by side."""
+    rows = shape[0] if len(shape) > 1 and shape[0] <= _FEW else 1
+    row = size // rows
+    yield from (first + (byte - first) % row + number * row for number in range(rows))
 
 
 def _spans(dtype: np.dtype[Any], path: list[str], start: int = 0) -> Iterator[tuple[int, int]]:

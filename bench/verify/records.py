@@ -6,6 +6,8 @@ for each target vCPU and, on GICv2, for each sender. Sets of instances are bits 
 SETUP's `instance`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from bench.engine.result_text import RESULT
@@ -14,9 +16,15 @@ from kvmarm.cpuif import HARDWARE
 from kvmarm.events import CALLER
 from kvmarm.trace import OP
 
-NONE = np.int64(-1)
+
+def numbers(*values: int) -> Any:
+    """Return NumPy integers: numba compiles a function anew for every literal that it is called with."""
+    return tuple(map(np.int64, values))
+
+
+(NONE,) = numbers(-1)
 """No instance, no vCPU."""
-OFF, ON = np.int64(0), np.int64(1)
+OFF, ON = numbers(0, 1)
 
 MAX_INSTANCES = 64
 MAX_STACK = 32
@@ -27,24 +35,22 @@ MAX_WORDS = 4096
 MAX_FOUND = 512
 """Different signatures of one search."""
 MAX_LOG = 4096
-NOWHERE = np.int64(-1)
-OTHER = np.int64(63)
+NOWHERE, OTHER = numbers(-1, 63)
 """The instance number of an interrupt that is not watched, on a stack of acknowledged ones."""
 
 # Operations of the alphabet; `v`: vCPU, `x`: instance.
-# NumPy integers throughout: numba compiles a function anew for every literal that it is called with.
 (ENTER, EXIT, TAKE, END, DROP, RAISE, LOWER, FIRE, ENABLE, DISABLE, SET_PENDING, CLEAR_PENDING) = map(
     np.int64, range(12)
 )
-(SET_ACTIVE, CLEAR_ACTIVE, PRIORITY, ROUTE, TRIGGER, DISTRIBUTOR) = map(np.int64, range(12, 18))
-(SEND, SET_SOURCE, CLEAR_SOURCE, BLOCK) = map(np.int64, range(18, 22))
+(SET_ACTIVE, CLEAR_ACTIVE, PRIORITY, ROUTE, TRIGGER, DISTRIBUTOR) = numbers(*range(12, 18))
+(SEND, SET_SOURCE, CLEAR_SOURCE, BLOCK) = numbers(*range(18, 22))
 FIRST_ACCESS, LAST_ACCESS = ENABLE, CLEAR_SOURCE
 """Trapped accesses: the vCPU leaves the guest, the access is emulated, afterwards it can only enter."""
 
 STEP = np.dtype([("kind", np.int64), ("vcpu", np.int64), ("x", np.int64), ("value", np.int64)])
 """One operation of the alphabet. `value`: the priority, the target vCPU or NOWHERE, 1 for edge or on."""
 
-SGI, PPI, SPI, FORWARDED, NO_KIND = map(np.int64, range(5))
+SGI, PPI, SPI, FORWARDED, NO_KIND = numbers(*range(5))
 
 INSTANCE = np.dtype(
     [("intid", np.int64), ("owner", np.int64), ("sender", np.int64), ("kind", np.int64), ("pintid", np.int64)]
@@ -72,7 +78,7 @@ SETUP = np.dtype(
 """What stays the same during a search. `given`: 1 when the operations come from a trace, not from the alphabet;
 `reloads`: 1 when an entry loads the whole interface; `own`: each vCPU's private instances and every SPI."""
 
-IN, ASLEEP, KICKED = np.int64(1), np.int64(2), np.int64(4)
+IN, ASLEEP, KICKED = numbers(1, 2, 4)
 """Bits of CPU.status: in the guest; blocked in WFI; kicked since it entered."""
 
 CPU = np.dtype(
@@ -140,7 +146,7 @@ operations were in the log."""
 
 LOGGED = np.dtype([("op", OP), ("value", np.uint64), ("kicks", np.uint64), ("step", np.int64), ("phase", np.int64)])
 """One operation as it was executed. `step`: number of the step in its path; `phase`: one of the PHASES."""
-(SETTING_UP, PATH, READING, DRAINING, FORCING, RESTING, HOLDING) = map(np.int64, range(7))
+(SETTING_UP, PATH, READING, DRAINING, FORCING, RESTING, HOLDING) = numbers(*range(7))
 
 SEARCH = np.dtype(
     [

@@ -82,7 +82,7 @@ def read_result(path: Path) -> dict[str, Any]:
         raise UsageError(f"{target}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{target}: not a result of vgic-bench verify: expected what --json prints") from error
-    return stored  # type: ignore[no-any-return]
+    return stored
 
 
 def new_signatures(verified: Sequence[Verified], baseline: dict[str, Any]) -> list[Report]:

@@ -63,9 +63,9 @@ class Verified:
                 if is_advice(report.code) != advice:
                     continue
                 known = best.get(report.code)
-                shorter = known is None or report.depth < known.depth
                 count = report.count + (known.count if known else 0)
-                best[report.code] = replace(report if shorter else known, count=count)  # type: ignore[type-var]
+                shorter = report if known is None or report.depth < known.depth else known
+                best[report.code] = replace(shorter, count=count)
         return sorted(best.values(), key=lambda report: (report.code & 0xFF, report.depth, report.code))
 
 

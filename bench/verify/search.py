@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from bench.verify.configurations import Configuration, fill_reference, fill_setup, set_up
+from bench.verify.drain import drain
 from bench.verify.explore import STATE, expand, gather, hash_row, insert, probe, rehash
 from bench.verify.machine import canonical, operate
 from bench.verify.memory import Memory
 from bench.verify.records import FOUND, MAX_STEPS
+from bench.verify.step import allowed, take_step
 from bench.verify.wander import new_random, wander
 from kvmarm.design import Design
 
 _WALKS, _WALK_STRETCHES, _WALK_STRETCH = 12, 4, 8
-_STRETCH = 512
-"""States that are expanded before the driver looks again at the clock and at the memory."""
+_STRETCH, _SHORT_STRETCH, _SHORT_UNTIL = 512, 32, 4096
+"""States that are expanded before the driver looks again at the clock and at the memory; fewer while there are few."""
 
 
 @dataclass
@@ -124,11 +126,27 @@ class Search:
         while True:
             try:
                 self._search(start)
+                self._walk_paths()
                 return self.outcome
             except _Incomplete:
                 continue
             finally:
                 self.outcome.seconds = time.monotonic() - start
+
+    def _walk_paths(self) -> None:
+        """Look after each step on the way to what was found for changes that are not known as state."""
+        memory = self.memory
+        memory.world.logging = 0
+        for found in self.outcome.found:
+            memory.back_to_root()
+            for number in self.outcome.path(int(found["parent"]), int(found["step"])):
+                if memory.world.fatal or not allowed(memory.world, memory.world.setup.step[number]):
+                    break
+                take_step(memory.world, memory.words, np.int64(number))
+                self._check()
+            if not memory.world.fatal and not memory.world.setup.hostile:
+                drain(memory.world, memory.words)
+                self._check()
 
     def _begin(self) -> None:
         memory = self.memory
@@ -159,7 +177,8 @@ class Search:
                 break
             search.position, search.kept = 0, 0
             while search.position < count:
-                search.stop = min(search.position + _STRETCH, count)
+                stretch = _SHORT_STRETCH if search.states < _SHORT_UNTIL else _STRETCH
+                search.stop = min(search.position + stretch, count)
                 before = int(search.position)
                 records = states.view(np.recarray)
                 expand(memory.world, memory.words, layer, following, table, records)
