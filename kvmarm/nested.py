@@ -47,6 +47,10 @@ if AVAILABLE:
             """What numba asks to prepare the execution of this library: it has none."""
             return _NoEngine
 
+        def _optimize_functions(self, ll_module: Any) -> None:
+            """Leave optimising to the library that this one becomes a part of."""
+            ll_module.data_layout = self._codegen._data_layout
+
         def _optimize_final_module(self) -> None:
             """Leave optimising to the library that this one becomes a part of."""
 

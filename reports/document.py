@@ -18,6 +18,7 @@ from reports.data import Report
 from reports.html import Markup, join, tag
 from reports.sections import (
     Section,
+    borrowed,
     events,
     grid,
     life,
@@ -44,6 +45,7 @@ def sections_of(report: Report, baseline_folder: str | Path | None = None) -> li
         states.section(report),
         transitions.section(report),
         states.differences(report),
+        borrowed.section(report),
         grid.heatmap(report),
         grid.scaling(report),
         life.section(report),

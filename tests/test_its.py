@@ -20,13 +20,16 @@ from kvmarm.jit import JIT_ENABLED
 from kvmarm.trace import LineError, format_op, parse_line
 from kvmarm.trace_read import parse_trace
 from tests.random_its_traces import ItsTraceMaker
-from tests.vectors import archive, first_difference
+from tests.vectors import archive, expected_locks, first_difference
 
 DESIGNS = ("new",)
 """Those with an ITS."""
 _FILES = archive("its")
 _ALL = sorted(name.removesuffix(".trace") for name in _FILES if name.endswith(".trace"))
 NAMES = _ALL if JIT_ENABLED else _ALL[::6]
+_NOW = archive("now/its")
+_ALL_NOW = sorted(name.removesuffix(".now.result") for name in _NOW)
+NAMES_NOW = _ALL_NOW if JIT_ENABLED else _ALL_NOW[::6]
 SEEDS = range(60)
 SMALL = VmConfig(3, 1, 64, 4, 1)
 
@@ -40,6 +43,7 @@ def run(text: str, design: str = "new") -> str:
 
 def test_nothing_is_missing() -> None:
     assert len(_ALL) == 34
+    assert len(_ALL_NOW) == 17
     assert sum(f"{name}.{design}.locks" in _FILES for name in _ALL for design in DESIGNS) == 34
 
 
@@ -56,6 +60,16 @@ def test_results_and_locks_are_the_real_codes(name: str, design: str) -> None:
     TraceRun(trace, get_design(design), count=True).run(write_result=counted.append, write_locks=locks.append)
     assert counted == plain, "counting changes what the design does"
     assert not first_difference(b"".join(locks).decode(), _FILES[f"{name}.{design}.locks"].decode())
+
+
+@pytest.mark.parametrize("name", NAMES_NOW)
+def test_results_and_locks_of_today_are_the_real_codes(name: str) -> None:
+    trace = parse_trace(_FILES[f"{name}.trace"], name=name)
+    results: list[bytes] = []
+    locks: list[bytes] = []
+    TraceRun(trace, get_design("now"), count=True).run(write_result=results.append, write_locks=locks.append)
+    assert not first_difference(b"".join(results).decode(), _NOW[f"{name}.now.result"].decode())
+    assert not first_difference(b"".join(locks).decode(), expected_locks(name, "now") or "none recorded")
 
 
 def digests() -> dict[str, str]:

@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from bench.catalogue.lpis import LpiScene
+from bench.meters.memory import words_of
 from bench.system.compile_pool import compile_parts
 from bench.system.processes import only_compile
 from bench.system.progress import SILENT, Progress
@@ -44,7 +45,6 @@ def compile_part(name: str, part: str) -> None:
 
     from bench.engine.runner import TraceRun
     from bench.meters.events import Stage
-    from bench.meters.memory import words_of
     from bench.meters.time import NOTHING, Prepared, operation
     from kvmarm.cpuif import new_hardware
     from kvmarm.trace import OP, Trace

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kvmarm.design import Design
+from kvmarm.design import BUILT_IN, Design, get_design
 from kvmarm.errors import UsageError
 from kvmarm.events import EVENT_COUNT, LPI_EVENTS, event_names
 
@@ -60,6 +60,18 @@ def weights_of(design: Design) -> np.ndarray | None:
         return weight_vector(design.weights, f"design {design.name!r}: weights")
     document = None if design.package is None else _document(design.package)
     return None if document is None else weight_vector(document["weights"], f"{design.package}/{WEIGHTS_FILE}")
+
+
+def borrowed_weights() -> dict[str, tuple[float, float]]:
+    """Return the least and the most instructions per event among the built-in designs' fitted weights.
+
+    A design without weights is estimated by these: an interval, as nobody knows what its steps compile to.
+    """
+    found: dict[str, list[float]] = {}
+    for name in BUILT_IN:
+        for event, weight in document_of(get_design(name)).get("weights", {}).items():
+            found.setdefault(event, []).append(float(weight))
+    return {event: (min(own), max(own)) for event, own in found.items()}
 
 
 def covers_lpis(design: Design) -> bool:

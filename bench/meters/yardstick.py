@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The unit to compare times across machines in: an uncontended lock pair by atomic exchange.
 
-In C when a C compiler is there (yardstick.c), else by the models' own jitted lock. Both
-are the same two instructions; a run's results say which one it was.
+In C when a C compiler is there (yardstick.c), else by the models' own jitted lock, whose two halves are calls. A run's
+results say which one it was.
 """
 
 import ctypes

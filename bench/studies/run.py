@@ -190,7 +190,7 @@ def describe(options: Options, compile_seconds: float) -> dict[str, Any]:
     if not JIT_ENABLED:
         notes.append("JIT is off: no times were measured")
     notes += [
-        f"design {design.name}: no fitted weights, so no instruction figures"
+        f"design {design.name}: no fitted weights, so no instruction figures, only intervals by borrowed weights"
         for design in designs
         if weights.weights_of(design) is None
     ]
@@ -211,7 +211,14 @@ def describe(options: Options, compile_seconds: float) -> dict[str, Any]:
             "passes": options.passes,
         },
         "designs": [
-            {"name": design.name, "title": design.title, "source": design.source, "family": FAMILY}
+            {
+                "name": design.name,
+                "title": design.title,
+                "source": design.source,
+                "family": FAMILY,
+                "origin": design.origin,
+                **({"borrowed_weights": weights.borrowed_weights()} if weights.weights_of(design) is None else {}),
+            }
             for design in designs
         ],
         "meters": [m for m in options.meters if m != "time" or JIT_ENABLED],

@@ -116,6 +116,52 @@ def transition_rows(
     return unit, rows
 
 
+@dataclass(frozen=True)
+class Interval:
+    """One transition's instructions of a design without weights, by borrowed ones.
+
+    reference: those of the run's first design, NaN when it has none. low, high: the interval.
+    """
+
+    name: str
+    reference: float
+    low: float
+    high: float
+
+
+def borrowed_rows(results: Results, gic: int, names: Sequence[str] | None = None) -> dict[str, list[Interval]]:
+    """Return the intervals of each design of a run that has no weights, by transition, of one GIC version."""
+    lent = {
+        entry["name"]: entry["borrowed_weights"]
+        for entry in results.meta.get("designs") or []
+        if isinstance(entry, dict) and entry.get("borrowed_weights")
+    }
+    events, table = (results.table(name) for name in ("events", "transitions"))
+    table = table[(table["gic"] == gic) & (table["family"] == "vgic")]
+    events = events[(events["gic"] == gic) & (events["family"] == "vgic")]
+    designs = list(dict.fromkeys(table["design"]))
+    reference = {
+        name: float(value)
+        for name, design, value in _columns(table, "transition", "design", "instructions")
+        if design == designs[0]
+    }
+    found: dict[str, list[Interval]] = {}
+    for design, weight_of in lent.items():
+        sums: dict[str, list[float]] = {}
+        own = events[events["design"] == design]
+        for name, event, count in _columns(own, "transition", "event", "count"):
+            low, high = weight_of.get(event, (0.0, 0.0))
+            total = sums.setdefault(name, [0.0, 0.0])
+            total[0] += count * low
+            total[1] += count * high
+        found[design] = [
+            Interval(name, reference.get(name, math.nan), low, high)
+            for name, (low, high) in sums.items()
+            if names is None or name in names
+        ]
+    return found
+
+
 def designs_of(results: Results, family: str = "vgic") -> list[str]:
     """Return the designs of a family of models in a run, in their order."""
     table = results.table("transitions")

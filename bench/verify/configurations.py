@@ -74,6 +74,10 @@ class Configuration:
         return self if self.hostile else replace(self, name=f"{self.name}, hostile", hostile=True)
 
 
+Step = tuple[Any, int, int, int]
+"""One operation: kind (one of bench.verify.records, int64), vCPU, instance, value."""
+
+
 @dataclass(frozen=True)
 class Instance:
     """One instance (see bench.verify.records)."""
@@ -100,9 +104,9 @@ def instances(configuration: Configuration) -> list[Instance]:
     return found
 
 
-def alphabet(configuration: Configuration) -> list[tuple[int, int, int, int]]:
+def alphabet(configuration: Configuration) -> list[Step]:
     """Return the operations (kind, vcpu, x, value) of a configuration."""
-    steps: list[tuple[int, int, int, int]] = []
+    steps: list[Step] = []
     vcpus = range(configuration.vm.vcpus)
     for vcpu in vcpus:
         steps += [(kind, vcpu, -1, 0) for kind in (r.ENTER, r.EXIT, r.TAKE, r.END)]
@@ -115,7 +119,7 @@ def alphabet(configuration: Configuration) -> list[tuple[int, int, int, int]]:
     return steps
 
 
-def _steps_of(configuration: Configuration, x: int, instance: Instance) -> Iterator[tuple[int, int, int, int]]:
+def _steps_of(configuration: Configuration, x: int, instance: Instance) -> Iterator[Step]:
     groups = configuration.groups
     irq = instance.irq
     vcpus = range(configuration.vm.vcpus)
@@ -134,7 +138,7 @@ def _steps_of(configuration: Configuration, x: int, instance: Instance) -> Itera
             yield from _routes(groups, vcpus, vcpu, x)
 
 
-def _accesses(groups: tuple[str, ...], vcpu: int, x: int, instance: Instance) -> Iterator[tuple[int, int, int, int]]:
+def _accesses(groups: tuple[str, ...], vcpu: int, x: int, instance: Instance) -> Iterator[Step]:
     pairs = {"enable": (r.ENABLE, r.DISABLE), "pend": (r.SET_PENDING, r.CLEAR_PENDING)}
     pairs["active"] = (r.SET_ACTIVE, r.CLEAR_ACTIVE)
     if instance.sender > 0:  # the senders of a GICv2 SGI share its bits
@@ -147,7 +151,7 @@ def _accesses(groups: tuple[str, ...], vcpu: int, x: int, instance: Instance) ->
         yield from ((r.PRIORITY, vcpu, x, priority) for priority in (URGENT, NORMAL))
 
 
-def _routes(groups: tuple[str, ...], vcpus: range, vcpu: int, x: int) -> Iterator[tuple[int, int, int, int]]:
+def _routes(groups: tuple[str, ...], vcpus: range, vcpu: int, x: int) -> Iterator[Step]:
     if "trigger" in groups:
         yield from ((r.TRIGGER, vcpu, x, edge) for edge in (0, 1))
     if "route" in groups and len(vcpus) > 1:
@@ -156,7 +160,7 @@ def _routes(groups: tuple[str, ...], vcpus: range, vcpu: int, x: int) -> Iterato
         yield r.ROUTE, vcpu, x, r.NOWHERE
 
 
-def _sgi_steps(configuration: Configuration, x: int, instance: Instance) -> Iterator[tuple[int, int, int, int]]:
+def _sgi_steps(configuration: Configuration, x: int, instance: Instance) -> Iterator[Step]:
     if "sgi" in configuration.groups:
         senders = range(configuration.vm.vcpus) if instance.sender == r.NOWHERE else [instance.sender]
         yield from ((r.SEND, sender, x, 0) for sender in senders)
@@ -321,8 +325,8 @@ def chosen(text: str) -> list[Configuration]:
         if text.lower() == "small-set":
             found = small_set()
         if not found:
-            names = ", ".join(configuration.name for configuration in small_set())
-            raise UsageError(f"--config {text!r}: no such configuration in the small set: {names}")
+            known = ", ".join(configuration.name for configuration in small_set())
+            raise UsageError(f"--config {text!r}: no such configuration in the small set: {known}")
         return found
     given = {"gic": "2", "vcpus": "1", "lrs": "1", "irqs": "spi-edge", "groups": ",".join(EVERYTHING), "eoimode": "0"}
     for word in text.split():

@@ -61,8 +61,7 @@ from kvmarm.jit import U64_0, jit
 ROUNDS = 24
 """Rounds of a drain, and acknowledges of one round: running out of either is a livelock."""
 (PMR_OPEN,) = numbers(0xF8)
-_PENDR, _ACTIVER, _ENABLER = numbers(*range(3))
-(_AT_REST,) = numbers(1)
+_PENDR, _ACTIVER, _ENABLER, _AT_REST = numbers(0, 1, 2, 1)
 
 
 @jit
@@ -375,11 +374,11 @@ def _everybody(world: Any, memory: Any, inside: Any) -> None:
     """Every vCPU that is awake is made to enter (1) or exit (0)."""
     for vcpu in range(world.setup.vcpus):
         cpu = world.reference.cpu[vcpu]
-        if world.fatal or cpu.status & ASLEEP or (cpu.status & IN != 0) == (inside != 0):
+        if world.fatal or cpu.status & ASLEEP:
             continue
-        if inside:
+        if inside and not cpu.status & IN:
             go_in(world, memory, vcpu)
-        else:
+        elif not inside and cpu.status & IN:
             go_out(world, memory, vcpu)
     refresh(world)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.engine.runner import DONE, TraceRun
+from bench.engine.runner import DONE
 from bench.verify import classes as c
 from bench.verify import decode
 from bench.verify import records as r
@@ -30,7 +30,6 @@ from kvmarm.gic import FIRST_RESERVED, FIRST_SPI, SGIS, SPURIOUS
 from kvmarm.interface import DISTRIBUTOR
 from kvmarm.trace import Trace
 
-_MOST = 62
 _ON, _OFF = np.int64(1), np.int64(0)
 
 
@@ -42,21 +41,7 @@ class Finding:
     code: int | None = None
 
 
-def _instances_of(trace: Trace) -> list[tuple[int, int, int]]:
-    """Return (intid, owner, sender) of what the trace makes pending or active, in the order of first mention."""
-    config = trace.config
-    found: dict[tuple[int, int, int], None] = {}
-    for op in trace.ops:
-        kind, vcpu, intid = int(op["kind"]), int(op["vcpu"]), int(op["a"])
-        if kind in (t.INJECT, t.INJECTM) and intid < min(config.irqs, FIRST_RESERVED):
-            found[intid, vcpu if intid < FIRST_SPI else int(r.NOWHERE), int(r.NOWHERE)] = None
-        for field in _fields_of(config, op, int(op["value"])):
-            if field.intid < min(config.irqs, FIRST_RESERVED):
-                found.update(dict.fromkeys(decode.watched(config.gic, config.vcpus, field)))
-    return list(found)
-
-
-def _fields_of(config: Any, op: Any, value: int) -> list[Field]:
+def fields_of(config: Any, op: Any, value: int) -> list[Field]:
     """Return what a register write does; nothing for any other operation or one that software may not do."""
     kind = int(op["kind"])
     if kind == t.SGI1R:
@@ -383,40 +368,3 @@ class Monitor:
         """Return whether priorities of the vCPU preempt as the reference compares them."""
         cpu = self.world.hardware.cpu[vcpu]
         return bool(cpu.pmr == PMR_OPEN and cpu.bpr <= 2)
-
-
-def verify_trace(trace: Trace, design: Design) -> Finding:
-    """Return the first contradiction of a trace. Raises UsageError for one that no VM can do."""
-    TraceRun(trace, design).run()
-    watched = _instances_of(trace)
-    best = Finding()
-    for first in range(0, max(len(watched), 1), _MOST):
-        finding = _one_pass(trace, design, watched[first : first + _MOST])
-        if finding.operation is not None and (best.operation is None or finding.operation < best.operation):
-            best = finding
-    return best
-
-
-def _one_pass(trace: Trace, design: Design, instances: list[tuple[int, int, int]]) -> Finding:
-    monitor = Monitor(trace, design, instances)
-    finding = monitor.run(len(trace.ops))
-    if finding.operation is not None:
-        return finding
-    codes = monitor.at_end()
-    if not codes:
-        return Finding()
-    return Finding(_since(trace, design, instances, codes[0]), codes[0])
-
-
-def _since(trace: Trace, design: Design, instances: list[tuple[int, int, int]], code: int) -> int:
-    """Return the operation from which on the trace, left alone, shows the signature that its end shows."""
-    low, high = 0, len(trace.ops)
-    while high - low > 1:
-        middle = (low + high) // 2
-        monitor = Monitor(trace, design, instances)
-        monitor.run(middle)
-        if code in monitor.at_end():
-            high = middle
-        else:
-            low = middle
-    return high

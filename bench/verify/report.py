@@ -17,11 +17,11 @@ from bench.verify import records as r
 from bench.verify.classes import class_name, is_advice, signature_of, signature_text
 from bench.verify.configurations import Configuration, alphabet, instances
 from bench.verify.drain import drain, hold, holder, read_all
-from bench.verify.given import verify_trace
 from bench.verify.memory import Memory
 from bench.verify.requirements import requirement, sentence
 from bench.verify.search import prepare
 from bench.verify.step import ADVICE_KICK, ADVICE_PENDING, allowed, take_step
+from bench.verify.trace import verify_trace
 from kvmarm.design import Design
 from kvmarm.trace import ACK, ISACTIVE, MMIO_R, PENDING, format_op
 from kvmarm.trace_read import parse_trace

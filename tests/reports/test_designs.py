@@ -14,7 +14,9 @@ from bench.results.store import Results
 from reports import claims
 from reports.data import Report
 from reports.document import build
-from reports.numbers import ratio_text
+from reports.numbers import ratio_text, shown
+from reports.sections import borrowed
+from reports.sections.events import counts_of
 from tests.reports.parse import Page
 from tests.reports.synthetic import results
 
@@ -95,8 +97,14 @@ def test_all_designs_have_columns(tmp_path: Path) -> None:
 
 
 def test_a_design_without_weights_has_a_page(tmp_path: Path) -> None:
-    report, text = page_of(with_designs("old", "mine", weighted=False), tmp_path)
+    made = with_designs("old", "mine", weighted=False)
+    made.meta["designs"][1]["borrowed_weights"] = {"lock": [5, 17], "irq_lookup": [20, 30], "list_step": [2, 2]}
+    report, text = page_of(made, tmp_path)
     assert [meter.key for meter in report.meters()]
+    key, low, high = next(own for own in borrowed.intervals(report, "mine") if own[0][-1] == "flush_p")
+    counts = {event: own["mine"] for event, own in counts_of(report)[key].items() if "mine" in own}
+    assert low == 5 * counts.get("lock", 0) + 20 * counts.get("irq_lookup", 0) + 2 * counts.get("list_step", 0)
+    assert high > low and f"{shown(low)} – {shown(high)}" in text and "no measurement" in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE) and "None" not in text
 
 

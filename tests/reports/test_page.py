@@ -74,7 +74,7 @@ def _check_transitions(folder: Path, page: Page) -> int:
         if column is None:
             continue
         if column == "events":
-            assert {row[place] for row in table.rows} == {"·"}, "sums of events are compared"
+            assert {row[place] for row in table.rows} == {"–"}, "sums of events are compared"
             continue
         for row, a, b in zip(table.rows, first[column], second[column], strict=True):
             assert row[place] == ratio_text(b / a if a else math.nan).removesuffix("×")

@@ -40,7 +40,8 @@ def report(
         document = {"report": str(path), "bytes": path.stat().st_size, "claims": found}
         print(json.dumps(document, ensure_ascii=False, indent=1))
         return
-    print_table(("claim", "verdict"), [(entry["claim"], entry["verdict"]) for entry in found])
+    if found:
+        print_table(("claim", "verdict"), [(entry["claim"], entry["verdict"]) for entry in found])
     print(f"report: {path}")
 
 

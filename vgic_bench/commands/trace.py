@@ -77,9 +77,9 @@ def run(
     """
     chosen = get_design(one_of(design, "--design"))
     trace_files.check_names(traces)
+    check_folder(output)
     for path in traces:
         check_readable(path)
-    check_folder(output)
     outcomes = []
     announce_compilation()
     with ProgressBars() as progress:

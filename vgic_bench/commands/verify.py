@@ -11,11 +11,11 @@ from bench.engine.designs import check_designs
 from bench.verify.classes import class_name, signature_text
 from bench.verify.compile import ensure_compiled
 from bench.verify.configurations import chosen, large
-from bench.verify.given import verify_trace
 from bench.verify.report import ReplayError
 from bench.verify.results import as_json, differences, junit, new_signatures, read_result, write_traces
 from bench.verify.run import Task, verify
 from bench.verify.search import Limits
+from bench.verify.trace import verify_trace
 from kvmarm.design import get_design
 from kvmarm.errors import UsageError
 from kvmarm.files import check_file

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.catalogue.catalogue import cost_transitions
 from bench.results.store import Results
 from bench.studies.run import Outcome
-from bench.studies.summary import Row, designs_of, group_rows, headline, transition_rows, workload_rows
+from bench.studies.summary import Row, borrowed_rows, designs_of, group_rows, headline, transition_rows, workload_rows
 from vgic_bench.console import print_table
 
 
@@ -23,6 +23,7 @@ def print_run(outcome: Outcome, folder: Path, page: str | None) -> None:
             _print_transitions(results, gic, names, "vgic", title)
             if names is not None:
                 _print_groups(results, gic)
+            _print_borrowed(results, gic, names)
         if designs_of(results, "switch"):
             _print_transitions(results, gic, None, "switch", f"World switch, GICv{gic}, {place['lrs']} LRs")
     _print_workloads(results)
@@ -71,6 +72,20 @@ def _print_groups(results: Results, gic: int) -> None:
         title=f"GICv{gic}, all transitions by group, geometric mean of the ratios",
     )
     print()
+
+
+def _print_borrowed(results: Results, gic: int, names: list[str] | None) -> None:
+    first = designs_of(results)[0]
+    for design, rows in borrowed_rows(results, gic, names).items():
+        lines = []
+        for row in rows:
+            known = math.isfinite(row.reference) and row.reference > 0
+            ratio = f"{row.low / row.reference:.2f}–{row.high / row.reference:.2f}" if known else "–"
+            figure = f"{row.reference:,.0f}" if known else "–"
+            lines.append((row.name, figure, f"{row.low:,.0f}–{row.high:,.0f}", ratio))
+        heads = ["transition", f">{first}", f">{design}, borrowed", f">{design}/{first}"]
+        print_table(heads, lines, title=f"GICv{gic}, {design} by borrowed weights: intervals of instructions")
+        print()
 
 
 def _print_workloads(results: Results) -> None:

@@ -4,7 +4,8 @@
 import pytest
 
 from bench.verify.classes import signature_text
-from bench.verify.given import Finding, verify_trace
+from bench.verify.given import Finding
+from bench.verify.trace import verify_trace
 from kvmarm.design import get_design
 from kvmarm.trace_read import parse_trace
 
