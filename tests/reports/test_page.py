@@ -83,7 +83,7 @@ def _check_transitions(folder: Path, page: Page) -> int:
 
 
 def test_every_cost_equals_the_results(run_folder: Path, run_page: Path) -> None:
-    assert _check_transitions(run_folder, Page(run_page)) == 38 * (2 * 5 + 3)
+    assert _check_transitions(run_folder, Page(run_page)) == 38 * (2 * 5 + 2)
 
 
 def test_every_cost_of_a_sweep_equals_the_results(sweep_folder: Path, sweep: Page) -> None:

@@ -99,7 +99,7 @@ def test_a_sweep_prints_where_the_redesign_wins(tmp_path: Path) -> None:
         (("predict", "absent.csv", "-o", "out.csv"), "absent.csv: cannot be read"),
         (("sweep", "--irqs", "64..x"), "--irqs '64..x': expected a number"),
         (("sweep", "--gic", "2", "--vcpus", "9"), "no VM can have any"),
-        (("run", "--gic", "two"), "--gic 'two': expected whole numbers"),
+        (("run", "--gic", "two"), "--gic two: expected 2 or 3"),
         (("fit", "absent.csv"), "absent.csv: cannot be read"),
     ],
 )

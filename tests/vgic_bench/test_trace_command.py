@@ -88,7 +88,7 @@ def test_refusals_leave_nothing_behind(tmp_path: Path, body: str, parts: tuple[s
 def test_refusals_of_files_folders_and_names(tmp_path: Path, traces: list[Path]) -> None:
     assert_refused(vgic_bench("trace", "run", tmp_path / "no.trace", "--design", "old", "-o", tmp_path), "no.trace")
     assert_refused(
-        vgic_bench("trace", "run", traces[0], "--design", "nwe", "-o", tmp_path), "'nwe', did you mean 'new'?"
+        vgic_bench("trace", "run", traces[0], "--design", "neww", "-o", tmp_path), "'neww', did you mean 'new'?"
     )
     (tmp_path / "file").write_text("")
     assert_refused(

@@ -73,7 +73,7 @@ def test_the_command_counts_for_real():
 
 
 @pytest.mark.parametrize(
-    ("designs", "says"), [("old,,old", "'old' is named twice"), (",", "at least one design"), ("nwe", "'new'")]
+    ("designs", "says"), [("old,,old", "'old' is named twice"), (",", "at least one design"), ("neww", "'new'")]
 )
 def test_designs_are_checked_before_anything_is_counted(designs, says):
     assert_refused(vgic_bench("gate", "self-test", "--counts-only", "--designs", designs), says)

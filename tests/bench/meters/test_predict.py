@@ -94,7 +94,7 @@ def test_instructions_to_fit_are_numbers_above_0(tmp_path: Path) -> None:
     for text in ("0", "-5", "abc", "1e400", "nan"):
         path = tmp_path / "costs.csv"
         path.write_text(f"design,gic,irqs,vcpus,pending,transition,instructions\nold,2,256,4,0,flush_p,{text}\n")
-        with pytest.raises(UsageError, match=f"line 2: instructions '{text}': expected a number above 0"):
+        with pytest.raises(UsageError, match=f"line 2: instructions '{text}': expected a number from 0.001"):
             read_costs(path, "old")
 
 

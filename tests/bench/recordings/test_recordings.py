@@ -129,7 +129,7 @@ def test_acknowledgements_follow_from_list_registers() -> None:
     with open_recording(files.path(PROBED)) as recording:
         lines = files.lines_of(recording)
         placed = recording.placed
-    assert recording.probed
+    assert recording.source is not None and recording.source.probed
     body = [line.split() for line in lines[1 : recording.epilogue]]
     acks = sum(line[0] == "ack" for line in body)
     assert acks == placed["acks_from_lrs"] > 100
