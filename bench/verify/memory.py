@@ -53,7 +53,7 @@ def _base(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
 def _around(dtype: np.dtype[Any], start: int, byte: int, vcpus: int) -> Iterator[tuple[int, int]]:
     """Yield (first byte, end) of what is state when the byte is: the structure around it, on each vCPU."""
     for name in dtype.names or ():
-        field, offset = dtype.fields[name][:2]  # type: ignore[index]
+        field, offset = dtype.fields[name][:2]  # type: ignore[index]  # a record
         element, shape = _base(field)
         first = start + offset
         if not first <= byte < first + field.itemsize:
@@ -100,14 +100,14 @@ def _spans(dtype: np.dtype[Any], path: list[str], start: int = 0) -> Iterator[tu
     elif path[0] not in (element.fields or {}):
         raise UsageError(f"scratch field {path[0]!r}: the design's record has no such field")
     else:
-        field, offset = element.fields[path[0]][:2]  # type: ignore[index]
+        field, offset = element.fields[path[0]][:2]  # type: ignore[index]  # a record
         yield from _spans(field, path[1:], start + offset)
 
 
 def _lock_spans(dtype: np.dtype[Any], start: int = 0) -> Iterator[tuple[int, int]]:
     """Yield (first byte, end) of each field called `lock`."""
     for name in dtype.names or ():
-        field, offset = dtype.fields[name][:2]  # type: ignore[index]
+        field, offset = dtype.fields[name][:2]  # type: ignore[index]  # a record
         element, shape = _base(field)
         if name == "lock" and not shape:
             yield start + offset, start + offset + element.itemsize
@@ -206,7 +206,7 @@ class Memory:
                 for first, last in _around(dtype, start * 8, place * 8 + byte, self.config.vcpus):
                     if last - first <= _SMALL:
                         found.update(range(first // 8, (last + 7) // 8))
-        header = {name: dtypes[0].fields[name][1] // 8 for name in ("gic", "vcpus", "irqs", "lrs")}  # type: ignore[index]
+        header = {name: dtypes[0].fields[name][1] // 8 for name in ("gic", "vcpus", "irqs", "lrs")}  # type: ignore[index]  # a record
         found -= set(header.values())
         return {place for place in found if not self._scratch[place * 8 : place * 8 + 8].all()}
 

@@ -304,6 +304,6 @@ def bomb(rng: random.Random, head: bytes) -> tuple[str, bytes]:
     else:
         import zlib
 
-        packer = zlib.compressobj(1, wbits=31)  # type: ignore[assignment]
+        packer = zlib.compressobj(1, wbits=31)  # type: ignore[assignment]  # another packer
         parts = [packer.compress(head), *(packer.compress(block) for _ in range(500)), packer.flush()]
     return suffix, b"".join(parts)

@@ -52,8 +52,8 @@ class Sandbox:
         names = {name: streams / name for name in ("stdin", "stdout", "stderr")}
         names["stdin"].write_bytes(stdin)
         request = {name: str(path) for name, path in names.items()}
-        request |= {"argv": argv, "folder": str(folder)}  # type: ignore[dict-item]
-        request |= {"megabytes": self.megabytes, "seconds": self.seconds}  # type: ignore[dict-item]
+        request |= {"argv": argv, "folder": str(folder)}  # type: ignore[dict-item]  # JSON
+        request |= {"megabytes": self.megabytes, "seconds": self.seconds}  # type: ignore[dict-item]  # JSON
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
