@@ -307,4 +307,3 @@ def verify(designs: Sequence[str], task: Task, progress: Progress = SILENT) -> l
 
 def _total(tasks: dict[str, Task]) -> int:
     return sum(len(task.configurations) for task in tasks.values())
-
