@@ -3,6 +3,7 @@
 
 import importlib.util
 import multiprocessing
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -46,10 +47,11 @@ def seeded(name: str, number: int, folder: Path) -> Design:
     text = Path(str(ideal_design.__file__)).read_text()
     assert text.count(old) == 1, f"{name}: the line is there {text.count(old)} times"
     path = folder / f"seeded_{number}.py"
-    path.write_text(text.replace(old, new).replace('"ideal"', f'"seeded{number}"'))
+    path.write_text(text.replace(old, new).replace('"ideal"', f'"seeded_{number}"'))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # compiled code that is kept refers to it by its name
     spec.loader.exec_module(module)
     return register(module.DESIGN)
 
