@@ -21,7 +21,6 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@# On all cores; the tests run one by one and would compile on one.
-	$(BIN)/python -m bench.meters.compile
 	$(BIN)/python -m bench.replay.compile
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
 

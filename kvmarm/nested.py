@@ -14,6 +14,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding as llvm
+from llvmlite import ir
 from llvmlite.binding import Linkage
 from numba.core import codegen, compiler, cpu, registry
 
@@ -25,6 +27,27 @@ AVAILABLE = (
     and hasattr(cpu.CPUContext, "get_executable")
 )
 """Whether this numba has what is needed here."""
+
+_COUNTING = "vgic_bench_counting"
+
+
+def counting_function(module: Any, never: bool = False) -> Any:
+    """Return the function (int64 pointer to bool) that says in the code of `module` (llvmlite.ir) whether to count.
+
+    It loads what the pointer points to: not 0 means yes. With `never` it answers no, and takes the place of the other
+    where both are linked. It is inlined, so that what it guards costs a test, or nothing.
+    """
+    if _COUNTING in module.globals:
+        return module.globals[_COUNTING]
+    function = ir.Function(module, ir.FunctionType(ir.IntType(1), [ir.IntType(64).as_pointer()]), _COUNTING)
+    function.linkage = "" if never else "linkonce_odr"
+    function.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    if never:
+        builder.ret(ir.Constant(ir.IntType(1), 0))
+    else:
+        builder.ret(builder.icmp_signed("!=", builder.load(function.args[0]), ir.Constant(ir.IntType(64), 0)))
+    return function
 
 
 if AVAILABLE:
@@ -69,17 +92,36 @@ if AVAILABLE:
             # LLVM may then change how they are called: numba's calls hand over and test an error status, and none of
             # these ever fails. That is half of what a call costs.
             for function in self._final_module.functions:
-                if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                ours = function.linkage == Linkage.linkonce_odr or function.name == _COUNTING
+                if not function.is_declaration and ours:
                     function.linkage = "internal"
+            super()._optimize_final_module()
+
+    class _UncountedLibrary(_CompleteLibrary):
+        """A code library of machine code in which nothing is counted."""
+
+        def _optimize_final_module(self) -> None:
+            never = ir.Module()
+            never.triple = self._final_module.triple
+            never.data_layout = str(self._codegen._data_layout)
+            counting_function(never, never=True)
+            self._final_module.link_in(llvm.parse_assembly(str(never)))
             super()._optimize_final_module()
 
     class CompleteCompiler(compiler.Compiler):
         """numba's compiler, ending at a `_CompleteLibrary`."""
 
+        library: type[_CompleteLibrary] = _CompleteLibrary
+
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            self.state.library = _CompleteLibrary(self.state.targetctx.codegen(), _name(self.state))
+            self.state.library = self.library(self.state.targetctx.codegen(), _name(self.state))
             self.state.library.enable_object_caching()
+
+    class UncountedCompiler(CompleteCompiler):
+        """numba's compiler, ending at an `_UncountedLibrary`."""
+
+        library = _UncountedLibrary
 
     class PartCompiler(compiler.Compiler):
         """numba's compiler, ending at a `_PartLibrary`."""
@@ -119,6 +161,8 @@ if AVAILABLE:
 
     COMPLETE_OPTIONS: dict[str, Any] = {"pipeline_class": CompleteCompiler}
     """Options of numba.njit for what `dispatcher` takes."""
+    UNCOUNTED_OPTIONS: dict[str, Any] = {"pipeline_class": UncountedCompiler}
+    """The same for code that never counts."""
     PART_OPTIONS: dict[str, Any] = {"pipeline_class": PartCompiler}
     """For `jit_options` of numba's overload: what an overload compiles to is a part of its callers too."""
 else:
@@ -128,4 +172,5 @@ else:
         return complete()
 
     COMPLETE_OPTIONS = {}
+    UNCOUNTED_OPTIONS = {}
     PART_OPTIONS = {}
