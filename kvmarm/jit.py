@@ -111,7 +111,7 @@ def _compiled(function: F, counting: bool = True, **options: bool) -> F:
     # Without wrappers for callers in C, which nobody is, compiling takes a fifth less.
     always = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     complete_options = nested.COMPLETE_OPTIONS if counting else nested.UNCOUNTED_OPTIONS
-    complete = functools.partial(_complete, function, always | options | complete_options)
+    complete = functools.partial(_complete, options=always | options | complete_options)
     return nested.dispatcher(function, always | options, complete)  # type: ignore[no-any-return]
 
 

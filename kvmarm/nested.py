@@ -10,11 +10,11 @@ files.
 (its code library, compiler and dispatcher); where one of them is missing it returns numba's own: `AVAILABLE` says so.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from llvmlite.binding import Linkage
 from numba.core import codegen, compiler, cpu, registry
@@ -23,7 +23,6 @@ AVAILABLE = (
     all(hasattr(codegen.CPUCodeLibrary, name) for name in ("_finalize_final_module", "_optimize_final_module"))
     and hasattr(codegen, "JITCodeLibrary")
     and hasattr(compiler.Compiler, "compile_extra")
-    and hasattr(registry.CPUDispatcher, "_compile_for_args")
     and hasattr(cpu.CPUContext, "get_executable")
 )
 """Whether this numba has what is needed here."""
@@ -131,31 +130,62 @@ if AVAILABLE:
             self.state.library = _PartLibrary(self.state.targetctx.codegen(), _name(self.state))
 
     class _Dispatcher(registry.CPUDispatcher):
-        """A dispatcher whose own compilations are parts of callers; a call by Python goes to a complete one."""
+        """A dispatcher whose own compilations are parts of callers; a call by Python goes to a complete one.
 
-        def __init__(self, function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> None:
+        Python's records are handed over as arrays of one: to find the type of a record takes numba milliseconds, that
+        of an array microseconds.
+        """
+
+        def __init__(self, function: Any, options: dict[str, Any], complete: Callable[[Any], Any]) -> None:
             options = {"nopython": True, **options, "no_cpython_wrapper": True}
             super().__init__(function, targetoptions=options, pipeline_class=PartCompiler)
             self._make_complete = complete
+            self._complete: dict[tuple[bool, ...], Any] = {}
 
-        @functools.cached_property
-        def complete(self) -> Any:
-            """Numba's dispatcher for calls by Python, made when there is one: most functions never need it."""
-            return self._make_complete()
+        def __call__(self, *arguments: Any) -> Any:
+            """Call the complete function, compiled when there is such a call: most functions never see one."""
+            arrays = tuple(map(_array_of, arguments))
+            pattern = tuple(array is not None for array in arrays)
+            complete = self._complete.get(pattern)
+            if complete is None:
+                complete = self._make_complete(_taking_arrays(self, pattern) if True in pattern else self.py_func)
+                self._complete[pattern] = complete
+            return complete(*[a if b is None else b for a, b in zip(arguments, arrays, strict=True)])
 
         def add_overload(self, cres: Any) -> None:
             """Keep a compilation for callers in jitted code; Python must not find it."""
             self.overloads[tuple(cres.signature.args)] = cres
 
-        def _compile_for_args(self, *arguments: Any, **keywords: Any) -> Any:
-            entry = self.complete._compile_for_args(*arguments, **keywords)
-            self._insert([self.typeof_pyval(argument)._code for argument in arguments], entry, False)
-            return entry
+    def _array_of(argument: Any) -> Any:
+        """Return the array of one record that a record is the element of, None for anything else."""
+        if not isinstance(argument, np.void):
+            return None
+        array = argument.base
+        return (
+            array if isinstance(array, np.ndarray) and array.shape == (1,) and array.dtype is argument.dtype else None
+        )
 
-    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> Any:
+    def _taking_arrays(dispatcher: _Dispatcher, pattern: tuple[bool, ...]) -> Any:
+        """Return a function that calls a dispatcher's with the elements of those arguments that `pattern` names.
+
+        It has the place of the original in its file, for that is where numba's cache looks for changes.
+        """
+        function = dispatcher.py_func
+        names = [f"argument{number}" for number in range(len(pattern))]
+        given = [f"{name}[0]" if of_array else name for name, of_array in zip(names, pattern, strict=True)]
+        source = f"def call({', '.join(names)}):\n    return function({', '.join(given)})\n"
+        space: dict[str, Any] = {"function": dispatcher, "__name__": function.__module__}
+        code = function.__code__
+        exec(compile("\n" * (code.co_firstlineno - 1) + source, code.co_filename, "exec"), space)
+        marks = "".join("01"[of_array] for of_array in pattern)
+        space["call"].__name__ = f"{function.__name__}_{marks}"
+        space["call"].__qualname__ = f"{function.__qualname__}_{marks}"
+        return space["call"]
+
+    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[Any], Any]) -> Any:
         """Return a dispatcher that compiles a function as parts of its callers.
 
-        options: numba's. complete: makes numba's own dispatcher of it, which compiles for Python's calls.
+        options: numba's. complete: makes numba's own dispatcher of a function that Python calls.
         """
         return _Dispatcher(function, options, complete)
 
@@ -167,9 +197,9 @@ if AVAILABLE:
     """For `jit_options` of numba's overload: what an overload compiles to is a part of its callers too."""
 else:
 
-    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[], Any]) -> Any:
+    def dispatcher(function: Any, options: dict[str, Any], complete: Callable[[Any], Any]) -> Any:
         """Return what `complete` makes: this numba lacks what is needed."""
-        return complete()
+        return complete(function)
 
     COMPLETE_OPTIONS = {}
     UNCOUNTED_OPTIONS = {}

@@ -56,8 +56,6 @@ UNPROVEN = {
     "bench/benchmarks/test_benchmarks.py::test_the_suite_writes_what_compare_and_gate_read": "does not know `now`",
     "bench/gate/test_gate_run.py::test_mistakes_have_one_line_and_their_status": "a repository without a design",
     "bench/meters/test_lpi_points.py::test_the_packaged_weights_are_the_fit": "weight of call_msi",
-    "bench/studies/test_run.py::test_the_yardstick_is_the_same_in_c_and_jitted": "asks for a function that went",
-    "bench/studies/test_run_interrupted.py::test_the_command_says_where_in_one_line": "replaces a function that moved",
     "fuzz/test_fuzz.py": "has not been run to its end",
     "reports/test_designs.py::test_all_designs_have_columns": "does not know the column Agree",
     "reports/test_designs.py::test_an_unexpected_state_has_a_mark_and_no_ratio": "does not know the column Agree",
