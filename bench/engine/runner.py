@@ -18,7 +18,7 @@ from kvmarm import guest_memory, interface
 from kvmarm.cpuif import new_hardware
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
-from kvmarm.events import EVENT_COUNT, LOG_CAPACITY, new_caller, new_observer
+from kvmarm.events import EVENT_COUNT, LOG_CAPACITY, as_observer, new_caller, new_observer
 from kvmarm.jit import JIT_ENABLED, U64, U64_1, jit, jit_uncounted
 from kvmarm.locks import lock_name
 from kvmarm.trace import (
@@ -190,7 +190,7 @@ def run_ops(
             return index, used, NO_ROOM
         op = ops[index]
         value = values[op.ref] if op.ref > 0 else op.value
-        status = execute(vm, hardware, op, value, result, observer)
+        status = execute(vm, hardware, op, value, result, as_observer(observer))
         if rows is not None:
             for event in range(EVENT_COUNT):
                 rows[index, event] = observer.counts[event]
