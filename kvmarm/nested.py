@@ -152,6 +152,11 @@ if AVAILABLE:
                 self._complete[pattern] = complete
             return complete(*[a if b is None else b for a, b in zip(arguments, arrays, strict=True)])
 
+        @property
+        def cache_hits(self) -> int:
+            """How many of the complete functions came from the cache on disk."""
+            return sum(sum(complete.stats.cache_hits.values()) for complete in self._complete.values())
+
         def add_overload(self, cres: Any) -> None:
             """Keep a compilation for callers in jitted code; Python must not find it."""
             self.overloads[tuple(cres.signature.args)] = cres
