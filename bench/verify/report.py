@@ -158,6 +158,7 @@ def _replay_as_trace(report: Report, design: Design) -> None:
     parts: list[bytes] = []
     outcome = TraceRun(trace, design).run(write_result=parts.append)
     name = _name(design, report.configuration, report.code)
+    _note_list_registers(report, b"".join(parts).decode().splitlines())
     for entry, line in zip(report.log, b"".join(parts).decode().splitlines(), strict=True):
         fields = dict(word.split("=", 1) for word in line.split()[1:])
         if entry["op"]["kind"] in (ACK, PENDING, ISACTIVE, MMIO_R) and int(fields["value"], 16) != int(entry["value"]):
@@ -170,6 +171,16 @@ def _replay_as_trace(report: Report, design: Design) -> None:
     if finding.code != report.code:
         met = "nothing" if finding.code is None else signature_text(finding.code)
         raise ReplayError(f"{name}: the monitors find {met} in its trace file")
+
+
+def _note_list_registers(report: Report, results: list[str]) -> None:
+    """Add what the list registers held at each entry and exit to the trace's comments."""
+    operations = [n for n, line in enumerate(report.trace) if not line.startswith(("#", "config"))]
+    for number, result in zip(operations, results, strict=False):
+        held = dict(word.split("=", 1) for word in result.split()[1:]).get("lrs")
+        if held:
+            line = report.trace[number]
+            report.trace[number] = f"{line}{'; ' if '  # ' in line else '  # '}list registers: {held.replace(',', ' ')}"
 
 
 def step_text(configuration: Configuration, step: Any) -> str:

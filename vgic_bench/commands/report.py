@@ -12,6 +12,7 @@ from kvmarm.files import check_file
 from reports.data import Report
 from reports.document import write
 from reports.summary import verdicts
+from reports.verify_page import is_verification, write_page
 from vgic_bench.console import print_table
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import Json
@@ -35,7 +36,10 @@ def report(
 ) -> None:
     """Write one self-contained HTML page of a run: the verdict, every transition, figures, method and data."""
     check_file(output)
-    path, found = _write(results, output, baseline)
+    if is_verification(results):
+        path, found = write_page(results, output), list[dict[str, Any]]()
+    else:
+        path, found = _write(results, output, baseline)
     if as_json:
         document = {"report": str(path), "bytes": path.stat().st_size, "claims": found}
         print(json.dumps(document, ensure_ascii=False, indent=1))
