@@ -18,12 +18,10 @@ from tests import ideal_design
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not JIT_ENABLED, reason="thousands of states")]
 
-_PATIENCE = 120
+_PATIENCE = 300
 """Seconds for one search, its compilation with it."""
-EDGE, LEVEL, TWO = "1 vCPU, SPI edge", "1 vCPU, SPI level", "2 vCPUs, SPI edge"
+EDGE, LEVEL = "1 vCPU, SPI edge", "1 vCPU, SPI level"
 _SYNC = "        irq.holder = -1\n\n\n@jit\ndef sync"
-_CLEAR = "            irq.again = 0\n    elif register < 0x380"
-_ANSWER = "        if _due(vm, vm.irq[slot], vcpu):\n            return "
 SEEDS = {
     "no kick": ("            kick(vm, vcpu, observer)", "            pass", EDGE),
     "edge forgotten at exit": ("        irq.latch = irq.again", "        irq.latch = 0", EDGE),
@@ -32,11 +30,6 @@ SEEDS = {
     "disabled one delivered": ("vm.on != 0 and irq.enabled != 0 and", "vm.on != 0 and", LEVEL),
     "distributor ignored": ("ready = vm.on != 0 and", "ready =", LEVEL),
     "line ignored": (" or (irq.edge == 0 and irq.line != 0)", "", LEVEL),
-    "priorities ignored": ("            rank = irq.priority\n", "            rank = slot\n", "1 vCPU, two edge SPIs"),
-    "in two vCPUs at once": ("free = irq.loaded < 0 or irq.loaded == vcpu", "free = True", TWO),
-    "route ignored": (" and (irq.targets >> vcpu) & 1 != 0", "", TWO),
-    "clear ignored": ("            irq.latch = 0\n" + _CLEAR, _CLEAR, EDGE),
-    "pending never answered": (_ANSWER + "1", _ANSWER + "0", "1 vCPU, PPI"),
 }
 """Name -> (line, its replacement, the configuration that is searched)."""
 
