@@ -47,16 +47,18 @@ def print_table(
     title: str = "",
     styles: Sequence[str] | None = None,
     most: int = 0,
+    always: bool = False,
 ) -> None:
     """Print rows under a heading, each on one line.
 
-    `styles`: a rich style per row ("" for none), used at a terminal only. `most`: rows of a table in the form of text
-    unless --all was given, 0 for all; a line says how many are left out.
+    `styles`: a rich style per row ("" for none), used at a terminal only. `most`: rows at a terminal unless --all was
+    given, 0 for all; a line says how many are left out. `always`: the same anywhere else, where tables are whole
+    otherwise, for what reads them.
     """
     texts = [[safe(str(cell)) for cell in row] for row in rows]
     heads = [safe(column.lstrip(RIGHT + PROSE)) for column in columns]
     if manner.form == "table":
-        cut = most and not manner.everything and len(texts) > most
+        cut = most and not shows_all(always) and len(texts) > most
         shown = texts[:most] if cut else texts
         _print_text(columns, heads, shown, safe(title), styles)
         if cut:
@@ -69,6 +71,11 @@ def print_table(
     else:
         named = [dict(zip(heads, row, strict=True)) for row in texts]
         print(json.dumps({"title": title, "rows": named}, ensure_ascii=False))
+
+
+def shows_all(always: bool = False) -> bool:
+    """Return whether every row is printed: where --all was given and, unless `always`, anywhere but at a terminal."""
+    return manner.everything or not (always or sys.stdout.isatty())
 
 
 def say(text: str = "") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.studies.life import PHASES, SCENARIOS
-from vgic_bench.console import manner, print_table, say
+from vgic_bench.console import manner, print_table, say, shows_all
 
 MOST = 12
 """Rows on the screen that the lives are."""
@@ -32,7 +32,7 @@ def print_phases(rows: Sequence[dict[str, Any]]) -> None:
 def print_effects(effects: Sequence[dict[str, Any]]) -> None:
     """Print the 2×2 of each scenario and platform: totals of the pairings, main effects, interaction, VHE."""
     places = list(dict.fromkeys((effect["platform"], effect["gic"]) for effect in effects))
-    shown = places if manner.everything or manner.form != "table" else places[:1]
+    shown = places if shows_all() or manner.form != "table" else places[:1]
     for platform, gic in shown:
         mine = [effect for effect in effects if (effect["platform"], effect["gic"]) == (platform, gic)]
         pairings = list(mine[0]["totals"])

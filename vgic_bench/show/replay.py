@@ -7,7 +7,7 @@ from bench.recordings.placement import common as placing
 from bench.replay.break_even import break_even
 from bench.replay.outcome import Outcome
 from bench.replay.sides import Side, SwitchCost, measure_of
-from vgic_bench.console import PLAIN_WIDTH, manner, print_table, say
+from vgic_bench.console import PLAIN_WIDTH, manner, print_table, say, shows_all
 
 _TEXTS = {name: text for _, name, text in placing.COUNTERS}
 _DIFFERENCES = 8
@@ -34,17 +34,18 @@ def show(outcome: Outcome, details: bool = False) -> None:
     size = f"{config['irqs']} INTIDs, {config['vcpus']} vCPUs, {config['lrs']} list registers"
     _say(f"a GICv{config['gic']} with {size}", 2)
     _verdict(outcome)
-    every = details or manner.everything
+    details = details or manner.everything
+    every = details or shows_all()
     if every:
         for name, fact in outcome.facts.items():
             _say(f"{name}: {fact}", 2)
         _say(f"prices: {outcome.platform} ({outcome.platform_reason})", 2)
-    _provenance(outcome, every)
+    _provenance(outcome, details)
     _kinds(outcome.designs)
     _life(outcome.designs)
     if every:
         _switches(outcome.switches, outcome.platform)
-        _checks(outcome.designs, every)
+        _checks(outcome.designs, details)
     else:
         say("facts, world switch, checks against the recording: --all")
 

@@ -25,7 +25,7 @@ def print_run(outcome: Outcome, folder: Path, page: str | None) -> None:
     report = _report(folder)
     if report is not None and report.pairs:
         _print_answer(report, bool(results.meta["notes"]))
-    if manner.everything or report is None or not report.pairs:
+    if manner.everything or results.meta["configuration"].get("transitions") or report is None or not report.pairs:
         _print_everything(results)
     elif manner.form == "table":
         _print_workloads(results, MOST_WORKLOADS)
@@ -82,6 +82,7 @@ def _print_answer(report: Report, notes: bool) -> None:
         ["group", ">share", *heads, "~what happens"],
         rows,
         title=f"Main transitions by group: cost ratio in {meter.title.lower() if meter else 'events'}",
+        always=True,
         most=max(1, SCREEN - len(lines) - AROUND - MOST_WORKLOADS - 2 * notes),
     )
     say("share: of the recorded workloads' operations; ratio below 1: the first costs less")
@@ -174,4 +175,5 @@ def _print_workloads(results: Results, most: int = 0) -> None:
         [(*_cells(row), f"{share:.1%}", *([row.because] if reasons else [])) for row, _, share in rows],
         title=f"Recorded workloads, {unit}; MMIO: share of operations",
         most=most,
+        always=True,
     )

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from vgic_bench.console import manner, print_table, say
+from vgic_bench.console import print_table, say, shows_all
 
 MOST = 18
 """Rows on the screen that the comparison is."""
@@ -33,7 +33,7 @@ def print_comparison(rows: Sequence[dict[str, Any]]) -> None:
         cells = [[row["group"], *(f"{row[title]['cycles']:,.0f}" for title in titles)] for row in rows]
         print_table(columns, cells, "Cycles of a round trip", most=MOST // 2)
     say()
-    if not manner.everything:
+    if not shows_all():
         say("why the groups differ: --all")
         return
     for row in rows:

@@ -4,7 +4,7 @@
 import textwrap
 from typing import Any
 
-from vgic_bench.console import PLAIN_WIDTH, manner, print_table, say
+from vgic_bench.console import PLAIN_WIDTH, print_table, say, shows_all
 
 
 def show(rows: list[dict[str, Any]]) -> None:
@@ -34,7 +34,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     say()
     if any("costs" in row for row in rows):
         _show_costs(rows)
-    if not manner.everything:
+    if not shows_all():
         say("what each is, and where from: --all")
         return
     for row in rows:
