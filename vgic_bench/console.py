@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tables on standard output: one row is one line, whatever the width; as text, TSV, Markdown or JSON.
 
-A column's heading says what is in it: `>` before it is a figure and is set to the right, `~` is prose, which alone may
-be cut (with an ellipsis) to fit a terminal; anything else is a name. Names and figures are never cut or folded, so a
+A column's heading says what is in it. `>` before it: a figure, set to the right. `~`: prose, which alone may be cut
+(with an ellipsis) to fit a terminal. Anything else: a name. Names and figures are never cut or folded, so a
 line may be longer than a narrow terminal. Anywhere but at a terminal nothing is cut.
 """
 
