@@ -102,8 +102,8 @@ def measure(
     """Measure a transition on every switch, each without and with VHE; none if it needs more list registers.
 
     One dict per variant: `switch` (`asm`, `c`, `c-vhe`), `counts` (class -> number), `instructions`, `ok` (guest and
-    host found their own), `before`, `after`, `time_ns` (least of several samples of the compiled round trip; None where not
-    timed), `cycles` (platform name -> term -> cycles; only platforms with this GIC version).
+    host found their own), `before`, `after`, `time_ns` (least of several samples of the compiled round trip;
+    None where not timed), `cycles` (platform name -> term -> cycles; only platforms with this GIC version).
     """
     if transition.live > lrs:
         return []
