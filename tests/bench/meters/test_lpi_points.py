@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.meters.fit import geometric_mean_error
-from bench.meters.fit_lpis import fit_lpis
+from bench.meters.fit_lpis import fit_lpis, others_of
 from bench.meters.predict import read_grid, run
 from bench.meters.weights import covers_lpis, document_of
 from kvmarm.design import get_design
@@ -39,7 +39,7 @@ def test_points_are_predicted_as_the_real_code_was_counted(tmp_path: Path) -> No
 @pytest.mark.skipif(not JIT_ENABLED, reason="4,096 LPIs take minutes as plain Python")
 def test_the_packaged_weights_are_the_fit_to_the_packaged_points() -> None:
     document = document_of(get_design("new"))
-    named, table = fit_lpis("new", COSTS, {k: v for k, v in document["weights"].items() if k != "lpi_step"})
+    named, table = fit_lpis("new", COSTS, others_of(document["weights"]))
     for name, weight in named.items():
         assert document["weights"][name] == pytest.approx(weight, abs=0.002), name
     assert round(geometric_mean_error(table), 4) == document["lpis"]["geometric_mean_error"] <= 0.05
