@@ -7,8 +7,8 @@ the observer does not count.
 
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
 go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
-(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). None:
-nobody wants to know. They are only ever appended to; whoever measures resets them.
+(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). One of
+kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are only ever appended to; whoever measures resets them.
 """
 
 from typing import Any
@@ -175,14 +175,15 @@ def event_texts() -> tuple[str, ...]:
 
 EVENT_COUNT = len(_names)
 
-_CALLER_FIELDS: list[tuple[Any, ...]] = [("kick_count", np.int64), ("kicks", np.int32, (MAX_KICKS,))]
+CALLER_FIELDS: list[tuple[Any, ...]] = [("kick_count", np.int64), ("kicks", np.int32, (MAX_KICKS,))]
+"""First fields of every record that a thread brings along."""
 
-CALLER = laid_out(_CALLER_FIELDS)
+CALLER = laid_out(CALLER_FIELDS)
 """What a thread brings along that calls operations without counting them."""
 
 OBSERVER = laid_out(
     [
-        *_CALLER_FIELDS,
+        *CALLER_FIELDS,
         ("counts", np.int64, (EVENT_COUNT,)),
         ("log_length", np.int64),
         ("log", np.int32, (LOG_CAPACITY,)),
