@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.contention.bodies import Body, config_of, scene_of
 from bench.contention.loop import new_mine, run_once
-from bench.contention.recorder import ACQUIRE, READ, RELEASE, WORK, WRITE
+from bench.contention.recorder import ACQUIRE, READ, RELEASE, WORK, recorded_threads
 from bench.meters.memory import words_of
 from bench.system.exit_status import MEASUREMENT_FAILED
 from bench.system.processes import module_command
@@ -50,79 +50,75 @@ class Program:
     instructions: float
 
 
-def _position(thread: int, count: int) -> tuple[int, int, float]:
-    """Return (recorded thread, another one of its parity, how many strides on) of a thread; the first are recorded."""
-    if thread < count:
-        return thread, thread, 0.0
+def _expanded(samples: list[np.ndarray], thread: int) -> np.ndarray:
+    """Return a thread's steps, float64[steps, 3]: kind, address or instructions, log entry.
+
+    Two recorded threads of its parity say how addresses go on; two of the other one where those do different steps.
+    """
+    if thread < len(samples):
+        return samples[thread]
     base = 2 + thread % 2
-    return base, base + 2, (thread - base) / 2
-
-
-def _expanded(samples: dict[int, Steps], thread: int) -> Steps:
-    base, other, strides = _position(thread, len(samples))
-    first, second = samples[base], samples[other]
-    if not strides:
+    for start in (base, 5 - base):
+        first, second = samples[start], samples[start + 2]
+        if first.shape == second.shape and (first[:, 0] == second[:, 0]).all():
+            break
+    else:
         return first
-    if len(first) != len(second):
-        return first
-    steps = []
-    for one, two in zip(first, second, strict=True):
-        if one[0] == WORK:
-            steps.append([WORK, one[1] + (two[1] - one[1]) * strides, 0])
-        else:
-            steps.append([one[0], int(one[1] + (two[1] - one[1]) * strides), one[2]])
+    steps = first.copy()
+    steps[:, 1] += (second[:, 1] - first[:, 1]) * ((thread - start) / 2)
+    memory = steps[:, 0] != WORK
+    steps[memory, 1] = np.floor(steps[memory, 1])
     return steps
 
 
-def program_of(samples: dict[int, Steps], threads: int) -> Program:
+def _shared_lines(lines: np.ndarray, threads: np.ndarray, writes: np.ndarray) -> np.ndarray:
+    """Return, sorted, the lines that several threads touch and one writes."""
+    touched, place = np.unique(lines, return_inverse=True)
+    least = np.full(len(touched), np.iinfo(np.int64).max)
+    most = np.full(len(touched), -1)
+    written = np.zeros(len(touched), bool)
+    np.minimum.at(least, place, threads)
+    np.maximum.at(most, place, threads)
+    np.logical_or.at(written, place, writes)
+    return np.asarray(touched[(most > least) & written])
+
+
+def program_of(recorded: dict[int, Steps], threads: int) -> Program:
     """Return the program of so many threads from the recorded ones."""
-    expanded = [_expanded(samples, thread) for thread in range(threads)]
-    users: dict[int, int] = {}
-    written: set[int] = set()
-    for thread, steps in enumerate(expanded):
-        for kind, value, _ in steps:
-            if kind in (READ, WRITE):
-                line = int(value) // LINE_BYTES
-                users[line] = -1 if users.get(line, thread) != thread else thread
-                if kind == WRITE:
-                    written.add(line)
-            elif kind == ACQUIRE:
-                # Taking and dropping a lock writes its word.
-                line = int(value) // LINE_BYTES
-                users[line] = -1 if users.get(line, thread) != thread else thread
-                written.add(line)
-    shared = {line: number for number, line in enumerate(sorted(line for line in written if users[line] == -1))}
-    locks: dict[int, int] = {}
-    names: list[str] = []
-    lock_line: list[int] = []
-    starts, kinds, values = [0], [], []
-    for thread, steps in enumerate(expanded):
-        for kind, value, entry in steps:
-            if kind == WORK:
-                kinds.append(WORK)
-                values.append(float(value))
-                continue
-            line = int(value) // LINE_BYTES
-            if kind in (ACQUIRE, RELEASE):
-                number = locks.setdefault(int(value), len(locks))
-                if number == len(names):
-                    known = thread < len(samples)
-                    names.append(lock_name(entry)[1:] if known else f"{lock_name(entry)[1:]}…")
-                    lock_line.append(shared.get(line, -1))
-                kinds.append(kind)
-                values.append(float(number))
-            elif line in shared:
-                kinds.append(kind)
-                values.append(float(shared[line]))
-        starts.append(len(kinds))
+    samples = [np.array(recorded[number], np.float64).reshape(-1, 3) for number in range(len(recorded))]
+    each = [_expanded(samples, thread) for thread in range(threads)]
+    table = np.concatenate(each)
+    owner = np.repeat(np.arange(threads), [len(steps) for steps in each])
+    kind = table[:, 0].astype(np.int64)
+    value = table[:, 1].copy()
+    memory = kind != WORK
+    lines = np.where(memory, value // LINE_BYTES, -1).astype(np.int64)
+    # Taking and dropping a lock writes its word.
+    shared = _shared_lines(lines[memory], owner[memory], kind[memory] != READ)
+    found = np.searchsorted(shared, lines)
+    is_shared = memory & (found < len(shared))
+    is_shared[is_shared] = shared[found[is_shared]] == lines[is_shared]
+    on_lock = (kind == ACQUIRE) | (kind == RELEASE)
+    words, first, number = np.unique(value[on_lock], return_index=True, return_inverse=True)
+    entries = table[on_lock, 2].astype(np.int64)
+    known = owner[on_lock] < len(samples)
+    names = tuple(
+        lock_name(int(entries[index]))[1:] + ("" if known[index] else "…") for index in first.tolist()
+    )
+    line_of_lock = np.where(is_shared[on_lock][first], found[on_lock][first], -1)
+    value[is_shared] = found[is_shared]
+    value[on_lock] = number
+    keep = ~memory | on_lock | is_shared
+    counts = np.bincount(owner[keep], minlength=threads)
+    own = samples[0]
     return Program(
-        np.array(starts, np.int64),
-        np.array(kinds, np.int64),
-        np.array(values, np.float64),
-        np.array(lock_line, np.int64),
-        tuple(names),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        kind[keep],
+        value[keep],
+        line_of_lock.astype(np.int64),
+        names,
         len(shared),
-        float(sum(value for kind, value, _ in expanded[0] if kind == WORK)),
+        float(own[own[:, 0] == WORK, 1].sum()),
     )
 
 
@@ -131,7 +127,9 @@ def _set_up(name: str, body: Body, vcpus: int, where: tuple[int, int, int], fold
     config = config_of(body, where[0], vcpus, where[1], where[2])
     scene = scene_of(body, config, vcpus)
     vm = get_design(name).create(config)
-    run_once(vm, scene.set_up.view(np.recarray), new_mine(), new_caller())
+    mine, caller = new_mine(), new_caller()
+    for ops in (scene.set_up, *scene.threads[: recorded_threads(vcpus)]):
+        run_once(vm, ops.view(np.recarray), mine, caller)
     file = Path(folder) / f"{name}-{body.name}-{vcpus}.npy"
     np.save(file, words_of(vm).view(np.uint8))
     return str(file)

@@ -4,9 +4,9 @@
 The job, a JSON object on standard input: points, a list of [design, body, vcpus, file with the VM's memory after its
 set-up (.npy of uint8)], gic, irqs, lrs. On standard output
 one JSON object a point: {"design", "body", "vcpus", "threads": {thread: steps}}, steps as bench.contention.recorder has
-them: of threads 0 to 5, which say what all others do (bench.contention.profile).
+them: of the first threads, which say what all others do (bench.contention.profile).
 
-A body is recorded the second time that all threads do theirs in turn, so that what it finds is what it leaves.
+The recorded threads did their bodies once before, in turn, so that what a body finds is what it leaves.
 """
 
 import json
@@ -17,15 +17,13 @@ import numpy as np
 
 from bench.contention.bodies import Scene, bodies, config_of, scene_of
 from bench.contention.loop import act
-from bench.contention.recorder import RecordedVm, Recorder, RecordingObserver
+from bench.contention.recorder import RecordedVm, Recorder, RecordingObserver, recorded_threads
 from bench.meters.memory import words_of
 from bench.meters.weights import weights_of
 from kvmarm.design import Design, get_design
 from kvmarm.events import EVENT_COUNT
 from kvmarm.gic import SPURIOUS
 
-SAMPLES = 6
-"""Threads that are recorded: two of each parity behind the first two, which may differ from all others."""
 
 
 def _steps(scene: Scene, design: Design, vm: Any, sampled: list[int]) -> dict[int, list[tuple[int, float, int]]]:
@@ -34,13 +32,12 @@ def _steps(scene: Scene, design: Design, vm: Any, sampled: list[int]) -> dict[in
     recorded = RecordedVm(words_of(vm).view(np.uint8), vm.dtype, recorder)
     observer = RecordingObserver(recorder)
     found = {}
-    for _ in range(2):
-        for thread in sampled:
-            last = np.int64(SPURIOUS)
-            observer.kick_count = 0
-            for op in scene.threads[thread].view(np.recarray):
-                last = act(recorded, op, last, observer)
-            found[thread] = recorder.take()
+    for thread in sampled:
+        last = np.int64(SPURIOUS)
+        observer.kick_count = 0
+        for op in scene.threads[thread].view(np.recarray):
+            last = act(recorded, op, last, observer)
+        found[thread] = recorder.take()
     return found
 
 
@@ -51,7 +48,7 @@ def profile(name: str, body_name: str, vcpus: int, file: str, job: dict[str, Any
     scene = scene_of(body, config, vcpus)
     vm = design.create(config)
     words_of(vm).view(np.uint8)[:] = np.load(file)
-    sampled = list(range(min(vcpus, SAMPLES)))
+    sampled = list(range(recorded_threads(vcpus)))
     return {"design": name, "body": body_name, "vcpus": vcpus, "threads": _steps(scene, design, vm, sampled)}
 
 

@@ -14,6 +14,15 @@ from kvmarm.events import EVENT_COUNT
 
 WORK, ACQUIRE, RELEASE, READ, WRITE = range(5)
 """Kinds of a step."""
+MOST_RECORDED, SAMPLES = 32, 6
+
+
+def recorded_threads(threads: int) -> int:
+    """Return how many threads, the first ones, are recorded: all of a few.
+
+    Of many two of each parity behind the first two, which may differ from all others.
+    """
+    return threads if threads <= MOST_RECORDED else SAMPLES
 
 
 class Recorder:
@@ -24,6 +33,7 @@ class Recorder:
         self.steps: list[tuple[int, float, int]] = []
         self._work = 0.0
         self._lock_word = 0
+        self._words: dict[int, int] = {}
         self._seen: set[tuple[int, int]] = set()
 
     def event(self, event: int, number: float) -> None:
@@ -49,7 +59,12 @@ class Recorder:
     def lock(self, entry: int) -> None:
         """Note a lock operation (a log entry of kvmarm.locks)."""
         self._seen.clear()
-        self._note(RELEASE if entry & 1 else ACQUIRE, self._lock_word, entry)
+        if entry & 1:
+            # A release is logged before its word is written.
+            self._note(RELEASE, self._words[entry & ~1], entry)
+        else:
+            self._words[entry] = self._lock_word
+            self._note(ACQUIRE, self._lock_word, entry)
 
     def take(self) -> list[tuple[int, float, int]]:
         """Return the steps so far and begin anew."""
@@ -163,6 +178,10 @@ class _RecordedArray:
         return self._memory[place : place + self._element.itemsize].view(self._element)[0]
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            for each in range(*index.indices(self._shape[0])):
+                self[each] = value
+            return
         place = self._at(index)
         self._recorder.access(WRITE, place)
         self._memory[place : place + self._element.itemsize].view(self._element)[0] = value

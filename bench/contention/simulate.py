@@ -246,6 +246,11 @@ def run(starts: Any, kinds: Any, values: Any, cpus: Any, locks: Any, lines: Any,
             which = np.int64(value)
             key[cpu] = _touch(lines[which], seen, cpu, which, now, transfer, step != READ)
         _update(best, tree, key, cpu)
+    for lock in range(locks.shape[0]):
+        cpu = locks[lock].head
+        for _ in range(locks[lock].waiting):
+            locks[lock].waited += now - max(begin, cpus[cpu].asked)
+            cpu = following[cpu]
     return now - begin, bodies - before
 
 

@@ -23,7 +23,7 @@ from vgic_bench.choices import designs_of
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import OUTPUT, Designs, Gic, Irqs, Json, Lrs, gic_of, numbers_of, words
 from vgic_bench.progress import ProgressBars
-from vgic_bench.show.contend import print_measured, print_modelled
+from vgic_bench.show.contend import print_fitted, print_measured, print_modelled
 
 app = new_app()
 
@@ -66,6 +66,12 @@ def contend(
     lrs: Lrs = 4,
     modelled: Annotated[
         bool, typer.Option("--model", help="Simulate instead: up to 512 vCPUs.", rich_help_panel=MODEL)
+    ] = False,
+    fit: Annotated[
+        bool,
+        typer.Option(
+            "--fit", help="Measure, fit the transfer on own_spi alone, predict the others.", rich_help_panel=MODEL
+        ),
     ] = False,
     vcpus: Annotated[
         str, typer.Option("--vcpus", metavar="LIST", help="vCPUs that are simulated.", rich_help_panel=MODEL)
@@ -113,7 +119,8 @@ def contend(
     check_designs_have(chosen if bodies else [], names)
     if output is not None:
         check_new_folder(output)
-    if modelled:
+    task = None
+    if modelled or fit:
         task = model.Task(
             designs=tuple(names),
             bodies=tuple(chosen),
@@ -127,6 +134,7 @@ def contend(
             transfer_ns=transfer,
             seed=seed,
         )
+    if modelled and task is not None:
         with ProgressBars() as progress:
             swept = model.sweep(task, progress)
         if output is not None:
@@ -151,9 +159,13 @@ def contend(
         measured = measure(options, progress)
         for note in measured.notes:
             progress.note(note)
+        fitted = model.calibrate(measured, task, progress) if task is not None else None
     if output is not None:
         results.of_threads(measured, options).save(output)
     if as_object:
-        print(json.dumps(as_json(measured), indent=1))
+        fit_object = {} if fitted is None else {"fit": {"transfer_ns": fitted.transfer_ns, "rows": fitted.rows}}
+        print(json.dumps(as_json(measured) | fit_object, indent=1))
     else:
         print_measured(measured, options)
+        if fitted is not None:
+            print_fitted(fitted)

@@ -4,7 +4,7 @@
 from typing import Any
 
 from bench.contention.measure import Measured, Options
-from bench.contention.model import Swept
+from bench.contention.model import Fitted, Swept
 from vgic_bench.console import print_table
 
 
@@ -53,3 +53,20 @@ def print_modelled(swept: Swept) -> None:
     columns = ("body", "design", *(f">{vcpus}" for vcpus in swept.task.vcpus), ">knee", "limit")
     print_table(columns, rows, title="Simulated: million bodies per second by vCPUs")
     print(swept.basis)
+
+
+def print_fitted(fitted: Fitted) -> None:
+    """Print the model's prediction beside the measurement."""
+    rows = [
+        (
+            row["body"],
+            row["design"],
+            _figure(row["measured"]),
+            _figure(row["predicted"]),
+            f"{row['ratio']:.2f}",
+            "fitted" if row["fitted"] else "",
+        )
+        for row in fitted.rows
+    ]
+    title = f"The model, {fitted.transfer_ns:.0f} ns per transfer of a cache line, beside the measurement"
+    print_table(("body", "design", ">measured", ">predicted", ">ratio", ""), rows, title=title)
