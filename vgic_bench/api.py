@@ -48,6 +48,7 @@ from kvmarm.platforms import load_platform, platform_names
 from kvmarm.trace_read import parse_trace
 from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Searched, Stored, Sweep
 from vgic_bench.choices import designs_of, policy_of, with_lpis
+from vgic_bench.contention import contend as contend
 from vgic_bench.options import gic_of, gics_of, listed, numbers_of, words
 from vgic_bench.show.platforms import check_rows, list_rows
 
