@@ -8,7 +8,8 @@ the observer does not count.
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
 go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
 (int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). One of
-kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are only ever appended to; whoever measures resets them.
+kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are only ever appended to;
+whoever measures resets them.
 """
 
 from typing import Any

@@ -60,7 +60,7 @@ def ensure_compiled(designs: Iterable[str], its: bool, progress: Progress = SILE
     if not JIT_ENABLED:
         return 0.0
     found = {*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))}
-    parts = {}
+    parts: dict[str, tuple[str, str]] = {}
     for name in designs:
         wanted = [PLAIN, *([ITS] if its and get_design(name).has_its else [])]
         if name in found:

@@ -62,7 +62,7 @@ def new_mine() -> Any:
 
 
 @jit
-def act(vm: Any, op: Any, last: Any, caller: Any) -> Any:
+def act(vm: Any, op: Any, last: Any, caller: Any) -> Any:  # noqa: C901 - one branch per kind, flat
     """Do one operation; return the INTID that it acknowledged, else `last`.
 
     op: a record of kvmarm.trace.OP whose `ref` is not 0 when its value is `last`. An EOI of a spurious one is none.
@@ -135,9 +135,7 @@ def _wait(ticks: Any) -> None:
 
 
 @jit
-def run_window(
-    vm: Any, ops: Any, mine: Any, caller: Any, control: Any, lengths: Any, limit: Any
-) -> None:
+def run_window(vm: Any, ops: Any, mine: Any, caller: Any, control: Any, lengths: Any, limit: Any) -> None:
     """Run a body until the window is over.
 
     lengths: int64[3], ticks of the window (0: until control.stop), ticks in the guest between bodies, bodies per batch.
@@ -179,9 +177,7 @@ def bucket_of(ticks: Any) -> Any:
 
 
 @jit
-def timed_operations(
-    vm: Any, ops: Any, mine: Any, caller: Any, control: Any, lengths: Any, limit: Any
-) -> None:
+def timed_operations(vm: Any, ops: Any, mine: Any, caller: Any, control: Any, lengths: Any, limit: Any) -> None:
     """Run a body as `run_window` does, the clock read around each operation."""
     window, inside = lengths[0], lengths[1]
     mine.done = 0

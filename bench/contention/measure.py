@@ -74,7 +74,7 @@ class Options:
 
 @dataclass
 class Measured:
-    """What real threads did. `bodies`: body -> design -> figures (see docs/contend.md); `notes`: what to know of them."""
+    """What real threads did. `bodies`: body -> design -> figures (docs/contend.md); `notes`: what to know of them."""
 
     threads: int
     bodies: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,9 @@ class Simulated:
     limit: str
 
 
-def simulate(program: Program, instruction_ns: float, transfer_ns: float, task: Task, threads: int | None = None) -> Simulated:
+def simulate(
+    program: Program, instruction_ns: float, transfer_ns: float, task: Task, threads: int | None = None
+) -> Simulated:
     """Simulate a program with all of its threads, or its first ones."""
     count = len(program.starts) - 1 if threads is None else threads
     cpus = np.zeros(count, CPU).view(np.recarray)
@@ -159,7 +162,7 @@ def _knee(vcpus: Sequence[int], rates: Sequence[float | None]) -> int | None:
     if not points:
         return None
     one = points[0][1] / points[0][0]
-    for (number, rate), (more, further) in zip(points, points[1:], strict=False):
+    for (number, rate), (more, further) in pairwise(points):
         if (further - rate) / (more - number) < KNEE * one:
             return number
     return None
@@ -249,9 +252,7 @@ def calibrate(measured: Measured, task: Task, progress: Progress = SILENT) -> Fi
     points = [
         (name, body, threads) for body in task.bodies for name in task.designs if name in measured.bodies[body.name]
     ]
-    found = programs(
-        points, task.gic, task.irqs, task.lrs, lambda done, total: progress("record bodies", done, total)
-    )
+    found = programs(points, task.gic, task.irqs, task.lrs, lambda done, total: progress("record bodies", done, total))
 
     def scaling(name: str, body: str, transfer: float) -> float:
         program = found[name, body, threads]

@@ -99,12 +99,10 @@ def program_of(recorded: dict[int, Steps], threads: int) -> Program:
     is_shared = memory & (found < len(shared))
     is_shared[is_shared] = shared[found[is_shared]] == lines[is_shared]
     on_lock = (kind == ACQUIRE) | (kind == RELEASE)
-    words, first, number = np.unique(value[on_lock], return_index=True, return_inverse=True)
+    _, first, number = np.unique(value[on_lock], return_index=True, return_inverse=True)
     entries = table[on_lock, 2].astype(np.int64)
     known = owner[on_lock] < len(samples)
-    names = tuple(
-        lock_name(int(entries[index]))[1:] + ("" if known[index] else "…") for index in first.tolist()
-    )
+    names = tuple(lock_name(int(entries[index]))[1:] + ("" if known[index] else "…") for index in first.tolist())
     line_of_lock = np.where(is_shared[on_lock][first], found[on_lock][first], -1)
     value[is_shared] = found[is_shared]
     value[on_lock] = number
@@ -141,9 +139,12 @@ def programs(
     """Return the programs of points (design, body, vCPUs). Raises UsageError with status 5 when recording fails."""
     found: dict[tuple[str, str, int], Program] = {}
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
-        module_command(WORKER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            module_command(WORKER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        ) as process,
+    ):
         assert process.stdin is not None and process.stdout is not None
         try:
             listed = []
@@ -157,7 +158,9 @@ def programs(
                 found[row["design"], row["body"], row["vcpus"]] = program_of(samples, row["vcpus"])
                 told(len(found), len(points))
             if process.wait() or len(found) != len(points):
-                raise UsageError(f"recording what bodies touch ended with status {process.returncode}", MEASUREMENT_FAILED)
+                raise UsageError(
+                    f"recording what bodies touch ended with status {process.returncode}", MEASUREMENT_FAILED
+                )
         finally:
             process.kill()
     return found

@@ -25,7 +25,6 @@ from kvmarm.events import EVENT_COUNT
 from kvmarm.gic import SPURIOUS
 
 
-
 def _steps(scene: Scene, design: Design, vm: Any, sampled: list[int]) -> dict[int, list[tuple[int, float, int]]]:
     weights = weights_of(design)
     recorder = Recorder(weights if weights is not None else np.ones(EVENT_COUNT))

@@ -121,10 +121,11 @@ class RecordedVm:
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        form, offset = self.dtype.fields[name][:2]  # type: ignore[index]
+        form, offset = self.dtype.fields[name][:2]
         place = self._place + offset
         if form.subdtype is not None:
-            return _RecordedArray(self._memory, *form.subdtype, self._recorder, place)
+            element, shape = form.subdtype
+            return _RecordedArray(self._memory, element, shape, self._recorder, place)
         if form.names is not None:
             return RecordedVm(self._memory, form, self._recorder, place)
         if name == "lock":
@@ -135,7 +136,7 @@ class RecordedVm:
         return self._memory[place : place + form.itemsize].view(form)[0]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        form, offset = self.dtype.fields[name][:2]  # type: ignore[index]
+        form, offset = self.dtype.fields[name][:2]
         place = self._place + offset
         if name != "lock":
             self._recorder.access(WRITE, place)
@@ -163,9 +164,7 @@ class _RecordedArray:
 
     def _at(self, index: Any) -> int:
         parts = index if isinstance(index, tuple) else (index,)
-        return self._place + sum(
-            int(part) * stride for part, stride in zip(parts, self._strides, strict=False)
-        )
+        return self._place + sum(int(part) * stride for part, stride in zip(parts, self._strides, strict=False))
 
     def __getitem__(self, index: Any) -> Any:
         place = self._at(index)

@@ -30,7 +30,9 @@ def of_threads(measured: Measured, options: Options) -> Results:
     for body, designs in measured.bodies.items():
         for design, found in designs.items():
             key = {"body": body, "design": design}
-            figures = {name: found.get(name) for name in ("scaling", "low", "high", "ceiling", "alone_ns", "together_ns")}
+            figures = {
+                name: found.get(name) for name in ("scaling", "low", "high", "ceiling", "alone_ns", "together_ns")
+            }
             numbers = {name: float("nan") if value is None else value for name, value in figures.items()}
             together = found.get("together_ns")
             rows.append(

@@ -44,7 +44,8 @@ LOCK = np.dtype(
     ],
     align=True,
 )
-"""`line`: that of its word, -1 for one that no two threads use; `owner`: whose the line is; `leaves_at`: when it leaves the holder; `grant_at`: when the next waiter gets it."""
+"""`line`: that of its word, -1 for one that no two threads use; `owner`: whose the line is; `leaves_at`: when
+it leaves the holder; `grant_at`: when the next waiter gets it."""
 LINE = np.dtype([("owner", np.int64), ("version", np.int64), ("free_at", np.float64)], align=True)
 
 
@@ -144,7 +145,7 @@ def _carry(lines: Any, seen: Any, lock: Any, cpu: Any) -> None:
 
 
 @jit
-def run(starts: Any, kinds: Any, values: Any, cpus: Any, locks: Any, lines: Any, seen: Any, prices: Any) -> Any:
+def run(starts: Any, kinds: Any, values: Any, cpus: Any, locks: Any, lines: Any, seen: Any, prices: Any) -> Any:  # noqa: C901 - a branch per step
     """Simulate until enough bodies are done, or there were too many steps; return (ns, bodies) behind the warm-up.
 
     cpus, locks, lines: records of CPU, LOCK, LINE. seen: int32[cpus, lines]. prices: float64[8]: ns per instruction,

@@ -34,7 +34,7 @@ _POLL = 0.002
 
 @dataclass
 class Job:
-    """What one thread of a window runs: a VM record, its body's operations, its core (None: anywhere) and its caller."""
+    """What one thread of a window runs: a VM record, its body's operations, its core (None: any) and its caller."""
 
     vm: Any
     ops: np.ndarray

@@ -78,9 +78,7 @@ def contend(
     ] = "1..64x2",
     lock: Annotated[
         str,
-        typer.Option(
-            "--lock", metavar="KIND", help=f"Kind of lock: {', '.join(model.LOCKS)}.", rich_help_panel=MODEL
-        ),
+        typer.Option("--lock", metavar="KIND", help=f"Kind of lock: {', '.join(model.LOCKS)}.", rich_help_panel=MODEL),
     ] = model.LOCKS[0],
     platform: Annotated[
         str,
@@ -94,7 +92,11 @@ def contend(
     transfer: Annotated[
         float | None,
         typer.Option(
-            "--transfer", metavar="NS", help="ns of a transfer in place of it.", rich_help_panel=MODEL, show_default=False
+            "--transfer",
+            metavar="NS",
+            help="ns of a transfer in place of it.",
+            rich_help_panel=MODEL,
+            show_default=False,
         ),
     ] = None,
     as_object: Json = False,

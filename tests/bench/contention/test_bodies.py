@@ -61,13 +61,17 @@ def test_a_mix_is_the_same_by_seed() -> None:
 
 
 def test_bad_bodies_are_refused_with_their_name() -> None:
-    for document in ({"x": {"lines": []}}, {"x": {"text": "", "lines": "flush 0"}}, {"x": {"text": "", "lines": [], "y": 1}}):
-        with pytest.raises(UsageError, match="file: body x: expected|file: body x: lines"):
+    for document in (
+        {"x": {"lines": []}},
+        {"x": {"text": "", "lines": "flush 0"}},
+        {"x": {"text": "", "lines": [], "y": 1}},
+    ):
+        with pytest.raises(UsageError, match=r"file: body x: (expected|lines)"):
             read_bodies(document, "file")
     with pytest.raises(UsageError, match="unknown body 'own_sgi', expected some of own_spi"):
         chosen_bodies(["own_sgi"])
     with pytest.raises(UsageError, match="body msi: 300 vCPUs: expected at most"):
         config_of(bodies()["msi"], 3, MOST_MSI_VCPUS + 46, 256, 4)
-    with pytest.raises(UsageError, match=r"body x: line 1 'fly 0'"):
+    with pytest.raises(UsageError, match=r"body x: line 1"):
         body = read_bodies({"x": {"text": "", "lines": ["fly 0"]}}, "file")["x"]
         scene_of(body, config_of(body, 3, 1, 256, 4), 1)

@@ -19,13 +19,13 @@ TASK = Task(("old", "new"), tuple(chosen_bodies(["own_spi"])), (1, 2))
 def _locked(threads: int, inside: float, outside: float) -> Program:
     """Return a program of threads that take one lock."""
     steps = [[ACQUIRE, 0, 0], [WORK, inside, 0], [RELEASE, 0, 1], [WORK, outside, 0]]
-    return program_of({number: steps for number in range(threads)}, threads)
+    return program_of(dict.fromkeys(range(threads), steps), threads)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_without_a_lock_every_cpu_has_its_own_rate(lock: str) -> None:
     task = dataclasses.replace(TASK, lock=lock)
-    program = program_of({number: [[WORK, 100.0, 0]] for number in range(4)}, 4)
+    program = program_of(dict(enumerate([[[WORK, 100.0, 0]]] * 4)), 4)
     assert simulate(program, 1.0, 50.0, task).rate == pytest.approx(4 / 100e-9, rel=0.05)
 
 
@@ -52,12 +52,12 @@ def test_a_ticket_lock_costs_more_the_more_wait() -> None:
 
 def test_a_line_that_all_write_moves_between_them() -> None:
     steps = [[WORK, 10.0, 0], [WRITE, 640, 0]]
-    program = program_of({number: steps for number in range(4)}, 4)
+    program = program_of(dict.fromkeys(range(4), steps), 4)
     assert program.lines == 1
     assert simulate(program, 1.0, 50.0, TASK).rate == pytest.approx(1 / 50e-9, rel=0.1)
     private = program_of({number: [[WORK, 10.0, 0], [WRITE, 640 * number, 0]] for number in range(4)}, 4)
     assert private.lines == 0
-    read = program_of({number: [[WORK, 10.0, 0], [READ, 640, 0]] for number in range(4)}, 4)
+    read = program_of(dict(enumerate([[[WORK, 10.0, 0], [READ, 640, 0]]] * 4)), 4)
     assert read.lines == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.contention.bodies import Scene, bodies, config_of, scene_of, sources
 from bench.contention.drain import Drain, check, held_locks, order_faults
-from bench.contention.loop import bucket_of, new_mine
+from bench.contention.loop import bucket_of, new_control, new_mine
 from bench.contention.threads import Job, Stalled, describe, run_jobs, window_of
 from bench.contention.worker import bucket_ticks, percentile, summary
 from kvmarm import locks
@@ -90,6 +90,10 @@ def test_a_deadlock_has_both_threads_their_operations_and_locks() -> None:
     scene = _scene("flush_sync")
     vm = get_design("new").create(scene.config)
     jobs = [Job(vm, ops, None, new_watcher(number)) for number, ops in enumerate(scene.threads)]
+    over = new_mine()
+    over.done = 100_000_000
+    # Compiled before threads are watched: compiling is no progress.
+    _nested(vm, jobs[0].ops.view(np.recarray), over, jobs[0].caller, new_control(1), LENGTHS, 0)
     with pytest.raises(Stalled) as found:
         run_jobs(jobs, LENGTHS, 0, _nested)
     text = str(found.value)
@@ -119,6 +123,7 @@ def test_locks_nested_both_ways_are_found_without_a_deadlock() -> None:
     assert fault == "lock order: irq inside ap_list in flush of vCPU 0, ap_list inside irq in flush of vCPU 1"
     again = [new_watcher(0), new_watcher(1)]
     for watcher, order in zip(again, ((0, 1), (1, 0)), strict=True):
+        watcher.operation = 0
         for index in order:
             locks.acquire(vm.vcpu[index], locks.AP_LIST, index, watcher)
         for index in reversed(order):
@@ -157,5 +162,6 @@ def test_figures_are_medians_of_undisturbed_rounds() -> None:
 
 
 def test_operations_are_described() -> None:
-    assert [describe(op) for op in _scene("own_spi").threads[1][[0, 4]]] == ["inject of vCPU 1 INTID 56", "sync of vCPU 1"]
-    assert int(_scene("own_spi").threads[1][4]["kind"]) == SYNC
+    ops = _scene("own_spi").threads[1]
+    assert [describe(op) for op in ops[[0, 4]]] == ["inject of vCPU 1 INTID 56", "sync of vCPU 1"]
+    assert int(ops[4]["kind"]) == SYNC
