@@ -17,7 +17,7 @@ from bench.contention import guest
 from kvmarm import guest_memory, interface
 from kvmarm.counter import counter
 from kvmarm.gic import SPURIOUS
-from kvmarm.jit import U64, U64_0, U64_1, add_reference, bit_length, jit, noinline
+from kvmarm.jit import U64, U64_0, U64_1, add_reference, bit_length, jit, jit_uncounted, noinline
 from kvmarm.layout import aligned_record, laid_out
 from kvmarm.trace import ACK, EOI, FLUSH, GMEM_W, INJECT, MMIO_R, MMIO_W, MSI, PENDING, SGI1R, SYNC
 from kvmarm.watch import note_operation
@@ -134,7 +134,7 @@ def _wait(ticks: Any) -> None:
             pass
 
 
-@jit
+@jit_uncounted
 def run_window(vm: Any, ops: Any, mine: Any, caller: Any, control: Any, lengths: Any, limit: Any) -> None:
     """Run a body until the window is over.
 
@@ -176,7 +176,7 @@ def bucket_of(ticks: Any) -> Any:
     return (length - 2) * STEPS + ((ticks >> (length - 3)) & (STEPS - 1))
 
 
-@jit
+@jit_uncounted
 def timed_operations(vm: Any, ops: Any, mine: Any, caller: Any, control: Any, lengths: Any, limit: Any) -> None:
     """Run a body as `run_window` does, the clock read around each operation."""
     window, inside = lengths[0], lengths[1]

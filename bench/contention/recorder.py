@@ -104,6 +104,7 @@ class RecordingObserver:
     dtype = np.dtype([("kick_count", np.int64), ("counts", np.int64, (EVENT_COUNT,))])
 
     def __init__(self, recorder: Recorder) -> None:
+        self.counting = 1
         self.kick_count = 0
         self.kicks = [0] * 8192
         self.counts = _Counts(recorder)
