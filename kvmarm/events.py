@@ -7,17 +7,12 @@ no instruction in the code of a function that never counts (`kvmarm.jit.jit_unco
 
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
 go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
-<<<<<<< HEAD
-(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). One of
-kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are only ever appended to;
-whoever measures resets them.
-=======
 (int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks); its field
-`counting` is not 0. None: nobody wants to know. They are only ever appended to; whoever measures resets them.
+`counting` is not 0. One of kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are
+only ever appended to; whoever measures resets them.
 
-A `CALLER` begins like an `OBSERVER`. The interface hands every record to a design as one of `OBSERVER`, so that numba
-compiles a design's functions once and not once for each of the two.
->>>>>>> main
+A `CALLER` begins like an `OBSERVER`. The interface hands every record but a watcher's to a design as one of `OBSERVER`,
+so that numba compiles a design's functions once and not once for each of the two.
 """
 
 from typing import Any

@@ -53,10 +53,10 @@ def profile(name: str, body_name: str, vcpus: int, file: str, job: dict[str, Any
 
 def main() -> None:
     """Do the job of standard input."""
-    job = json.load(sys.stdin)
+    job, output = json.load(sys.stdin), sys.stdout
     for name, body, vcpus, file in job["points"]:
-        sys.stdout.write(json.dumps(profile(name, body, vcpus, file, job)) + "\n")
-        sys.stdout.flush()
+        output.write(json.dumps(profile(name, body, vcpus, file, job)) + "\n")
+        output.flush()
 
 
 if __name__ == "__main__":
