@@ -45,7 +45,7 @@ else:
 
     @jit
     def _no_counter() -> Any:
-        """Stand in where there is no counter."""
+        """Return 0: there is no counter."""
         return 0
 
     counter = _no_counter

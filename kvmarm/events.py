@@ -2,7 +2,7 @@
 """The vocabulary of cost events: the named primitive steps that a model counts.
 
 An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
-instructions of the real code. `count(observer, EVENT, n)` does nothing for an observer that does not count, and leaves
+instructions of the real code. `count(observer, EVENT, n)` does nothing for an observer that does not count. It leaves
 no instruction in the code of a function that never counts (`kvmarm.jit.jit_uncounted`).
 
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
@@ -11,8 +11,8 @@ go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSER
 `counting` is not 0. One of kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are
 only ever appended to; whoever measures resets them.
 
-A `CALLER` begins like an `OBSERVER`. The interface hands every record but a watcher's to a design as one of `OBSERVER`,
-so that numba compiles a design's functions once and not once for each of the two.
+A `CALLER` begins like an `OBSERVER`. The interface hands every record but a watcher's to a design as one of `OBSERVER`.
+So numba compiles a design's functions once for both.
 """
 
 from typing import Any

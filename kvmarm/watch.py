@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Watching locks under contention: who waits for which lock, for whom, how long, and in which order they are nested.
 
-A thread that calls operations with a record of `WATCHER` takes every lock by compare-and-exchange and leaves its
+A thread that calls operations with a record of `WATCHER` takes every lock by compare-and-exchange. It leaves its
 identity in the lock word, so that whoever waits knows for whom. Its record says at any moment which locks it holds and
 which it waits for: another thread can read that while both hang. It costs time, so figures of rate are taken with a
 record of kvmarm.events.CALLER, for which nothing of this is compiled.
