@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.contention.bodies import Scene, bodies, config_of, scene_of, sources
+from bench.contention.compile import warm
 from bench.contention.drain import Drain, check, held_locks, order_faults
 from bench.contention.loop import bucket_of, new_control, new_mine
 from bench.contention.threads import Job, Stalled, describe, run_jobs, window_of
@@ -20,6 +21,13 @@ from kvmarm.watch import new_watcher
 
 compiled = pytest.mark.skipif(not JIT_ENABLED, reason="threads run compiled code")
 LENGTHS = np.array([0, 0, 1], np.int64)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_code() -> None:
+    """Compile before threads are watched: compiling is no progress."""
+    for name in ("old", "new"):
+        warm(get_design(name), False)
 
 
 def _scene(name: str, threads: int = 2) -> Scene:
