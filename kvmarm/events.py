@@ -2,13 +2,16 @@
 """The vocabulary of cost events: the named primitive steps that a model counts.
 
 An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
-instructions of the real code. Counting is a compile-time choice: `count(observer, EVENT, n)` compiles to nothing when
-the observer does not count.
+instructions of the real code. `count(observer, EVENT, n)` does nothing for an observer that does not count, and leaves
+no instruction in the code of a function that never counts (`kvmarm.jit.jit_uncounted`).
 
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
 go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
-(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks). None:
-nobody wants to know. They are only ever appended to; whoever measures resets them.
+(int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks); its field
+`counting` is not 0. None: nobody wants to know. They are only ever appended to; whoever measures resets them.
+
+A `CALLER` begins like an `OBSERVER`. The interface hands every record to a design as one of `OBSERVER`, so that numba
+compiles a design's functions once and not once for each of the two.
 """
 
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from kvmarm.config import MAX_KICKS
-from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS
+from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS, counts_now
 from kvmarm.layout import aligned_record, laid_out
 
 LOG_CAPACITY = 1 << 22
@@ -175,7 +178,11 @@ def event_texts() -> tuple[str, ...]:
 
 EVENT_COUNT = len(_names)
 
-_CALLER_FIELDS: list[tuple[Any, ...]] = [("kick_count", np.int64), ("kicks", np.int32, (MAX_KICKS,))]
+_CALLER_FIELDS: list[tuple[Any, ...]] = [
+    ("counting", np.int64),
+    ("kick_count", np.int64),
+    ("kicks", np.int32, (MAX_KICKS,)),
+]
 
 CALLER = laid_out(_CALLER_FIELDS)
 """What a thread brings along that calls operations without counting them."""
@@ -197,13 +204,15 @@ def new_caller() -> Any:
 
 
 def new_observer() -> Any:
-    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero. Each thread needs one."""
-    return aligned_record(OBSERVER)
+    """Return a fresh observer (numpy.record of dtype OBSERVER), all zero but `counting`. Each thread needs one."""
+    observer = aligned_record(OBSERVER)
+    observer.counting = 1
+    return observer
 
 
 def counting(observer: Any) -> Any:
-    """Return whether the observer counts; a constant in compiled code, so that what it guards vanishes."""
-    return observer is not None and "counts" in observer.dtype.names
+    """Return whether the observer counts."""
+    return observer is not None and observer.counting != 0
 
 
 def count(observer: Any, event: Any, n: Any) -> None:
@@ -212,18 +221,34 @@ def count(observer: Any, event: Any, n: Any) -> None:
         observer.counts[event] += n
 
 
+def as_observer(observer: Any) -> Any:
+    """Return a caller's record as one of OBSERVER, whose further fields are only used if it counts."""
+    return observer
+
+
 if JIT_ENABLED:
-    from numba import types
-    from numba.extending import overload
+    from numba import from_dtype, types
+    from numba.extending import intrinsic, overload
+
+    _OBSERVER_TYPE = from_dtype(OBSERVER)
+
+    @intrinsic
+    def _reinterpreted(typing_context: Any, caller: Any) -> Any:
+        """Return a record, which is passed by reference, as one of OBSERVER."""
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.bitcast(arguments[0], context.get_value_type(_OBSERVER_TYPE))
+
+        return _OBSERVER_TYPE(caller), codegen
 
     def counts_by_type(observer: Any) -> bool:
-        """Return whether an observer of this numba type counts; for overloads of functions that take an observer."""
+        """Return whether an observer of this numba type may count; for overloads of functions that take an observer."""
         return isinstance(observer, types.Record) and "counts" in observer.fields
 
     @overload(counting, strict=False, jit_options=STUB_OPTIONS)
     def _counting(observer: Any) -> Any:
         if counts_by_type(observer):
-            return lambda observer: True
+            return lambda observer: counts_now(observer)
         return lambda observer: False
 
     @overload(count, strict=False, jit_options=STUB_OPTIONS)
@@ -232,6 +257,13 @@ if JIT_ENABLED:
             return lambda observer, event, n: None
 
         def add(observer: Any, event: Any, n: Any) -> None:
-            observer.counts[event] += n
+            if counts_now(observer):
+                observer.counts[event] += n
 
         return add
+
+    @overload(as_observer, strict=False, jit_options=STUB_OPTIONS)
+    def _as_observer(observer: Any) -> Any:
+        if isinstance(observer, types.Record) and not counts_by_type(observer):
+            return lambda observer: _reinterpreted(observer)
+        return lambda observer: observer

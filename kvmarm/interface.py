@@ -40,6 +40,7 @@ from typing import Any, TypeVar
 
 from kvmarm.design import implementation, implementation_for_type
 from kvmarm.errnos import EBUSY, EINVAL, ENODEV  # noqa: F401 - what operations return, for designs
+from kvmarm.events import as_observer
 from kvmarm.jit import JIT_ENABLED, STUB_OPTIONS
 
 DISTRIBUTOR = -1
@@ -71,12 +72,13 @@ def _overload(call: Callable[..., Any], parameters: str) -> None:
     """
     from numba.extending import overload
 
+    handed_over = parameters.removesuffix("observer") + "as_observer(observer)"
     source = f"""
 def typed({parameters}):
     function = implementation_for_type(vm, {call.__name__!r})
-    return lambda {parameters}: function({parameters})
+    return lambda {parameters}: function({handed_over})
 """
-    space: dict[str, Any] = {"implementation_for_type": implementation_for_type}
+    space: dict[str, Any] = {"implementation_for_type": implementation_for_type, "as_observer": as_observer}
     exec(source, space)
     overload(call, strict=False, jit_options=STUB_OPTIONS)(space["typed"])
 

@@ -29,15 +29,20 @@ ITS_CACHE = 10
 
 def log_lock(observer: Any, kind: Any, index: Any, released: Any) -> None:
     """Append a lock operation to the observer's log without taking a lock; nothing for one that does not count."""
-    if events.counting(observer):
-        _log(observer, kind, index, released)
+    _log_if_counting(observer, kind, index, released)
 
 
+@jit
 def _log(observer: Any, kind: Any, index: Any, released: Any) -> None:
     if released == 0:
         observer.counts[events.LOCK] += 1
     observer.log[observer.log_length] = kind << 20 | index << 1 | released
     observer.log_length += 1
+
+
+def _log_if_counting(observer: Any, kind: Any, index: Any, released: Any) -> None:
+    if events.counting(observer):
+        _log(observer, kind, index, released)
 
 
 if JIT_ENABLED:
@@ -46,7 +51,7 @@ if JIT_ENABLED:
     @overload(log_lock, strict=False, jit_options=STUB_OPTIONS)
     def _log_lock(observer: Any, kind: Any, index: Any, released: Any) -> Any:
         if events.counts_by_type(observer):
-            return _log
+            return _log_if_counting
         return lambda observer, kind, index, released: None
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which tests are slow: in one table, so that `make check` takes under a minute and nothing else has to know."""
+"""Which tests are slow, or must run alone: in tables, so that nothing else has to know."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ SLOW = {
 }
 """File or folder of tests -> what takes its time."""
 
+ALONE = {
+    "bench/benchmarks": "starts pytest-benchmark, which does not measure beside other workers",
+    "bench/results/test_exchange.py": "starts pytest-benchmark",
+}
+"""File or folder of tests -> why `make test` runs it before the others, which share the cores."""
+
 UNPROVEN = {
     "reports/test_browser.py::test_sorting": "the page has changed under it",
     "reports/test_browser.py::test_meter_switch_shows_one_meter": "the page has changed under it",
@@ -49,8 +56,6 @@ UNPROVEN = {
     "bench/benchmarks/test_benchmarks.py::test_the_suite_writes_what_compare_and_gate_read": "does not know `now`",
     "bench/gate/test_gate_run.py::test_mistakes_have_one_line_and_their_status": "a repository without a design",
     "bench/meters/test_lpi_points.py::test_the_packaged_weights_are_the_fit": "weight of call_msi",
-    "bench/studies/test_run.py::test_the_yardstick_is_the_same_in_c_and_jitted": "asks for a function that went",
-    "bench/studies/test_run_interrupted.py::test_the_command_says_where_in_one_line": "replaces a function that moved",
     "fuzz/test_fuzz.py": "has not been run to its end",
     "reports/test_designs.py::test_all_designs_have_columns": "does not know the column Agree",
     "reports/test_designs.py::test_an_unexpected_state_has_a_mark_and_no_ratio": "does not know the column Agree",
@@ -62,13 +67,22 @@ UNPROVEN = {
 """Tests that fail, or were never seen to pass, and why: left out, counted as deselected, until each is mended."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Heed SIGINT, as at a terminal: what a script starts in the background ignores it, and so do its children."""
+    config.addinivalue_line("markers", "alone: runs before the others, one test at a time")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of the table as slow; leave out the unproven ones."""
+    """Mark the tests of the tables; leave out the unproven ones."""
     left_out = [item for item in items if any(f"tests/{name}" in item.nodeid for name in UNPROVEN)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     for item in items:
         path = item.path.relative_to(ROOT / "tests") if item.path.is_relative_to(ROOT / "tests") else Path()
-        if {str(path), *map(str, path.parents)} & set(SLOW):
+        places = {str(path), *map(str, path.parents)}
+        if places & set(SLOW):
             item.add_marker(pytest.mark.slow)
+        if places & set(ALONE):
+            item.add_marker(pytest.mark.alone)

@@ -10,7 +10,7 @@ Rules:
 - A level-triggered interrupt follows its line; an edge-triggered one latches a rise and ignores a fall.
 - A lowered interrupt stays on its ap_list: the next sync of that vCPU takes it off.
 
-Work: the entry points are calls, and so are the look-up, the lock, the queueing and the dropped reference.
+Work: the entry points are calls, and so are the look-up, the lock and the queueing.
 """
 
 from typing import Any

@@ -12,8 +12,8 @@ Rules:
 - `first`: the first INTID of the access; `vcpu`: whose private interrupts are meant; `size` in bytes; values are
   uint64, of which these handlers use 32 bits.
 
-Work: each interrupt of an access is looked up by a call, in reads too; the set bits of a value are found one by one by
-a library search, which is a call.
+Work: each interrupt of a write is looked up by a call, those of a read within the loop (find_irq_to_read says why);
+the set bits of a value are found one by one by a library search, which is a call.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ from vgic_new.regions import (
     ISENABLER,
     ISPENDR,
 )
-from vgic_new.state import EDGE, LEVEL, find_irq, lock_irq_to_write, unlock_irq, update_level
+from vgic_new.state import EDGE, LEVEL, find_irq, find_irq_to_read, lock_irq_to_write, unlock_irq, update_level
 
 _BITS, _CONFIG_FIELDS = np.int64(32), np.int64(16)
 """Interrupts of one access to a register with one bit per interrupt, which takes 32-bit accesses only, and to ICFGR.
@@ -58,7 +58,7 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].enabled:
+        if vm.irq[U64(find_irq_to_read(vm, vcpu, first + i, observer))].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -70,7 +70,7 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].pending:
+        if vm.irq[U64(find_irq_to_read(vm, vcpu, first + i, observer))].pending:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -82,7 +82,7 @@ def _read_active(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].active:
+        if vm.irq[U64(find_irq_to_read(vm, vcpu, first + i, observer))].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -94,7 +94,7 @@ def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> 
     events.count(observer, events.FIELD_LOOP, 1)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].priority) << (8 * i)
+        value |= np.int64(vm.irq[U64(find_irq_to_read(vm, vcpu, first + i, observer))].priority) << (8 * i)
     return value
 
 
@@ -105,7 +105,7 @@ def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[U64(find_irq(vm, vcpu, first + i, observer))].config == EDGE:
+        if vm.irq[U64(find_irq_to_read(vm, vcpu, first + i, observer))].config == EDGE:
             value |= 2 << (2 * i)
     return value
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from kvmarm import events
 from kvmarm.gic import REDISTRIBUTOR_SIZE
-from kvmarm.jit import jit, noinline
+from kvmarm.jit import U64, jit, noinline
 
 # What a block of registers is. The first ten have handlers that do not depend on the GIC version (mmio_irq).
 (
@@ -162,9 +162,9 @@ def _compare_row(offset: Any, row: Any, observer: Any) -> Any:
     """Return below, at or above 0 as an offset is before, in or after a row's registers; a search calls it."""
     noinline()
     events.count(observer, events.RANGE_STEP, 1)
-    if offset < _OFFSET[row]:
+    if offset < _OFFSET[U64(row)]:
         return -1
-    return 1 if offset >= _END[row] else 0
+    return 1 if offset >= _END[U64(row)] else 0
 
 
 @jit
@@ -211,8 +211,8 @@ def frame_of_device(vm: Any, device: Any) -> Any:
 def find_row(frame: Any, offset: Any, observer: Any) -> Any:
     """Return the number (int64) of the row of a frame's table that holds `offset`, -1 for none."""
     noinline()
-    low = _FIRST_ROW[frame]
-    high = _FIRST_ROW[frame + 1]
+    low = _FIRST_ROW[U64(frame)]
+    high = _FIRST_ROW[U64(frame + 1)]
     while low < high:
         middle = low + ((high - low) >> 1)
         order = _compare_row(offset, middle, observer)
@@ -229,23 +229,23 @@ def find_row(frame: Any, offset: Any, observer: Any) -> Any:
 @jit
 def first_intid(row: Any, offset: Any) -> Any:
     """Return the INTID (int64) of the lowest field at `offset` (in bytes) in the block of a row, 0 if it has none."""
-    if _BIT_SHIFT[row] < 0:
+    if _BIT_SHIFT[U64(row)] < 0:
         return 0
-    return ((offset - _BLOCK[row]) << 3) >> _BIT_SHIFT[row]
+    return ((offset - _BLOCK[U64(row)]) << 3) >> _BIT_SHIFT[U64(row)]
 
 
 @jit
 def row_register(row: Any) -> Any:
     """Return what the registers of a row are (RAZ_WI, …)."""
-    return _REGISTER[row]
+    return _REGISTER[U64(row)]
 
 
 @jit
 def takes_access(vm: Any, row: Any, offset: Any, size: Any, observer: Any) -> Any:
     """Return whether a row takes an aligned access of this size (bytes) at an interrupt that the VM has."""
-    if not _SIZES[row] & size or offset & (size - 1):
+    if not _SIZES[U64(row)] & size or offset & (size - 1):
         return False
-    if _BIT_SHIFT[row] < 0:
+    if _BIT_SHIFT[U64(row)] < 0:
         return True
     events.count(observer, events.FIELD_CHECK, 1)
     return first_intid(row, offset) < vm.irqs

@@ -65,6 +65,7 @@ def mark_deliverable(vm: Any, vcpu: Any, intid: Any, observer: Any) -> None:
 
     The distributor lock is held.
     """
+    noinline()
     assert_held(vm)
     events.count(observer, events.BIT_WRITE, 1)
     cpu = vm.vcpu[vcpu]
@@ -138,5 +139,4 @@ def unmark_vcpu(vm: Any, marks: Any, vcpu: Any, observer: Any) -> None:
 @jit
 def is_marked(vm: Any, marks: Any, vcpu: Any) -> Any:
     """Return whether the bit of `vcpu` is set among `marks`: a load, without the lock."""
-    noinline()
     return (vm.on_cpu[marks, vcpu >> 6] >> U64(vcpu & 63)) & U64_1 != U64_0

@@ -118,7 +118,6 @@ def _process_maintenance(vm: Any, vcpu: Any, observer: Any) -> Any:
 @jit
 def _sync_forwarded(vm: Any, vcpu: Any, index: Any, observer: Any) -> Any:
     """Retire list register `index` if it is a forwarded interrupt's and not active; return whether that is pending."""
-    noinline()
     events.count(observer, events.LR_SCAN, 1)
     intid, origin, state = read_lr(vm, vcpu, index, observer)
     if state & HW == 0 or state & LR_ACTIVE:

@@ -25,7 +25,7 @@ from bench.engine.runner import BUG
 from bench.meters.events import Stage
 from kvmarm import cpuif, interface
 from kvmarm.events import new_caller
-from kvmarm.jit import JIT_ENABLED, U64, jit
+from kvmarm.jit import JIT_ENABLED, U64, jit, jit_uncounted
 from kvmarm.trace import (
     ACK,
     BPR,
@@ -148,7 +148,7 @@ def invoke(vm: Any, hardware: Any, op: Any, value: Any, caller: Any) -> None:
         interface.save(vm, vcpu, hardware.cpu[vcpu], caller)
 
 
-@jit
+@jit_uncounted
 def timed_calls(
     vm: Any,
     hardware: Any,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.engine.result_text import RESULT
-from bench.engine.runner import BUG, DONE, execute, run_ops
+from bench.engine.runner import BUG, DONE, execute, run_ops_uncounted
 from bench.recordings.placement.driver import Chunk, nothing_expected
 from bench.recordings.placement.tracking import sgi_to
 from bench.replay.differences import compare_entry, note_load
@@ -253,9 +253,9 @@ class Run:
         vm, hardware = self.design.create(self.config), new_hardware(self.config.lrs)
         values, caller = np.zeros(len(ops) + 1, np.uint64), new_caller()
         # Compiled (or loaded) here, so that no time has it in it.
-        run_ops(vm, hardware, ops[:0], 0, values, self._result, None, caller, None, None)
+        run_ops_uncounted(vm, hardware, ops[:0], 0, values, self._result, None, caller)
         start = perf_counter()
-        done, _, _ = run_ops(vm, hardware, ops, 0, values, self._result, None, caller, None, None)
+        done, _, _ = run_ops_uncounted(vm, hardware, ops, 0, values, self._result, None, caller)
         self.seconds = perf_counter() - start
         self.timed_operations = int(done)
 

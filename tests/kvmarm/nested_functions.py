@@ -23,3 +23,9 @@ def outer(word: Any) -> Any:
 def caller(word: Any) -> Any:
     """Return that and 100."""
     return outer(word) + 100
+
+
+@jit
+def set_lock(record: Any, value: Any) -> None:
+    """Store `value` in the field `lock` of a record."""
+    record.lock = value

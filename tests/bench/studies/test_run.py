@@ -150,7 +150,7 @@ def test_the_yardstick_is_the_same_in_c_and_jitted(monkeypatch: pytest.MonkeyPat
     import bench.meters.yardstick as module
 
     first, kind = lock_pair_ns()
-    monkeypatch.setattr(module, "_build", lambda: None)
+    monkeypatch.setattr(module, "_in_c", lambda: None)
     second, other = lock_pair_ns()
     assert other == "jitted" and kind in ("C", "jitted")
     assert 0.1 < first / second < 10

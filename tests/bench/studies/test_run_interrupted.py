@@ -102,11 +102,12 @@ def test_what_is_not_begun_is_missing_too() -> None:
 def test_the_command_says_where_in_one_line_and_is_status_130(how: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
-        "from bench import cli, run\n"
+        "from bench.studies import run\n"
+        "from vgic_bench.main import main\n"
         "def endless(*_):\n    print('begun', flush=True)\n    time.sleep(60)\n"
         "run.measure_workloads = endless\n"
         "sys.argv = sys.argv[1:]\n"
-        "cli.main()\n"
+        "main()\n"
     )
     arguments = ["vgic-bench", "run", "--gic", "2", "--meters", "events", "--parts", "switch,workloads", "--json", "-o"]
     process = subprocess.Popen(
