@@ -33,7 +33,7 @@ TIMED = ("old", "new")
 EXAMPLES = ("vgic-bench fit", "vgic-bench fit --time", "vgic-bench fit counted.csv --designs old -o weights")
 
 
-@command(app, "fit", EXAMPLES)
+@command(app, "fit", EXAMPLES, tables=True)
 def fit(
     costs: Annotated[
         Path | None,
