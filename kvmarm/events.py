@@ -3,7 +3,7 @@
 
 An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
 instructions of the real code. `count(observer, EVENT, n)` does nothing for an observer that does not count. It leaves
-no instruction in the code of a function that never counts (`kvmarm.jit.jit_uncounted`).
+no instruction in a function that never counts (`kvmarm.jit.jit_uncounted`).
 
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
 go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
@@ -266,8 +266,6 @@ if JIT_ENABLED:
 
     @overload(as_observer, strict=False, jit_options=STUB_OPTIONS)
     def _as_observer(observer: Any) -> Any:
-        # A watcher keeps its type, by which its locks are watched (kvmarm.watch).
-        known = isinstance(observer, types.Record) and "held" not in observer.fields
-        if known and not counts_by_type(observer):
+        if isinstance(observer, types.Record) and set(observer.fields) == {name for name, *_ in CALLER_FIELDS}:
             return lambda observer: _reinterpreted(observer)
         return lambda observer: observer

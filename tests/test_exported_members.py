@@ -46,6 +46,7 @@ OWN_FUNCTIONS = {
         "sgi": {"write_sgir"},
         "state": {
             "find_irq",
+            "find_irq_to_read",
             "is_reserved",
             "lock_ap_list",
             "lock_irq",

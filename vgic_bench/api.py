@@ -306,7 +306,7 @@ def workloads(
     pair = designs_of(designs)
     for entry, row in zip(entries, rows, strict=True) if costs else ():
         found = costed(entry, pair)
-        row |= {f"{name}_instructions": side["instructions"] for name, side in found["designs"].items()}
+        row |= {f"{name}_instructions": (side or {}).get("instructions") for name, side in found["designs"].items()}
         row["break_even"] = (found["break_even"] or {}).get("break_even")
     return Rows(rows)
 

@@ -18,16 +18,19 @@ from bench.verify.configurations import small_set
 from bench.verify.random_runs import RandomRuns
 from bench.verify.run import supported
 from bench.verify.search import Limits, Search
+from kvmarm.code_cache import leave_stamp, module_cache
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
-from kvmarm.jit import JIT_ENABLED, module_cache
+from kvmarm.jit import JIT_ENABLED
 
+_NAME = "bench.verify.compile"
+"""This module, which runs as `__main__` too."""
 MONITORS, BRIDGE = "monitors", "bridge"
 
 
 def _stamp(design: str, part: str) -> Path:
     # Numba keeps compiled code by the path of its source, so a second copy of the sources compiles anew.
     described = f"{get_design(design).dtype.descr if part == BRIDGE else ''} {Path(__file__).resolve()}"
-    return module_cache(__name__) / f"ready-{part}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+    return module_cache(_NAME) / f"ready-{part}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
 
 
 def compile_part(name: str, part: str) -> None:
@@ -39,7 +42,7 @@ def compile_part(name: str, part: str) -> None:
         RandomRuns(design, configuration, 1).run(2)
     machine.bridge_of(design.dtype)
     for done in {part, BRIDGE}:
-        _stamp(name, done).touch()
+        leave_stamp(_stamp(name, done))
 
 
 def ensure_compiled(designs: Iterable[str], progress: Progress = SILENT) -> float:
@@ -52,7 +55,7 @@ def ensure_compiled(designs: Iterable[str], progress: Progress = SILENT) -> floa
     if names and not _stamp(names[0], MONITORS).exists():
         parts.pop(f"{names[0]} {BRIDGE}", None)
         parts = {f"{names[0]} {MONITORS}": (names[0], MONITORS), **parts}
-    return compile_parts(__name__ if __name__ != "__main__" else "bench.verify.compile", parts, progress)
+    return compile_parts(_NAME, parts, progress)
 
 
 if __name__ == "__main__":

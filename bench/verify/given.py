@@ -98,7 +98,26 @@ class Monitor:
             affinity = self._load(0, DISTRIBUTOR, 0x6000 + intid * 8, 8)
             write = Access(0, DISTRIBUTOR, 0x6000 + intid * 8, 8, affinity)
             mask = next(decode.fields(3, config.vcpus, write)).value
-        self._targets(x, mask)
+        self._targets(x, mask or self._seen_at_reset(intid))
+
+    def _seen_at_reset(self, intid: int) -> int:
+        """Return who is kicked (a bit each) when an SPI without a route is enabled and injected in a fresh VM.
+
+        The architecture leaves open where an SPI goes before its route is written, and what the register then reads.
+        """
+        memory = Memory(self.design, self.trace.config)
+        world = memory.world
+        bit, word = np.uint64(1 << intid % 32), intid // 32 * 4
+        switch = np.uint64(1 << self.trace.config.gic - 2)
+        for op in (
+            (t.MMIO_W, 0, DISTRIBUTOR, 0, 4, switch),
+            (t.MMIO_W, 0, DISTRIBUTOR, 0x100 + word, 4, bit),
+            (t.INJECT, 0, intid, 1, 0, 0),
+        ):
+            world.op.kind, world.op.vcpu, world.op.a, world.op.b, world.op.c, world.op.value = op
+            operate(world, memory.words)
+        kicked = int(world.kicked)
+        return kicked if kicked.bit_count() == 1 else 0
 
     def _targets(self, x: int, mask: int) -> None:
         ref.route(self.world, np.int64(x), r.NOWHERE)

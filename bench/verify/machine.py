@@ -7,6 +7,7 @@ module of the search that knows a design's record. See bench.verify.memory for w
 """
 
 import functools
+import os
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import numpy as np
 from bench.engine.runner import BUG, execute
 from bench.verify.classes import HOST_HANGS, HOST_KILLED
 from bench.verify.records import ASLEEP, IN, KICKED, MAX_LOG, NONE, OFF, WORLD, numbers
-from kvmarm import trace
-from kvmarm.jit import JIT_ENABLED, U64, U64_0, U64_1, jit, module_cache
+from kvmarm import nested, trace
+from kvmarm.checked_cache import check
+from kvmarm.code_cache import module_cache
+from kvmarm.jit import JIT_ENABLED, U64, U64_0, U64_1, jit
 from kvmarm.lr import lr_has_eoi, lr_is_hw, lr_state
 
 if JIT_ENABLED:
@@ -23,6 +26,7 @@ if JIT_ENABLED:
     from llvmlite import ir
     from numba import types
     from numba.core import config
+    from numba.core.ccallback import CFunc
     from numba.extending import intrinsic
 
 
@@ -93,9 +97,17 @@ if JIT_ENABLED:
     @functools.cache
     def bridge_of(dtype: np.dtype[Any]) -> Any:
         """Return the compiled bridge for VM records of `dtype`: keep it as long as its `address` is in use."""
-        arguments = [types.CPointer(numba.from_dtype(record)) for record in (dtype, WORLD)]
-        config.CACHE_DIR = str(module_cache(__name__))
-        return numba.cfunc(types.void(*arguments), nopython=True, cache=True, error_model="numpy")(_bridge)
+        arguments = tuple(types.CPointer(numba.from_dtype(record)) for record in (dtype, WORLD))
+        options = {"nopython": True, "error_model": "numpy"}
+        # As any complete function: else its parts would be taken for those of other code that was loaded before.
+        bridge = CFunc(_bridge, (arguments, types.void), {}, options, **nested.COMPLETE_OPTIONS)
+        folder = module_cache(__name__)
+        if os.access(folder, os.W_OK | os.X_OK):
+            config.CACHE_DIR = str(folder)
+            bridge.enable_caching()
+            check(bridge, folder)
+        bridge.compile()
+        return bridge
 
     @jit
     def call(world: Any) -> None:

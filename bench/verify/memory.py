@@ -10,6 +10,7 @@ with none, and looks after each stretch whether anything else in the records has
 search starts again. What a design names as scratch is never state.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,9 +112,23 @@ def _lock_spans(dtype: np.dtype[Any], start: int = 0) -> Iterator[tuple[int, int
         element, shape = _base(field)
         if name == "lock" and not shape:
             yield start + offset, start + offset + element.itemsize
-        elif element.fields is not None and any(True for _ in _lock_spans(element)):
-            for index in range(int(np.prod(shape)) if shape else 1):
-                yield from _lock_spans(element, start + offset + index * element.itemsize)
+        elif element.fields is not None:
+            inner = list(_lock_spans(element))
+            for index in range(int(np.prod(shape)) if shape and inner else len(inner) and 1):
+                base = start + offset + index * element.itemsize
+                yield from ((base + first, base + end) for first, end in inner)
+
+
+@functools.cache
+def _marks(dtype: np.dtype[Any], scratch: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which bytes of a VM record are scratch, and which are locks (bool[:] each)."""
+    marks = np.zeros((2, dtype.itemsize), bool)
+    for path in scratch:
+        for first, end in _spans(dtype, path.split(".")):
+            marks[0, first:end] = True
+    for first, end in _lock_spans(dtype):
+        marks[1, first:end] = True
+    return marks[0], marks[1]
 
 
 class Memory:
@@ -152,12 +167,9 @@ class Memory:
 
     def _mark(self) -> None:
         """Mark what is scratch, and where locks are."""
-        dtype = self.dtype
-        for path in self.design.scratch:
-            for first, end in _spans(dtype, path.split(".")):
-                self._scratch[first:end] = True
-        for first, end in _lock_spans(dtype):
-            self._locks[first:end] = True
+        scratch, locks = _marks(self.dtype, self.design.scratch)
+        self._scratch[: len(scratch)] = scratch
+        self._locks[: len(locks)] = locks
         self._ignored.view(np.uint8)[self._scratch] = 0xFF
 
     def set_root(self) -> None:

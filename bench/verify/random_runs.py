@@ -29,11 +29,13 @@ class RandomRuns:
         self.memory.world.logging = 0
         self.seed = seed
         self.found: dict[int, tuple[int, list[int]]] = {}
+        self.done = 0
 
     def run(self, runs: int, progress: Callable[[int], Any] = lambda done: None) -> None:
         """Do `runs` runs of LENGTH operations, each with its reads, hold and drain at the end."""
         for number in range(runs):
             progress(number)
+            self.done = number
             path = np.zeros(LENGTH, np.int64)
             random = new_random(self.seed * 1_000_003 + number)
             memory = self.memory
@@ -43,6 +45,7 @@ class RandomRuns:
             for code in self._codes(steps, ("read", "hold", "drain")):
                 count, kept = self.found.get(code, (0, []))
                 self.found[code] = (count + 1, kept or self._shrunk(steps, code))
+        self.done = runs
 
     def _codes(self, steps: list[int], probes: tuple[str, ...]) -> list[int]:
         """Return the signatures that the steps, then each of the probes, show."""

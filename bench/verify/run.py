@@ -5,28 +5,35 @@ A jitted operation that never returns cannot be interrupted from within. Each de
 own that reports what it does; one that says nothing for a while is ended, and the operation it was at is reported.
 """
 
+import contextlib
 import multiprocessing
+import os
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+from bench.system.processes import cores
 from bench.system.progress import SILENT, Progress
 from bench.verify import records as r
 from bench.verify.classes import HOST_HANGS, is_advice
 from bench.verify.configurations import Configuration
 from bench.verify.random_runs import RandomRuns
-from bench.verify.report import Report, make_report
-from bench.verify.search import Limits, Outcome, Search
+from bench.verify.report import ReplayError, Report, make_report
+from bench.verify.search import Limits, Search
 from kvmarm.design import BUILT_IN, ENTRY_POINTS, get_design
 from kvmarm.errors import UsageError
 from kvmarm.jit import JIT_ENABLED
 
-SILENCE = 60.0
-"""Seconds without a word after which a design is taken to hang."""
-_POLL = 0.2
+SILENCE = 40.0
+"""Seconds without a word after which a design is taken to hang, if it had the processor for half of them."""
+_POLL = 0.1
+_LAST_WORDS = 20.0
+"""Seconds that a design's process may take to replay what it has found when it is told to stop."""
 
 
 @dataclass
@@ -40,6 +47,12 @@ class Explored:
     depth: int
     seconds: float
     reports: list[Report] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def violations(self) -> int:
+        """How many signatures it has, without advice."""
+        return sum(not is_advice(report.code) for report in self.reports)
 
 
 @dataclass
@@ -79,90 +92,138 @@ class Task:
     seed: int = 1
 
 
-def explore(design: str, configuration: Configuration, task: Task, alive: Callable[[str], Any]) -> Explored:
-    """Search one configuration, or do random runs, and replay what was found."""
+Depths = dict[int, int]
+"""Signature -> the depth at which a design has shown it: what is no shorter needs no trace."""
+
+
+def explore(
+    design: str, configuration: Configuration, task: Task, alive: Callable[[str], Any], known: Depths | None = None
+) -> Explored:
+    """Search one configuration, or do random runs, and replay what was found and is shorter than what is `known`.
+
+    alive: called with what is being done; it raises KeyboardInterrupt to end the search, and what was found so far is
+    replayed and returned.
+    """
     implementation = get_design(design)
+    start = time.monotonic()
     if task.runs:
-        start = time.monotonic()
         runs = RandomRuns(implementation, configuration, task.seed)
-        runs.run(task.runs, lambda done: alive(f"{done} runs"))
-        explored = Explored(configuration, False, 0, task.runs, 0, time.monotonic() - start)
-        for found, path in runs.records():
+        interrupted = _until_interrupted(lambda: runs.run(task.runs, lambda done: alive(f"{done} runs")))
+        explored = Explored(configuration, False, 0, runs.done, 0, 0.0, interrupted=interrupted)
+        found = runs.records()
+    else:
+        search = Search(implementation, configuration, task.limits)
+        search.progress = lambda outcome: alive(f"{len(outcome.states)} states, depth {outcome.depth}")
+        interrupted = _until_interrupted(search.run)
+        outcome = search.outcome
+        closed = outcome.closed and not interrupted
+        counts = len(outcome.states), outcome.transitions, outcome.depth
+        explored = Explored(configuration, closed, *counts, 0.0, interrupted=interrupted)
+        found = [(one, outcome.path(int(one["parent"]), int(one["step"]))) for one in outcome.found]
+    known = {} if known is None else known
+    for one, path in found:
+        if not interrupted:
             alive("replaying")
-            explored.reports.append(make_report(implementation, configuration, found, path))
-        return explored
-    search = Search(implementation, configuration, task.limits)
-    search.progress = lambda outcome: alive(f"{len(outcome.states)} states, depth {outcome.depth}")
-    outcome = search.outcome
-    interrupted = False
-    try:
-        search.run()
-    except KeyboardInterrupt:
-        interrupted = True
-    explored = _explored(outcome)
-    for found in outcome.found:
-        alive("replaying")
-        path = outcome.path(int(found["parent"]), int(found["step"]))
-        explored.reports.append(make_report(implementation, configuration, found, path))
-    explored.closed = explored.closed and not interrupted
+        code, depth = int(one["code"]), int(one["depth"])
+        if depth < known.get(code, depth + 1):
+            known[code] = depth
+            explored.reports.append(make_report(implementation, configuration, one, path))
+        else:
+            explored.reports.append(Report(design, configuration, code, depth, int(one["count"]), path))
+    explored.seconds = time.monotonic() - start
     return explored
 
 
-def _explored(outcome: Outcome) -> Explored:
-    states = len(outcome.states)
-    return Explored(outcome.configuration, outcome.closed, states, outcome.transitions, outcome.depth, outcome.seconds)
+def _until_interrupted(work: Callable[[], Any]) -> bool:
+    """Do the work; return whether it was interrupted."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _child(design: str, task: Task, pipe: Connection) -> None:
-    """Explore the configurations one by one and send what came of each."""
+    """Explore the configurations one by one and send what came of each, until told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+
+    def alive(text: str) -> None:
+        pipe.send(("alive", text))
+        if pipe.poll():
+            raise KeyboardInterrupt
+
+    known: Depths = {}
     try:
         for number, configuration in enumerate(task.configurations):
             pipe.send(("at", number))
-            pipe.send(("explored", explore(design, configuration, task, lambda text: pipe.send(("alive", text)))))
+            explored = explore(design, configuration, task, alive, known)
+            pipe.send(("explored", explored))
+            if explored.interrupted:
+                break
         pipe.send(("done", None))
     except KeyboardInterrupt:
         pipe.send(("stopped", None))
-    except (UsageError, AssertionError) as error:
+    except (UsageError, AssertionError, ReplayError) as error:
         pipe.send(("failed", str(error)))
+
+
+def cpu_seconds(process: int) -> float | None:
+    """Return the seconds of processor time that a process has used; None where the system does not say."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Watched:
     """One design's process and what it has reported so far."""
 
-    def __init__(self, design: str, task: Task) -> None:
+    def __init__(self, design: str, task: Task, method: str) -> None:
         self.verified = Verified(design)
-        self.task, self.at, self.text = task, 0, ""
+        self.task, self.method = task, method
         self._start(task)
 
     def _start(self, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe(duplex=False)
-        self.left = task
+        context: Any = multiprocessing.get_context(self.method)
+        self.pipe, theirs = context.Pipe()
+        self.left, self.at, self.text = task, 0, ""
         self.process = context.Process(target=_child, args=(self.verified.design, task, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self.heard = time.monotonic()
+        self._hear()
         self.running = True
+
+    def _hear(self) -> None:
+        self.heard, self.used = time.monotonic(), cpu_seconds(self.process.pid)
+
+    def _silent(self) -> bool:
+        """Return whether the process has worked for long without a word; one that was not let run has not."""
+        if time.monotonic() - self.heard < SILENCE:
+            return False
+        used = cpu_seconds(self.process.pid)
+        return used is None or self.used is None or used - self.used > SILENCE / 2
 
     def poll(self) -> None:
         """Take what the process has sent. Raises UsageError (status 3) for a defect of the search itself."""
         try:
             while self.running and self.pipe.poll():
-                self.heard = time.monotonic()
+                self._hear()
                 self._take(*self.pipe.recv())
         except EOFError:
             self.running = False
             raise UsageError(f"design {self.verified.design!r}: the search ended without a result", 3) from None
-        if self.running and time.monotonic() - self.heard > SILENCE:
+        if self.running and self._silent():
             self._hangs()
 
     def _take(self, what: str, value: Any) -> None:
         if what == "at":
-            self.at = value
+            self.at, self.text = value, ""
         elif what == "alive":
             self.text = value
         elif what == "explored":
             self.verified.explored.append(value)
+            self.verified.interrupted |= value.interrupted
         elif what == "failed":
             self.running = False
             raise UsageError(f"design {self.verified.design!r}: {value}", 3)
@@ -187,15 +248,17 @@ class _Watched:
             self._start(replace(self.task, configurations=rest))
 
     def stop(self) -> None:
-        """End the process, and take what it still has to say."""
-        limit = time.monotonic() + 5
+        """Tell the process to stop, and take what it still has to say."""
+        limit = time.monotonic() + _LAST_WORDS
+        self.verified.interrupted |= self.running
+        with contextlib.suppress(OSError):
+            self.pipe.send("stop")
         while self.running and time.monotonic() < limit:
             try:
                 self.poll()
             except UsageError:
                 self.running = False
             time.sleep(_POLL / 4)
-        self.verified.interrupted |= self.running
         self.process.kill()
 
 
@@ -219,14 +282,14 @@ def verify(designs: Sequence[str], task: Task, progress: Progress = SILENT) -> l
     """
     tasks = {name: replace(task, configurations=supported(name, task.configurations)) for name in designs}
     findable = {*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))}
-    if not JIT_ENABLED or not all(name in findable for name in designs):
-        return [_in_process(name, tasks[name], progress) for name in designs]
+    # A new interpreter finds what is registered; a copy of this one also has what only this one knows.
+    method = "spawn" if JIT_ENABLED and all(name in findable for name in designs) else "fork"
     waiting = list(designs)
     watched: list[_Watched] = []
     try:
         while waiting or any(one.running for one in watched):
-            while waiting and sum(one.running for one in watched) < multiprocessing.cpu_count():
-                watched.append(_Watched(waiting[0], tasks[waiting[0]]))
+            while waiting and sum(one.running for one in watched) < cores():
+                watched.append(_Watched(waiting[0], tasks[waiting[0]], method))
                 waiting.pop(0)
             time.sleep(_POLL)
             for one in watched:
@@ -234,7 +297,6 @@ def verify(designs: Sequence[str], task: Task, progress: Progress = SILENT) -> l
             progress("configurations", sum(len(one.verified.explored) for one in watched), _total(tasks))
     except KeyboardInterrupt:
         for one in watched:
-            one.verified.interrupted |= one.running
             one.stop()
     finally:
         for one in watched:
@@ -245,16 +307,3 @@ def verify(designs: Sequence[str], task: Task, progress: Progress = SILENT) -> l
 
 def _total(tasks: dict[str, Task]) -> int:
     return sum(len(task.configurations) for task in tasks.values())
-
-
-def _in_process(design: str, task: Task, progress: Progress) -> Verified:
-    verified = Verified(design)
-    for explored in _each(design, task, progress):
-        verified.explored.append(explored)
-    return verified
-
-
-def _each(design: str, task: Task, progress: Progress) -> Iterator[Explored]:
-    for number, configuration in enumerate(task.configurations):
-        progress("configurations", number, len(task.configurations))
-        yield explore(design, configuration, task, lambda text: None)

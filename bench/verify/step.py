@@ -195,7 +195,7 @@ def wake(world: Any, memory: Any) -> None:
     """Each vCPU kicked by the step under way: one that sleeps looks again whether it has something to take."""
     kicked = world.kicked
     for vcpu in range(min(world.setup.vcpus, 64)):
-        if not has(kicked, vcpu):
+        if not has(kicked, vcpu) or world.fatal:
             continue
         if may_deliver(world, vcpu) == U64_0:
             world.advice |= ADVICE_KICK

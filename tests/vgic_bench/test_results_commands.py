@@ -115,7 +115,10 @@ def test_gate_statuses_and_outputs(vgic_bench, runs, tmp_path):
     assert "::error" in vgic_bench("gate", runs / "one", runs / "dear", GITHUB_ACTIONS="true").stderr
     budget = tmp_path / "budget.toml"
     budget.write_text('[[allow]]\ntransition = "inject_edge"\nreason = "known"\n')
-    allowed = vgic_bench("gate", "check", runs / "one", runs / "dear", "--budget", budget)
+    # `dear` has no times, which is a meter lost unless it is meant.
+    lost = vgic_bench("gate", "check", runs / "one", runs / "dear", "--budget", budget)
+    assert lost.returncode == 4 and "dear has no time, which one has; --partial if that is meant" in lost.stderr
+    allowed = vgic_bench("gate", "check", runs / "one", runs / "dear", "--budget", budget, "--partial")
     assert allowed.returncode == 0 and "known" in allowed.stdout
     assert_refused(vgic_bench("gate", tmp_path / "none", runs / "one"), "no baseline", status=4)
     assert_refused(vgic_bench("gate", runs / "one", tmp_path / "none"), "does not exist")
