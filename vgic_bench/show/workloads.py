@@ -45,16 +45,18 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def _show_costs(rows: list[dict[str, Any]]) -> None:
     names = list(rows[0]["costs"]["designs"])
-    priced = all(side["instructions"] is not None for row in rows for side in row["costs"]["designs"].values())
+    sides = [side for row in rows for side in row["costs"]["designs"].values() if side is not None]
+    priced = all(side["instructions"] is not None for side in sides)
     unit = "instructions" if priced else "events"
     table = []
     for row in rows:
-        costs = [row["costs"]["designs"][name][unit] for name in names]
+        found = [row["costs"]["designs"][name] for name in names]
+        costs = [None if side is None else side[unit] for side in found]
         table.append(
             [
                 row["workload"],
-                *(f"{cost:,.0f}" for cost in costs),
-                *(f"{cost / costs[0]:.2f}" if costs[0] else "–" for cost in costs[1:]),
+                *("no ITS" if cost is None else f"{cost:,.0f}" for cost in costs),
+                *("–" if cost is None or not costs[0] else f"{cost / costs[0]:.2f}" for cost in costs[1:]),
                 f"{row['mmio_share']:.1%}",
                 *([_even(row["costs"]["break_even"], names)] if len(names) == 2 else []),
             ]

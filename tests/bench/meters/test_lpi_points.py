@@ -46,6 +46,15 @@ def test_the_packaged_weights_are_the_fit_to_the_packaged_points() -> None:
     assert document["lpis"]["worst_error"] <= 0.15
 
 
+def test_an_msi_costs_five_instructions_per_entry_ahead(tmp_path: Path) -> None:
+    entries = 1000 if JIT_ENABLED else 16
+    rows = [{"lpis": entries, "devices": 1, "position": place, "op": "msi"} for place in ("first", "last")]
+    grid = tmp_path / "grid.csv"
+    pd.DataFrame(rows).to_csv(grid, index=False)
+    costs = run(str(grid), str(tmp_path / "out.csv"))["instructions"].to_numpy(float)
+    assert abs(costs[1] - costs[0]) / (entries - 1) == pytest.approx(5, abs=0.3)
+
+
 def test_weights_say_whether_they_cover_lpis() -> None:
     assert covers_lpis(get_design("new")) and not covers_lpis(get_design("old"))
 
