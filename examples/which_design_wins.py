@@ -15,6 +15,6 @@ grid
 
 # %% The same as data: predicted instructions of the new design over those of the old one.
 points = grid.table("transitions").pivot_table(
-    index=["transition", "vcpus", "pending"], columns="design", values="events"
+    index=["transition", "vcpus", "pending"], columns="design", values="instructions"
 )
 (points["new"] / points["old"]).unstack("vcpus").round(2)

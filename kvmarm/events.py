@@ -2,16 +2,17 @@
 """The vocabulary of cost events: the named primitive steps that a model counts.
 
 An event is counted where the real code takes the step, so that counts explain cost and, weighted, predict the
-instructions of the real code. `count(observer, EVENT, n)` does nothing for an observer that does not count, and leaves
-no instruction in the code of a function that never counts (`kvmarm.jit.jit_uncounted`).
+instructions of the real code. `count(observer, EVENT, n)` does nothing for an observer that does not count. It leaves
+no instruction in a function that never counts (`kvmarm.jit.jit_uncounted`).
 
 Each operation is handed a record that belongs to the calling thread, its *observer*. One of `CALLER` is where its kicks
 go (`kicks`, int32, the last `kick_count`; see kvmarm.state.kick). One of `OBSERVER` counts and logs too: `counts`
 (int64[EVENT_COUNT]) and a log of lock operations (`log`, int32, `log_length` entries used; see kvmarm.locks); its field
-`counting` is not 0. None: nobody wants to know. They are only ever appended to; whoever measures resets them.
+`counting` is not 0. One of kvmarm.watch.WATCHER watches how locks are contended. None: nobody wants to know. They are
+only ever appended to; whoever measures resets them.
 
-A `CALLER` begins like an `OBSERVER`. The interface hands every record to a design as one of `OBSERVER`, so that numba
-compiles a design's functions once and not once for each of the two.
+A `CALLER` begins like an `OBSERVER`. The interface hands every record but a watcher's to a design as one of `OBSERVER`.
+So numba compiles a design's functions once for both.
 """
 
 from typing import Any
@@ -178,18 +179,19 @@ def event_texts() -> tuple[str, ...]:
 
 EVENT_COUNT = len(_names)
 
-_CALLER_FIELDS: list[tuple[Any, ...]] = [
+CALLER_FIELDS: list[tuple[Any, ...]] = [
     ("counting", np.int64),
     ("kick_count", np.int64),
     ("kicks", np.int32, (MAX_KICKS,)),
 ]
+"""Fields of every record that a thread brings along."""
 
-CALLER = laid_out(_CALLER_FIELDS)
+CALLER = laid_out(CALLER_FIELDS)
 """What a thread brings along that calls operations without counting them."""
 
 OBSERVER = laid_out(
     [
-        *_CALLER_FIELDS,
+        *CALLER_FIELDS,
         ("counts", np.int64, (EVENT_COUNT,)),
         ("log_length", np.int64),
         ("log", np.int32, (LOG_CAPACITY,)),
@@ -264,6 +266,6 @@ if JIT_ENABLED:
 
     @overload(as_observer, strict=False, jit_options=STUB_OPTIONS)
     def _as_observer(observer: Any) -> Any:
-        if isinstance(observer, types.Record) and not counts_by_type(observer):
+        if isinstance(observer, types.Record) and set(observer.fields) == {name for name, *_ in CALLER_FIELDS}:
             return lambda observer: _reinterpreted(observer)
         return lambda observer: observer

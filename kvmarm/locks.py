@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Spin locks as the models take them: real atomic exchanges, counted and logged for an observer.
+"""Spin locks as the models take them: real atomic exchanges, counted and logged for an observer, watched by a watcher.
 
 A lock's identity in an observer's log is an int32: kind << 20 | index << 1 | released. Kinds and their names follow
 the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:INTID`, `irqINTID`, `irqRSVD`, `lpi`
@@ -9,8 +9,8 @@ the lock-sequence file format: `dist`, `physmap` (legacy design), `apV`, `irqV:I
 from typing import Any
 
 from kvmarm import events
-from kvmarm.jit import DEBUG, JIT_ENABLED, STUB_OPTIONS, jit, spin_lock, spin_unlock
-from kvmarm.mutex import mutex_lock, mutex_unlock
+from kvmarm.jit import DEBUG, JIT_ENABLED, STUB_OPTIONS, jit
+from kvmarm.watch import drop, drop_mutex, take, take_mutex
 
 DIST = 0
 PHYSMAP = 1
@@ -58,7 +58,7 @@ if JIT_ENABLED:
 @jit
 def acquire(record: Any, kind: Any, index: Any, observer: Any) -> None:
     """Take the spin lock in the field `lock` of `record`; count and log it as (kind, index)."""
-    spin_lock(record)
+    take(record, kind, index, observer)
     log_lock(observer, kind, index, 0)
 
 
@@ -66,13 +66,13 @@ def acquire(record: Any, kind: Any, index: Any, observer: Any) -> None:
 def release(record: Any, kind: Any, index: Any, observer: Any) -> None:
     """Release the spin lock in the field `lock` of `record`; log it as (kind, index)."""
     log_lock(observer, kind, index, 1)
-    spin_unlock(record)
+    drop(record, kind, index, observer)
 
 
 @jit
 def acquire_mutex(record: Any, kind: Any, index: Any, observer: Any) -> None:
     """Take the mutex in the field `lock` of `record`; count and log it as (kind, index)."""
-    mutex_lock(record)
+    take_mutex(record, kind, index, observer)
     events.count(observer, events.MUTEX, 1)
     log_lock(observer, kind, index, 0)
 
@@ -81,7 +81,7 @@ def acquire_mutex(record: Any, kind: Any, index: Any, observer: Any) -> None:
 def release_mutex(record: Any, kind: Any, index: Any, observer: Any) -> None:
     """Release the mutex in the field `lock` of `record`; log it as (kind, index)."""
     log_lock(observer, kind, index, 1)
-    mutex_unlock(record)
+    drop_mutex(record, kind, index, observer)
 
 
 if JIT_ENABLED:
@@ -119,6 +119,10 @@ _PLAIN = {
     CONFIG: "config",
     ITS_CACHE: "itscache",
 }
+
+
+CLASS_NAMES = {**_PLAIN, AP_LIST: "ap_list", IRQ_PRIVATE: "irq"}
+"""What locks of a class (kvmarm.watch) are called."""
 
 
 def lock_name(entry: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.replay.break_even import crossing
 from reports import matrix
+from reports.answer import main_ratio
 from reports.data import Report, total
 from reports.html import Markup, join
 from reports.numbers import SAME, geometric_mean, is_number, number, percent_number, ratio_number
@@ -76,9 +77,8 @@ def _ratio(value: float, count: int) -> Markup:
 
 def mmio_claim(report: Report) -> Claim:
     """Return claim 1."""
-    meter = _meter(report)
     parts = [
-        (label, *group_ratio(report, meter, wanted))
+        (label, *main_ratio(report, wanted))
         for label, wanted in (
             ("register reads", lambda group: group == READS),
             ("register writes", lambda group: group == WRITES),
@@ -179,7 +179,7 @@ def others_claim(report: Report) -> Claim:
         "less with vCPUs and INTIDs; "
         "in part when one of the two is so. Growth needs more than one scenario: a sweep."
     )
-    ratio, count = group_ratio(report, _meter(report), lambda group: not is_mmio(group))
+    ratio, count = main_ratio(report, lambda group: not is_mmio(group))
     if not count:
         return Claim(3, statement, OPEN, [], rule)
     figures: list[tuple[str, Any]] = [("redesign ÷ legacy, all but MMIO", _ratio(ratio, count))]

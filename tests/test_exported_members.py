@@ -46,6 +46,7 @@ OWN_FUNCTIONS = {
         "sgi": {"write_sgir"},
         "state": {
             "find_irq",
+            "find_irq_to_read",
             "is_reserved",
             "lock_ap_list",
             "lock_irq",
@@ -191,6 +192,7 @@ def test_the_two_switches_have_the_same_files_but_for_their_own() -> None:
 
 FACE = {
     "compare": "baseline, candidate, meters, minimum_effect",
+    "contend": "designs, bodies, threads, guest_time, seconds, vcpus, progress",
     "explain": "target, designs, op, gic, irqs, vcpus, lrs, pending, set_up",
     "gate": "baseline, candidate, budget, meters, partial",
     "life": "designs, platforms, gic, scenarios, irqs, vcpus, lrs, squares",

@@ -20,6 +20,7 @@ put_first()
 if TYPE_CHECKING:
     from vgic_bench.api import (
         compare,
+        contend,
         explain,
         gate,
         life,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "compare",
+    "contend",
     "explain",
     "gate",
     "life",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.catalogue.catalogue import cost_transitions
+from bench.catalogue.catalogue import main_transitions
 from bench.explain.steps import Step
 from bench.gate.compare import Comparison
 from bench.gate.judge import Judgement
@@ -63,7 +63,7 @@ class Stored(Answer):
         return self.results.tables[name].copy() if name else self._summary()
 
     def _summary(self) -> pd.DataFrame:
-        names = headline(self.results, cost_transitions())
+        names = headline(self.results, main_transitions())
         designs = designs_of(self.results)
         found = []
         for gic in dict.fromkeys(self.results.table("transitions")["gic"]):

@@ -48,6 +48,7 @@ from kvmarm.platforms import load_platform, platform_names
 from kvmarm.trace_read import parse_trace
 from vgic_bench.answers import Compared, Explained, Judged, Replayed, Rows, Searched, Stored, Sweep
 from vgic_bench.choices import designs_of, policy_of, with_lpis
+from vgic_bench.contention import contend as contend
 from vgic_bench.options import gic_of, gics_of, listed, numbers_of, words
 from vgic_bench.show.platforms import check_rows, list_rows
 
@@ -305,7 +306,7 @@ def workloads(
     pair = designs_of(designs)
     for entry, row in zip(entries, rows, strict=True) if costs else ():
         found = costed(entry, pair)
-        row |= {f"{name}_instructions": side["instructions"] for name, side in found["designs"].items()}
+        row |= {f"{name}_instructions": (side or {}).get("instructions") for name, side in found["designs"].items()}
         row["break_even"] = (found["break_even"] or {}).get("break_even")
     return Rows(rows)
 

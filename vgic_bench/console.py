@@ -1,72 +1,136 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tables on standard output: fitted to the terminal, plain text of at most 80 columns anywhere else."""
+"""Tables on standard output: one row is one line, whatever the width; as text, TSV, Markdown or JSON.
 
+A column's heading says what is in it. `>` before it is a figure, set to the right. `~` is prose, which alone may be cut
+(with an ellipsis) to fit a terminal. Anything else is a name. Names and figures are never cut or folded, so a line may
+be longer than a narrow terminal. Anywhere but at a terminal nothing is cut.
+"""
+
+import io
+import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from bench.system.streams import styled
 from kvmarm.text import safe
 
 PLAIN_WIDTH = 80
-LEAST_TEXT = 8
-"""Columns that a column of text has at least, at a narrow terminal."""
+"""Columns of running text anywhere but at a terminal."""
+SCREEN = 24
+"""Lines of a screen."""
+FORMS = ("table", "tsv", "md", "json")
+RIGHT, PROSE = ">", "~"
+LEAST_PROSE = 8
+"""Columns that a column of prose keeps at least."""
+GAP = 2
+"""Columns between two columns of a table."""
+_UNLIMITED = 100_000
+
+
+@dataclass
+class Manner:
+    """How this command prints its tables: in which form, and whether every row."""
+
+    form: str = "table"
+    everything: bool = False
+
+
+manner = Manner()
+"""What --format and --all of the running command ask for."""
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", styles: Sequence[str] | None = None
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    title: str = "",
+    styles: Sequence[str] | None = None,
+    most: int = 0,
+    always: bool = False,
 ) -> None:
-    """Print rows under a heading; a column whose name starts with ">" is set to the right.
+    """Print rows under a heading, each on one line.
 
-    `styles`: a rich style a row ("" for none), used at a terminal only.
+    `styles`: a rich style per row ("" for none), used at a terminal only. `most`: rows at a terminal unless --all was
+    given, 0 for all; a line says how many are left out. `always`: the same anywhere else, where tables are whole
+    otherwise, for what reads them.
     """
-    from rich.box import SIMPLE_HEAD
+    texts = [[safe(str(cell)) for cell in row] for row in rows]
+    heads = [safe(column.lstrip(RIGHT + PROSE)) for column in columns]
+    if manner.form == "table":
+        cut = most and not shows_all(always) and len(texts) > most
+        shown = texts[:most] if cut else texts
+        _print_text(columns, heads, shown, safe(title), styles)
+        if cut:
+            print(f"… {len(texts) - most:,} more of {len(texts):,} rows: --all")
+    elif manner.form == "tsv":
+        lines = [f"# {safe(title)}"] if title else []
+        print("\n".join([*lines, *("\t".join(line) for line in [heads, *texts])]))
+    elif manner.form == "md":
+        print(_markdown(columns, heads, texts, safe(title)))
+    else:
+        named = [dict(zip(heads, row, strict=True)) for row in texts]
+        print(json.dumps({"title": title, "rows": named}, ensure_ascii=False))
+
+
+def shows_all(always: bool = False) -> bool:
+    """Return whether every row is printed: where --all was given and, unless `always`, anywhere but at a terminal."""
+    return manner.everything or not (always or sys.stdout.isatty())
+
+
+def say(text: str = "") -> None:
+    """Print a line of running text around tables; in the forms for programs there is none."""
+    if manner.form in ("table", "md"):
+        print(text)
+
+
+def _markdown(columns: Sequence[str], heads: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> str:
+    rule = ["--:" if column.startswith(RIGHT) else ":--" for column in columns]
+    cells = [heads, rule, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join([*([f"**{title}**", ""] if title else []), *(f"| {' | '.join(row)} |" for row in cells), ""])
+
+
+def _print_text(
+    columns: Sequence[str],
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str,
+    styles: Sequence[str] | None,
+) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    texts = [[safe(str(cell)) for cell in row] for row in rows]
-    out = styled(sys.stdout)
-    console = Console(file=out, highlight=False)
-    if not terminal:
-        console = Console(file=out, highlight=False, width=PLAIN_WIDTH, no_color=True)
-    widths: list[int] | list[None] = [None] * len(columns)
-    if console.width < PLAIN_WIDTH:
-        widths = _narrow(columns, texts, console.width)
-        console = Console(file=out, highlight=False, width=max(console.width, _width(widths)))
-    table = Table(
-        box=SIMPLE_HEAD if terminal else None, title=safe(title) or None, title_justify="left", pad_edge=False
-    )
-    for column, width in zip(columns, widths, strict=True):
-        right = column.startswith(">")
-        heading = Text(column.removeprefix(">"))
-        table.add_column(heading, justify="right" if right else "left", overflow="fold", width=width)
-    for number, row in enumerate(texts):
+    held = io.StringIO()
+    console = Console(file=styled(sys.stdout) if terminal else held, highlight=False, no_color=not terminal)
+    longest = [max((Text(row[index]).cell_len for row in rows), default=0) for index in range(len(heads))]
+    prose = [index for index, column in enumerate(columns) if column.startswith(PROSE)]
+    wide = [max(own, Text(head).cell_len) for own, head in zip(longest, heads, strict=True)]
+    gaps = GAP * (len(columns) - 1)
+    if terminal:
+        kept = [min(own, LEAST_PROSE) if index in prose else own for index, own in enumerate(wide)]
+        if sum(kept) + gaps > console.width:
+            # A heading may take several lines, a word at a time; what is under it may not.
+            words = [max((Text(word).cell_len for word in head.split()), default=0) for head in heads]
+            kept = [min(own, max(pair)) for own, *pair in zip(kept, longest, words, strict=True)]
+        for index in prose:
+            spare = max(0, console.width - sum(kept) - gaps)
+            kept[index] = min(wide[index], kept[index] + spare)
+        wide = kept
+    console.width = max(console.width, sum(wide) + gaps) if terminal else _UNLIMITED
+    table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold underline")
+    for index, (column, head) in enumerate(zip(columns, heads, strict=True)):
+        side: Literal["left", "right"] = "right" if column.startswith(RIGHT) else "left"
+        table.add_column(Text(head), justify=side, width=wide[index])
+    for number, row in enumerate(rows):
         # Text, not markup: a name with brackets in it has to come out as it is.
-        table.add_row(*map(Text, row), style=styles[number] if styles and terminal else None)
+        cells = [Text(cell, no_wrap=True) for cell in row]
+        for index in prose:
+            cells[index].truncate(wide[index], overflow="ellipsis")
+        table.add_row(*cells, style=styles[number] if styles and terminal else None)
+    if title:
+        print(title)
     console.print(table)
-
-
-def _width(widths: Sequence[int]) -> int:
-    """Return the width of a table at a terminal whose columns are so wide."""
-    return sum(widths) + 3 * (len(widths) - 1) + 2
-
-
-def _narrow(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> list[int]:
-    """Return widths of columns for a terminal `most` wide; text is folded, figures are not, even where they do not fit.
-
-    A figure that is cut into pieces is read as several.
-    """
-    longest = [max((len(row[index]) for row in rows), default=1) or 1 for index in range(len(columns))]
-    wanted = [
-        width if column.startswith(">") else max(width, len(column))
-        for width, column in zip(longest, columns, strict=True)
-    ]
-    widths = [
-        width if column.startswith(">") else min(width, LEAST_TEXT)
-        for width, column in zip(wanted, columns, strict=True)
-    ]
-    while _width(widths) < most and widths != wanted:
-        short = [index for index, width in enumerate(widths) if width < wanted[index]]
-        widths[min(short, key=widths.__getitem__)] += 1
-    return widths
+    if not terminal:
+        print("\n".join(line.rstrip() for line in held.getvalue().splitlines()))

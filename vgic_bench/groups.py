@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How the command line is built: commands in named panels, loaded when they are used, with examples and old spellings.
 
-Rules inside: nothing here imports more than typer, so that `--help` answers at once; the text of a list of commands
-comes from the table of entries, not from the modules; what a command prints for `--help` comes from its module.
+Rules inside: nothing here imports more than typer and the tables, so that `--help` answers at once; the text
+of a list of commands comes from the table of entries, not from the modules; what a command prints for `--help` comes
+from its module.
 """
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
+
+from kvmarm.errors import UsageError
+from vgic_bench.console import FORMS, manner
 
 Function = Callable[..., Any]
 
@@ -63,13 +68,47 @@ def new_app(
 
 
 def command(
-    app: typer.Typer, name: str, examples: Sequence[str], line: str | None = None
+    app: typer.Typer, name: str, examples: Sequence[str], line: str | None = None, tables: bool = False
 ) -> Callable[[Function], Function]:
     """Return a decorator that adds a function as the command `name`, with examples at the end of its help.
 
-    `line`: its line in the list of the group that it is in.
+    `line`: its line in the list of the group that it is in. `tables`: whether it prints tables, and has the options
+    that say how.
     """
-    return app.command(name, cls=Command, epilog="\n".join(examples), short_help=line)
+    add = app.command(name, cls=Command, epilog="\n".join(examples), short_help=line)
+    return (lambda function: add(_with_tables(function))) if tables else add
+
+
+FORMAT = typer.Option("--format", metavar="FORM", help="table, tsv, md or json.", rich_help_panel="Output")
+ALL = typer.Option("--all", help="Every row, not one screen of them.", rich_help_panel="Output")
+
+
+def _with_tables(function: Function) -> Function:
+    """Return a command's function with --format and --all, which say how its tables are printed."""
+    extra = {"table_format": Annotated[str, FORMAT], "every_row": Annotated[bool, ALL]}
+    defaults: dict[str, str | bool] = {"table_format": FORMS[0], "every_row": False}
+    signature = inspect.signature(function)
+    if "everything" in signature.parameters:
+        del extra["every_row"]
+
+    @functools.wraps(function)
+    def command(**given: Any) -> Any:
+        form = str(given.pop("table_format"))
+        everything = given["everything"] if "everything" in given else given.pop("every_row")
+        if form not in FORMS:
+            raise UsageError(f"--format {form}: expected {', '.join(FORMS)}")
+        if form == "json" and "as_json" in given:
+            given["as_json"] = True
+        manner.form, manner.everything = form, bool(everything)
+        return function(**given)
+
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
+        for name, annotation in extra.items()
+    ]
+    command.__dict__["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *more])
+    command.__annotations__ = {**function.__annotations__, **extra}
+    return command
 
 
 class _Layout:

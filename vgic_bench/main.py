@@ -34,6 +34,7 @@ PLACE = "vgic_bench.commands"
 COMMANDS = (
     Entry("run", f"{PLACE}.run", "Measure every transition and recorded workload; write a report.", MEASURE),
     Entry("sweep", f"{PLACE}.sweep", "Count over a grid of configurations: where does a design win?", MEASURE),
+    Entry("contend", f"{PLACE}.contend", "Measure a design that several CPUs use at once.", MEASURE),
     Entry("transitions", f"{PLACE}.transitions", "List, show or check the transitions that are measured.", MEASURE),
     Entry("predict", f"{PLACE}.predict", "Predict kernel instructions for the points of a CSV file.", MEASURE),
     Entry("fit", f"{PLACE}.fit", "Fit event weights to instructions counted in the kernel.", MEASURE),

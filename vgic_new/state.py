@@ -217,10 +217,9 @@ def initialise(vm: Any) -> None:
 
 @jit
 def find_irq_to_read(vm: Any, vcpu: Any, intid: Any, observer: Any) -> Any:
-    """Return what `find_irq` does, without a call of its own: for the loops that read one field of each interrupt.
+    """Return what `find_irq` does, as a part of its caller: for the loops that read one field of each interrupt.
 
-    Such a loop does little but look up. With numba's calls, whose results go through memory, a read of 32 fields took
-    1.7 times the original's time.
+    Such a loop does little but look up, and numba's calls, whose results go through memory, cost more than C's.
     """
     events.count(observer, events.IRQ_LOOKUP, 1)
     if intid < PRIVATE_IRQS:

@@ -39,6 +39,7 @@ from vgic_now.state import (
     EDGE,
     LEVEL,
     find_irq,
+    find_irq_to_read,
     is_forwarded_level,
     is_pending,
     lock_configuration,
@@ -71,7 +72,7 @@ def _read_group(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].group:
+        if vm.irq[find_irq_to_read(vm, vcpu, first + i, observer)].group:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -83,7 +84,7 @@ def _read_enabled(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].enabled:
+        if vm.irq[find_irq_to_read(vm, vcpu, first + i, observer)].enabled:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     return value
@@ -95,7 +96,7 @@ def _read_pending(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        slot = find_irq(vm, vcpu, first + i, observer)
+        slot = find_irq_to_read(vm, vcpu, first + i, observer)
         irq = vm.irq[slot]
         events.count(observer, events.LEVEL_UPDATE, 1)
         lock_irq(vm, slot, observer)
@@ -125,7 +126,7 @@ def _read_active(vm: Any, accessor: Any, vcpu: Any, first: Any, observer: Any) -
     events.count(observer, events.FIELD_LOOP, 1)
     value = 0
     for i in range(_BITS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].active:
+        if vm.irq[find_irq_to_read(vm, vcpu, first + i, observer)].active:
             events.count(observer, events.VALUE_BIT, 1)
             value |= 1 << i
     unlock_configuration(vm, observer)
@@ -139,7 +140,7 @@ def _read_priority(vm: Any, vcpu: Any, first: Any, size: Any, observer: Any) -> 
     events.count(observer, events.BYTE_ACCESS, size)
     value: Any = 0
     for i in range(size):
-        value |= np.int64(vm.irq[find_irq(vm, vcpu, first + i, observer)].priority) << (8 * i)
+        value |= np.int64(vm.irq[find_irq_to_read(vm, vcpu, first + i, observer)].priority) << (8 * i)
     return value
 
 
@@ -150,7 +151,7 @@ def _read_config(vm: Any, vcpu: Any, first: Any, observer: Any) -> Any:
     value = 0
     events.count(observer, events.CONFIG_BIT, _CONFIG_FIELDS)
     for i in range(_CONFIG_FIELDS):
-        if vm.irq[find_irq(vm, vcpu, first + i, observer)].config == EDGE:
+        if vm.irq[find_irq_to_read(vm, vcpu, first + i, observer)].config == EDGE:
             value |= 2 << (2 * i)
     return value
 

@@ -33,6 +33,10 @@ BUILT_IN = ("cost.toml", "edges.toml", "scenes.toml", "lpis.toml")
 SCENE_MARK = "@"
 """Between the name of an entry and the scene it is measured in, where that is not the usual one."""
 STATES = ("inactive", "pending", "active", "active+pending")
+MAIN_GROUPS = ("overflow", "migration")
+"""Groups that count among the main transitions as a whole."""
+DELIVERIES = ("flush_spi_edge_pending", "flush_spi_level_pending", "flush_ppi_pending")
+"""Entries into the guest with one interrupt to deliver."""
 _IN_LR = " in LR"
 _KEYS = {
     "name",
@@ -321,6 +325,16 @@ def load_catalogue(extra: Iterable[str | Path] = ()) -> dict[str, Transition]:
 def cost_transitions() -> list[str]:
     """Return the names of the transitions whose instruction counts on the real code are known, in catalogue order."""
     return [entry.name for entry in _built_in() if entry.source == BUILT_IN[0]]
+
+
+def main_transitions() -> list[str]:
+    """Return the names that headlines are made of, in the catalogue's order: the same ones however much was measured.
+
+    Those of `cost_transitions`, an entry with an interrupt to deliver (`flush_p` has none to deliver unless standing
+    interrupts are asked for), and those of MAIN_GROUPS.
+    """
+    chosen = {*cost_transitions(), *DELIVERIES}
+    return [entry.name for entry in _built_in() if entry.name in chosen or entry.group in MAIN_GROUPS]
 
 
 def typed(group: str) -> str:

@@ -26,6 +26,9 @@ PROPERTY = 0xA1
 _PROPERTIES, _PENDING, _QUEUE, _DEVICES, _COLLECTIONS = (
     RAM_BASE + offset for offset in (0, 0x10_0000, 0x20_0000, 0x30_0000, 0x31_0000)
 )
+_TRANSLATIONS, _EVENT_BITS = RAM_BASE + 0x80_0000, 15
+"""Where MAPD says that the devices' translations are, and for how many bits of an event, less 1. All share a table: no
+design reads it, and those that write it write zeros."""
 _PENDING_BYTES = 0x1_0000
 """The VM's vCPUs share a pending table each with those 16 further on: all are zero."""
 _QUEUE_PAGES = 256
@@ -134,6 +137,8 @@ def command(name: str, arguments: Sequence[str]) -> tuple[int, int, int, int]:
     for letter, argument in zip(letters, arguments, strict=True):
         place, shift = _PLACES[letter]
         words[place] |= _number(_ARGUMENTS[letter], argument) << shift
+    if name == "MAPD" and words[2]:
+        words[1], words[2] = words[1] | _EVENT_BITS, words[2] | _TRANSLATIONS
     return words[0], words[1], words[2], words[3]
 
 

@@ -19,10 +19,10 @@ from kvmarm import lr as lr_fields
 from kvmarm.design import Design
 from kvmarm.errors import UsageError
 from kvmarm.events import event_names
+from kvmarm.sgi import sgi_intid, sgi_reaches
 from kvmarm.trace import ACK, EOI, FLUSH, INJECT, INJECTM, KIND_NAMES, MMIO_W, MSI, OP, SGI1R, SYNC, Trace, format_op
 
-SPURIOUS = 1020
-"""INTIDs from here on are special: an acknowledgement that returns one took nothing."""
+SGIR_OFFSET = next(start for start, _, name, _ in arch.DISTRIBUTOR_V2 if name == "GICD_SGIR")
 INTID_MASK = {2: 0x3FF, 3: 0xFFFFFF}
 
 
@@ -92,20 +92,11 @@ class _Flows:
 
     def sgi_targets(self, op: Mapping[str, int], value: int) -> tuple[int, list[int]]:
         """Return the INTID and the targets of an SGI register write; no targets when it is not one."""
-        sender = op["vcpu"]
-        others = [vcpu for vcpu in range(self.vcpus) if vcpu != sender]
-        if self.gic == 2:
-            if op["b"] != 0xF00 or op["a"] != -1:
-                return 0, []
-            mode, intid = value >> 24 & 3, value & 15
-            listed = [vcpu for vcpu in range(self.vcpus) if value >> 16 + vcpu & 1]
-            return intid, {0: listed, 1: others, 2: [sender]}.get(mode, [])
-        intid = value >> arch.SGI1R_INTID_SHIFT & 15
-        if value >> arch.SGI1R_IRM_SHIFT & 1:
-            return intid, others
-        cluster = value >> arch.SGI1R_AFF1_SHIFT & 0xFF
-        wanted = [cluster * 16 + bit for bit in range(16) if value >> bit & 1]
-        return intid, [vcpu for vcpu in wanted if vcpu < self.vcpus]
+        if self.gic == 2 and (op["b"] != SGIR_OFFSET or op["a"] != -1):
+            return 0, []
+        written, sender = np.uint64(value), np.int64(op["vcpu"])
+        reached = [vcpu for vcpu in range(self.vcpus) if sgi_reaches(self.gic, written, sender, np.int64(vcpu))]
+        return int(sgi_intid(self.gic, written)), reached
 
 
 def _pending_set(trace: Trace, op: Mapping[str, int], value: int) -> list[int]:
@@ -199,7 +190,7 @@ def _follow(
                     timed.flows.append(flow)
     elif kind == ACK:
         intid = int(result.value) & mask
-        flow = flows.acknowledged(intid, vcpu) if intid < SPURIOUS or intid >= arch.FIRST_LPI else None
+        flow = flows.acknowledged(intid, vcpu) if intid < arch.FIRST_RESERVED or intid >= arch.FIRST_LPI else None
         if flow is not None:
             timed.flows.append(flow)
     elif kind == EOI:

@@ -45,7 +45,7 @@ NAMES = ("transition", "design", "family", "event")
 
 @dataclass(frozen=True)
 class Allowance:
-    """One `[[allow]]`: patterns by field name, the change allowed (None: any), why, and where it stands."""
+    """One `[[allow]]`: patterns by field name, the change allowed (None: any), why, and its place in the file."""
 
     names: Mapping[str, str]
     change: int | None

@@ -3,8 +3,8 @@
 
 Rules inside:
 - Exact figures (event counts, and the instructions that follow from them) are followed across machines.
-- A time is followed on one machine only: where the machine of the runs changes, the series ends and another begins,
-  so that a new machine is never taken for a change of the code.
+- A time is followed on one machine only. Where the machine of the runs changes, the series ends and another begins:
+  a new machine is never taken for a change of the code.
 - Runs that can't be read are left out and named; one broken folder doesn't hide the history of the rest.
 """
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two things measured side by side, so that what the machine does meanwhile happens to both.
+"""Two things measured side by side, so that what the machine does in that time happens to both.
 
 Rules inside:
 - Turn k measures both sides at the same time, each in a fresh process. Timing processes stay on one core, the same for
-  all (bench.meters.time_worker); there the two take turns of a few milliseconds, so a neighbour on the core's other
+  all (bench.meters.time_worker); there the two take turns of a few milliseconds. So a neighbour on the core's other
   thread, a change of clock rate or a stolen core slows both alike. Measured one after the other, on a busy machine such
   things made two processes of the same code differ by a factor of two; side by side, by a percent.
 - The side that starts first changes from turn to turn (A B, B A), so that being first favours neither.

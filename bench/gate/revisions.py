@@ -105,7 +105,7 @@ def require_front_door(tree: Tree) -> None:
 
 
 def isolate(tree: Tree, folder: Path) -> Tree:
-    """Install a tree and its dependencies in a virtual environment of its own at `folder`.
+    """Install a tree and its dependencies in a new virtual environment at `folder`.
 
     Raises UsageError with status 5 when that fails.
     """

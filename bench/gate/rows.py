@@ -75,7 +75,7 @@ class Comparison:
     same_host: bool = False
 
     def count(self, verdict: str, meter: str | None = None) -> int:
-        """Return how many rows (of one meter) have the verdict; a transition's total is no row of its own here."""
+        """Return how many rows (of one meter) have the verdict; a transition's total is not counted here."""
         return sum(row.verdict == verdict and (meter is None or row.meter == meter) for row in self.rows)
 
     def as_json(self) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Can this machine's gate be trusted? The same code against itself must pass, something dearer must fail.
+"""Can this machine's gate be trusted? The same code against itself must pass, something that costs more must fail.
 
 What is done, by real measurements of this machine:
-- Counts: a few transitions are counted in fresh processes, once more (must pass), and once with one lock more in every
-  flush (must fail, naming the lock).
+- Counts: a few transitions are counted in fresh processes, then once more, which must pass. Once they are counted with
+  one lock more in every flush, which must fail and name the lock.
 - Time, silent: the same code is timed as both sides, side by side in turns. Which process of a turn is called baseline
-  and which candidate makes no difference between equals, so the turns are dealt out anew at random, many times, and
+  and which candidate makes no difference between equals. So the turns are dealt out anew at random, many times;
   each deal is judged by the whole gate: at most 1 in 100 may be called regressed.
 - Time, firing: the same deals with each time of the candidate 5 % longer, stretched after it was measured so that the
   noise stays this machine's own. Nearly all must be called regressed; where the noise hides 5 %, the answer is

@@ -13,6 +13,10 @@ Weights of LPIs and the ITS are fitted apart, to other points: see bench.meters.
 The points cannot tell every step from every other: all may have been taken with the same number of list registers, say,
 or never take a step that other work takes. There a prior decides, if the design's package has one: `prior.toml` says
 what its steps should cost, from how such code compiles. It pulls too weakly to move what the points themselves fix.
+
+A design may have been counted in another build than the design it is compared with. Then one table has that other
+design counted again, and the weights are fitted half-way between the builds (`half_way`): the ratio of the two designs
+is right to the square root of the difference, and so is the count itself.
 """
 
 import json
@@ -33,7 +37,8 @@ from kvmarm.errors import UsageError
 from kvmarm.events import event_names
 from kvmarm.files import atomic_write
 
-COLUMNS = ("design", "gic", "irqs", "vcpus", "pending", "transition", "instructions")
+POINT = ("gic", "irqs", "vcpus", "pending", "transition")
+COLUMNS = ("design", *POINT, "instructions")
 PRIOR_FILE = "prior.toml"
 AXES = ("irqs", "vcpus", "lrs", "pending")
 LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 0.001, 1e12
@@ -148,9 +153,33 @@ def geometric_mean_error(table: pd.DataFrame) -> float:
     return float(np.expm1(np.abs(np.log(table["predicted"] / table["instructions"])).mean()))
 
 
-def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, float], pd.DataFrame]:
+def half_way(
+    rows: pd.DataFrame, counted: str | os.PathLike[str], recounted: str | os.PathLike[str], design_name: str
+) -> np.ndarray:
+    """Return what to multiply the instructions of `rows` by (float64[rows]) to get half-way to another build.
+
+    counted, recounted: cost tables of one design at the points of `rows`, in the other build and in that of `rows`;
+    `recounted` has no other design. Raises UsageError for a point that one of them lacks.
+    """
+    again = read_grid(recounted)
+    places = [*POINT, "lrs"]
+    pair = [read_costs(counted, design_name), counted_rows(again, recounted, str(again["design"].iloc[0]))]
+    here, there = (rows[places].merge(table, on=places, how="left")["instructions"] for table in reversed(pair))
+    missing = np.flatnonzero((here.isna() | there.isna()).to_numpy())
+    if len(missing):
+        point = " ".join(f"{name}={rows[name].iloc[missing[0]]}" for name in places)
+        raise UsageError(f"{recounted}: no row with {point}, or {counted} has none of design {design_name!r}")
+    return np.sqrt((there / here).to_numpy(float))
+
+
+def fit(
+    design_name: str,
+    csv_path: str | os.PathLike[str],
+    recounted: tuple[str | os.PathLike[str], str | os.PathLike[str], str] | None = None,
+) -> tuple[dict[str, float], pd.DataFrame]:
     """Fit a design's weights to a cost table.
 
+    recounted: None, or the tables of `half_way` (that of the other build, that of this one) and the design's name.
     Returns (event name -> instructions, for every event the points contain or the prior names; the rows with
     `predicted` and `error`).
     Raises UsageError for a bad table.
@@ -159,7 +188,10 @@ def fit(design_name: str, csv_path: str | os.PathLike[str]) -> tuple[dict[str, f
     rows = read_costs(csv_path, design_name)
     events = event_matrix(design, rows)
     prior = prior_of(design)
-    weights = solve(events, rows["instructions"].to_numpy(), prior, increments(rows, events))
+    wanted = rows
+    if recounted:
+        wanted = rows.assign(instructions=rows["instructions"] * half_way(rows, *recounted))
+    weights = solve(events, wanted["instructions"].to_numpy(), prior, increments(wanted, events))
     known = events.any(axis=0) | (weights > 0)
     named = {name: round(float(weights[i]), 3) for i, name in enumerate(event_names()) if known[i]}
     return named, with_errors(rows, events, weights)

@@ -130,7 +130,8 @@ class SwitchCost:
 def side_of(run: Run, compared: bool) -> Side:
     """Return one design's outcome. compared: the operations come from a recording that says what really happened."""
     tally = run.tally
-    prices = weights.weights_of(run.design)
+    known = not run.config.its or weights.covers_lpis(run.design)
+    prices = weights.weights_of(run.design) if known else None
 
     def cost(operations: int, events: np.ndarray) -> Cost:
         instructions = float(weights.instructions(events, prices))

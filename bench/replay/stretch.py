@@ -220,7 +220,11 @@ class Run:
         self.seconds = 0.0
 
     def feed(self, chunk: Chunk, compare_loads: bool = True) -> None:
-        """Run a chunk's operations; nothing after a BUG_ON. Raises UsageError for an illegal operation."""
+        """Run a chunk's operations; nothing after a BUG_ON.
+
+        Raises UsageError for an illegal operation, and for one that the design's model has no room for
+        (`Design.limits`).
+        """
         if self.bug is not None:
             return
         ops = np.ascontiguousarray(chunk.ops).view(np.recarray)
@@ -231,11 +235,15 @@ class Run:
         scratch = self._result, self._observer
         stopped = run_stretch(self._vm, self._hardware, ops, apart, expected, self._values, self.tally, scratch)
         if stopped < len(ops):
+            name = KIND_NAMES[int(ops[stopped].kind)]
+            where = f"operation {chunk.first + int(stopped)}"
+            number = int(self._vm.bug)
+            if self.tally.status == BUG and number in self.design.limits:
+                room = f"for which the model of design {self.design.name!r} has no room"
+                raise UsageError(f"{where}: {name}: {self.design.limits[number]}, {room}")
             if self.tally.status == BUG:
-                self.bug = self.design.bugs[int(self._vm.bug)]
+                self.bug = self.design.bugs[number]
             else:
-                name = KIND_NAMES[int(ops[stopped].kind)]
-                where = f"operation {chunk.first + int(stopped)}"
                 raise UsageError(f"{where}: {name}: the vCPU is on the wrong side of an entry for it")
         if self._timed and chunk.first == 1:
             self._time(ops)

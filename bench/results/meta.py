@@ -65,7 +65,7 @@ def utc_now() -> str:
 
 
 def plain_json(value: Any) -> Any:
-    """Let NumPy scalars, arrays and paths into JSON as what they stand for."""
+    """Let NumPy scalars, arrays and paths into JSON as the plain values that they are."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, os.PathLike):

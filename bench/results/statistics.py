@@ -5,13 +5,14 @@ Rules inside:
 - The unit of repetition is the process, not the sample. Samples of one process share its memory layout, its caches
   and its moment; a thousand of them are one piece of evidence about the next process. Each process counts by the
   median of its samples.
-- Two runs that were interleaved are compared pair by pair (process k of one beside process k of the other), which
+- Two runs that were interleaved are compared pair by pair: process k of one beside process k of the other. That
   takes the machine's slow drift out of the difference. Runs that were not are compared as two groups.
 - Everything is done on logarithms: a slowdown is a ratio, and the noise grows with the time it is in.
 - What disturbs a process makes it slower, now and then by far. So means are trimmed: the smallest and the largest fifth
   of the processes (or pairs) are left out, and the error is that of a trimmed mean.
-- A change is *shown* when two tests agree: the trimmed t test on the logarithms (after Holm's correction for the number
-  of rows looked at), and a test of all the data that knows no sizes (of the pairs' signs, or Mann-Whitney's).
+- A change is *shown* when two tests agree: the trimmed t test on the logarithms, and a test of all the data that knows
+  no sizes. The first is after Holm's correction for the number of rows looked at. The second is of the pairs' signs,
+  or Mann-Whitney's.
 - A change is *reported* when it is shown and larger than the minimum effect. When neither that nor its absence
   can be said, the verdict is inconclusive, with the number of processes that would settle it.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.catalogue.catalogue import Transition, cost_transitions, load_catalogue, select, typed
+from bench.catalogue.catalogue import Transition, load_catalogue, main_transitions, select, typed
 from bench.engine.designs import check_designs
 from bench.switches.tables import chosen_platforms
 from bench.switches.transitions import GROUP, switch_transitions
@@ -17,7 +17,6 @@ from kvmarm.jit import JIT_ENABLED
 
 METERS = ("events", "instructions", "time", "cycles")
 PARTS = ("transitions", "workloads", "switch", "life")
-QUICK_GROUPS = ("overflow", "migration")
 
 
 @dataclass
@@ -129,7 +128,7 @@ def _transitions(options: Options) -> list[Transition]:
         return []
     if not patterns and options.quick:
         own = [name for name, entry in catalogue.items() if entry.source in {str(path) for path in options.catalogue}]
-        patterns = [*cost_transitions(), *QUICK_GROUPS, *own]
+        patterns = [*main_transitions(), *own]
     return select(catalogue, patterns, [typed(GROUP), *names])
 
 

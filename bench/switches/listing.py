@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""World switches for people and scripts: step lists, a comparison by register group, the programs themselves."""
+"""World switches for readers and scripts: step lists, a comparison by register group, the programs themselves."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -67,7 +67,7 @@ class Machine:
 
 
 BASES = {2: "seattle", 3: "neoverse-n1"}
-"""Platform whose prices stand in for what no figure tells, by GIC version."""
+"""Platform whose prices serve where no figure gives one, by GIC version."""
 
 
 def machine_of(

@@ -2,7 +2,7 @@
 """Fitting a platform's prices: the fitted ones solved again from the published figures they were fitted on.
 
 Every check with use "fit" is one equation: its counts times prices, and its terms, make the published figure. What the
-file marks "fitted" is unknown, everything else is taken as it stands. Solved by non-negative least squares, each
+file marks "fitted" is unknown, everything else is taken as it is. Solved by non-negative least squares, each
 equation in units of its figure, so that a large figure does not outweigh a small one.
 """
 

@@ -21,7 +21,7 @@ MOST_VALUES = 1024
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def parse_axes(texts: Sequence[str], option: str = "--vary") -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 """Transitions of the world switch: entry, exits by reason, FP trap, idle round trip, live list registers, as data.
 
 The counterpart of the VGIC's catalogue. An entry says what happens and from where to where; `measure` runs it on a
-switch, checks that guest and host find their own afterwards, counts every class, prices it and, for whole round
+switch and checks that guest and host find their own afterwards. It counts every class, prices it and, for whole round
 trips, times the compiled model.
 """
 
@@ -101,9 +101,9 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Measure a transition on every switch, each without and with VHE; none if it needs more list registers.
 
-    One dict a variant: `switch` (`asm`, `c`, `c-vhe`), `counts` (class -> number), `instructions`, `ok` (guest and host
-    found their own), `before`, `after`, `time_ns` (least of several samples of the compiled round trip; None where not
-    timed), `cycles` (platform name -> term -> cycles; only platforms with this GIC version).
+    One dict per variant: `switch` (`asm`, `c`, `c-vhe`), `counts` (class -> number), `instructions`, `ok` (guest and
+    host found their own), `before`, `after`, `time_ns` (least of several samples of the compiled round trip;
+    None where not timed), `cycles` (platform name -> term -> cycles; only platforms with this GIC version).
     """
     if transition.live > lrs:
         return []

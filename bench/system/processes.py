@@ -2,7 +2,7 @@
 """A process of our own: a module of this project, run by the same interpreter and from the same sources as this one.
 
 `python -m` would look in the folder that the user happens to be in first, where `bench` or a `json.py` may be somebody
-else's. An interruption is the parent's to tell of: the new process just ends by it.
+else's. The parent reports an interruption: the new process just ends by it.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 
 A name that is not UTF-8 comes out as the bytes that it is, a character that the terminal's encoding lacks as `?`. What
 could control a terminal is written as `safe` has it, wherever it comes from: our own colours go through `styled`. A
-reader that went away is ReaderGone, which nothing on the way takes for an error of its own.
+reader that went away is ReaderGone, which nothing on the way takes for its error.
 """
 
 import contextlib

@@ -21,7 +21,10 @@ CATEGORIES = ("boot", "idle", "disk", "ipi", "mixed")
 
 @dataclass(frozen=True)
 class Workload:
-    """One packaged workload. category: one of CATEGORIES; what: one line; recorded: where and how, one line."""
+    """One packaged workload. category: one of CATEGORIES; what: one line; recorded: where and how, one line.
+
+    its: whether it has LPIs, which only designs with an ITS can run.
+    """
 
     name: str
     category: str
@@ -30,6 +33,7 @@ class Workload:
     gic: int
     vcpus: int
     probes: bool
+    its: bool = False
 
     def load(self) -> Any:
         """Return its kvmarm.trace.Trace."""

@@ -63,6 +63,7 @@ def described(entry: Entry) -> dict[str, Any]:
         "what": entry.what,
         "recorded": entry.recorded,
         "probes": entry.probes,
+        "its": bool(config.its),
         "licence": "GPL-2.0-only",
         "gic": config.gic,
         "vcpus": config.vcpus,
@@ -79,21 +80,28 @@ def described(entry: Entry) -> dict[str, Any]:
 
 
 def costed(entry: Entry, designs: list[str]) -> dict[str, Any]:
-    """Run a workload on designs; return their cost and, of two, the break-even share of MMIO (None of more)."""
+    """Run a workload on designs; return their cost and, of two, the break-even share of MMIO (None of more).
+
+    The cost is None of a design that has no ITS while the workload has LPIs.
+    """
     if len(designs) < 2:
         raise UsageError(f"--designs {','.join(designs)}: expected two designs or more")
     sides = {}
     for name in designs:
         design = get_design(name)
+        if entry.trace.config.its and not design.has_its:
+            continue
         run = Run(design, entry.trace.config, weights.weights_of(design), timed=False)
         run.feed(Chunk(entry.trace.ops, 1, nothing_expected()), compare_loads=False)
         sides[name] = side_of(run, compared=False)
     even = break_even(*sides.values()) if len(sides) == 2 else None
     return {
         "designs": {
-            name: {key: getattr(side, key) for key in ("instructions", "delivered", "spurious", "bug")}
-            | {"events": sum(side.events.values())}
-            for name, side in sides.items()
+            name: {key: getattr(sides[name], key) for key in ("instructions", "delivered", "spurious", "bug")}
+            | {"events": sum(sides[name].events.values())}
+            if name in sides
+            else None
+            for name in designs
         },
         "break_even": None if even is None else asdict(even),
     }

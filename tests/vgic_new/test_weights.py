@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bench.meters.fit import event_matrix, geometric_mean_error, increments, prior_of, read_costs, solve, with_errors
-from bench.meters.weights import weights_of
-from kvmarm.events import event_names
+from bench.meters.weights import document_of, weights_of
+from kvmarm.events import LPI_EVENTS, event_names
 from kvmarm.jit import JIT_ENABLED
 from tests.vgic_new.snippets import DESIGN
 
@@ -48,5 +48,12 @@ def test_weights_are_what_such_code_takes() -> None:
     for name, weight, guess in zip(event_names(), weights, prior, strict=True):
         if guess:
             assert abs(weight - guess) <= max(8, 0.7 * guess), f"{name}: {weight}, {guess} expected from its code"
-        else:
+        elif name not in LPI_EVENTS:
             assert weight == 0, name
+
+
+def test_weights_of_lpis_are_what_the_real_lists_take() -> None:
+    weights = document_of(DESIGN)["weights"]
+    assert {name for name in LPI_EVENTS if name in weights} >= {"call_msi", "lpi_step", "itte_step", "device_step"}
+    for name in ("lpi_step", "itte_step", "device_step"):
+        assert weights[name] == pytest.approx(5, abs=1), f"{name}: five instructions per entry ahead"

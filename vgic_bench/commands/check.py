@@ -22,7 +22,7 @@ app = new_app()
 EXAMPLES = ("vgic-bench check now", "vgic-bench check mine --against old --junit check.xml")
 
 
-@command(app, "check", EXAMPLES)
+@command(app, "check", EXAMPLES, tables=True)
 def check(
     design: Annotated[
         str, typer.Argument(metavar="DESIGN", help="The design's name.", autocompletion=complete_designs)

@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "compare", EXAMPLES)
+@command(app, "compare", EXAMPLES, tables=True)
 def compare(
     baseline: Annotated[Path, typer.Argument(help="A results folder, counts file or pytest-benchmark JSON.")],
     candidate: Annotated[Path, typer.Argument(help="What to compare with it: any of the same.")],

@@ -33,7 +33,7 @@ TIMED = ("old", "new")
 EXAMPLES = ("vgic-bench fit", "vgic-bench fit --time", "vgic-bench fit counted.csv --designs old -o weights")
 
 
-@command(app, "fit", EXAMPLES)
+@command(app, "fit", EXAMPLES, tables=True)
 def fit(
     costs: Annotated[
         Path | None,
@@ -130,7 +130,7 @@ def _fit(design: Design, costs: Path | None) -> tuple[dict[str, Any], dict[str, 
         tables = {}
     else:
         path = costs or _packaged_costs(data, design.name)
-        weights, table = fit_design(design.name, path)
+        weights, table = fit_design(design.name, path, None if costs else _recounted(data, path))
         document, tables = {**quality(table, path.name), "weights": weights}, {"points": table}
         lpi_costs = data / "its-cost.csv" if costs is None and has_rows(data / "its-cost.csv", design.name) else None
     if lpi_costs is not None:
@@ -143,6 +143,12 @@ def _packaged_costs(data: Path, design: str) -> Path:
     """Return the packaged table that has points of a design, the first one when none has."""
     tables = [data / "kernel-cost.csv", *sorted(data.glob("kernel-cost-*.csv"))]
     return next((path for path in tables if has_rows(path, design)), tables[0])
+
+
+def _recounted(data: Path, table: Path) -> tuple[Path, Path, str] | None:
+    """Return the tables that tell the build of a packaged table from that of the first, None for the first itself."""
+    first = data / "kernel-cost.csv"
+    return None if table == first else (first, data / "kernel-cost-new-recount.csv", "new")
 
 
 def _errors(table: pd.DataFrame) -> dict[str, Any]:

@@ -140,7 +140,7 @@ CHECK_EXAMPLES = (
 )
 
 
-@command(app, "check", CHECK_EXAMPLES, "Judge a stored run by another (`gate BASELINE CANDIDATE`).")
+@command(app, "check", CHECK_EXAMPLES, "Judge a stored run by another (`gate BASELINE CANDIDATE`).", tables=True)
 def check(
     baseline: Annotated[Path, typer.Argument(help="A results folder, counts file or pytest-benchmark JSON.")],
     candidate: Annotated[Path, typer.Argument(help="The run to judge: any of the same.")],
@@ -189,7 +189,7 @@ RUN_EXAMPLES = (
 )
 
 
-@command(app, "run", RUN_EXAMPLES, "Measure two revisions side by side, and judge.")
+@command(app, "run", RUN_EXAMPLES, "Measure two revisions side by side, and judge.", tables=True)
 def run(
     against: Annotated[str, typer.Option("--against", help="The git revision to judge by.", show_default=False)],
     run_options: Annotated[

@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "history", EXAMPLES)
+@command(app, "history", EXAMPLES, tables=True)
 def history(
     folder: Annotated[Path, typer.Argument(help="The folder that holds the results folders.")] = Path("results"),
     metric: Annotated[

@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "life", EXAMPLES)
+@command(app, "life", EXAMPLES, tables=True)
 def life(
     designs: Designs = None,
     platforms: Platforms = None,

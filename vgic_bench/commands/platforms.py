@@ -27,7 +27,7 @@ EXAMPLES = (
 MEASURING = "With --measure"
 
 
-@command(app, "platforms", EXAMPLES)
+@command(app, "platforms", EXAMPLES, tables=True)
 def platforms(
     names: Annotated[
         list[str] | None,

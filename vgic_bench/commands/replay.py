@@ -32,7 +32,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "replay", EXAMPLES)
+@command(app, "replay", EXAMPLES, tables=True)
 def replay(
     recordings: Annotated[
         list[str],

@@ -4,16 +4,18 @@
 import gc
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
 
 from kvmarm.files import check_file
+from reports import answer
 from reports.data import Report
 from reports.document import write
 from reports.summary import verdicts
 from reports.verify_page import is_verification, write_page
-from vgic_bench.console import print_table
+from vgic_bench.console import PLAIN_WIDTH, print_table, say
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import Json
 
@@ -22,7 +24,7 @@ app = new_app()
 EXAMPLES = ("vgic-bench report results/mine", "vgic-bench report results/after --baseline results/before -o page.html")
 
 
-@command(app, "report", EXAMPLES)
+@command(app, "report", EXAMPLES, tables=True)
 def report(
     results: Annotated[Path, typer.Argument(help="A results folder.", metavar="RESULTS", show_default=False)],
     baseline: Annotated[
@@ -37,26 +39,28 @@ def report(
     """Write one self-contained HTML page of a run: the verdict, every transition, figures, method and data."""
     check_file(output)
     if is_verification(results):
-        path, found = write_page(results, output), list[dict[str, Any]]()
-    else:
-        path, found = _write(results, output, baseline)
+        print(f"report: {write_page(results, output)}")
+        return
+    path, found, said = _write(results, output, baseline)
     if as_json:
         document = {"report": str(path), "bytes": path.stat().st_size, "claims": found}
         print(json.dumps(document, ensure_ascii=False, indent=1))
         return
+    for sentence in said:
+        say(fill(sentence, PLAIN_WIDTH))
     if found:
-        print_table(("claim", "verdict"), [(entry["claim"], entry["verdict"]) for entry in found])
+        print_table(("verdict", "~claim"), [(entry["verdict"], entry["claim"]) for entry in found])
     print(f"report: {path}")
 
 
-def _write(results: Path, output: Path, baseline: Path | None) -> tuple[Path, list[dict[str, Any]]]:
-    """Write the page; return its path and the verdicts."""
+def _write(results: Path, output: Path, baseline: Path | None) -> tuple[Path, list[dict[str, Any]], list[str]]:
+    """Write the page; return its path, the verdicts on the claims, and the sentences of the answer."""
     collecting = gc.isenabled()
     # What a page is made of lives until it is written: looking for garbage in it again and again finds none.
     gc.disable()
     try:
         read = Report(results)
-        return write(read, output, baseline), verdicts(read)
+        return write(read, output, baseline), verdicts(read), answer.verdict(read)
     finally:
         if collecting:
             gc.enable()

@@ -24,7 +24,13 @@ app = new_app(
 )
 
 
-@command(app, "list", ("vgic-bench results list", "vgic-bench results list elsewhere --json"), "List the stored runs.")
+@command(
+    app,
+    "list",
+    ("vgic-bench results list", "vgic-bench results list elsewhere --json"),
+    "List the stored runs.",
+    tables=True,
+)
 def list_runs(
     folder: Annotated[Path, typer.Argument(help="The folder that holds the results folders.")] = Path("results"),
     as_json: Json = False,
@@ -48,7 +54,7 @@ def list_runs(
             )
             for row in good
         ]
-        print_table(columns, cells)
+        print_table(columns, cells, most=20)
     else:
         print(f"{folder}: no stored runs")
     for row in rows:
@@ -62,7 +68,7 @@ SHOW_EXAMPLES = (
 )
 
 
-@command(app, "show", SHOW_EXAMPLES, "Show how a run was made and what it holds.")
+@command(app, "show", SHOW_EXAMPLES, "Show how a run was made and what it holds.", tables=True)
 def show(
     run: Annotated[Path, typer.Argument(help="A results folder, counts file or pytest-benchmark JSON.")],
     table: Annotated[str, typer.Option("--table", help="Show this table's first rows instead of the summary.")] = "",

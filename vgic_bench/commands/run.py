@@ -44,7 +44,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "run", EXAMPLES)
+@command(app, "run", EXAMPLES, tables=True)
 def run(
     designs: Designs = None,
     gic: Gics = "2,3",

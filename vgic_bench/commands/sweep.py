@@ -32,7 +32,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "sweep", EXAMPLES)
+@command(app, "sweep", EXAMPLES, tables=True)
 def sweep(
     designs: Designs = None,
     gic: Annotated[str, typer.Option(metavar="2,3", help="GIC versions.", rich_help_panel=GRID)] = "2,3",
@@ -124,8 +124,10 @@ def sweep(
     if as_json:
         print(table.to_json(orient="records", indent=1))
         return
-    for title, heads, rows in summary(table):
-        print_table(heads, rows, title=title)
+    tables = summary(table)
+    most = max(2, 16 // max(1, len(tables)) - 3)
+    for title, heads, rows in tables:
+        print_table(heads, rows, title=title, most=most)
         print()
     if found:
         print(f"{found} of {len(plan.blocks())} blocks had been done before")

@@ -150,7 +150,7 @@ STEPS_EXAMPLES = (
 )
 
 
-@command(app, "steps", STEPS_EXAMPLES, "List what a switch executes, phase by phase.")
+@command(app, "steps", STEPS_EXAMPLES, "List what a switch executes, phase by phase.", tables=True)
 @_with_configuration(live_lrs=0)
 def steps(
     context: typer.Context,
@@ -184,7 +184,7 @@ def steps(
 COMPARE_EXAMPLES = ("vgic-bench switch compare --live-lrs 0 --platform xgene",)
 
 
-@command(app, "compare", COMPARE_EXAMPLES, "Compare the switches in one round trip.")
+@command(app, "compare", COMPARE_EXAMPLES, "Compare the switches in one round trip.", tables=True)
 @_with_configuration(vhe=False)
 def compare(
     context: typer.Context,
@@ -238,7 +238,7 @@ def show(
 SWEEP_EXAMPLES = ("vgic-bench switch sweep --vary live_lrs=0..4 --vary fp_used=0,1 --platforms xgene",)
 
 
-@command(app, "sweep", SWEEP_EXAMPLES, "Execute and time round trips over a grid.")
+@command(app, "sweep", SWEEP_EXAMPLES, "Execute and time round trips over a grid.", tables=True)
 def sweep(
     vary: Annotated[
         list[str] | None,
@@ -276,7 +276,7 @@ def sweep(
                 cells.append((label, row["switch"], *numbers, f"{row['ns']:,.0f}", f"{row['per_second'] / 1e6:.2f}"))
     if not as_json:
         heads = ("point", "switch", ">entry", ">exit", ">seen", *(f">{each.name}" for each in prices), ">ns", ">M/s")
-        print_table(heads, cells)
+        print_table(heads, cells, most=20)
         print("entry, exit: instructions; seen: by the hardware; M/s: million phases a second")
 
 

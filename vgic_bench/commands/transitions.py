@@ -15,7 +15,7 @@ from bench.meters.events import differences, measure_all
 from bench.switches.transitions import GROUP, SwitchTransition, switch_transitions
 from kvmarm.config import VmConfig
 from kvmarm.design import BUILT_IN, get_design
-from vgic_bench.console import print_table
+from vgic_bench.console import print_table, say
 from vgic_bench.groups import command, new_app
 from vgic_bench.options import Catalogue, Gic, Irqs, Json, Lrs, Vcpus, complete_transitions, gic_of
 from vgic_bench.progress import ProgressBars
@@ -30,7 +30,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "transitions", EXAMPLES)
+@command(app, "transitions", EXAMPLES, tables=True)
 def transitions(
     patterns: Annotated[
         list[str] | None,
@@ -74,8 +74,8 @@ def transitions(
     else:
         rows = [(entry.name, entry.typed_group, entry.title) for entry in chosen]
         rows += [(entry.name, typed(GROUP), entry.title) for entry in switches]
-        print_table(["transition", "group", "what happens"], rows)
-        print(f"{len(rows)} transitions; `vgic-bench transitions NAME --show` for one in full")
+        print_table(["transition", "group", "~what happens"], rows, most=20)
+        say(f"{len(rows)} transitions; `vgic-bench transitions NAME --show` for one in full")
 
 
 def _as_dict(entry: Transition, config: VmConfig) -> dict[str, Any]:

@@ -36,7 +36,7 @@ RANDOM_RUNS = 1000
 VIOLATIONS, INTERNAL = 1, 3
 
 
-@command(app, "verify", EXAMPLES)
+@command(app, "verify", EXAMPLES, tables=True)
 def verify_designs(
     designs: Annotated[
         list[str] | None,

@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@command(app, "workloads", EXAMPLES)
+@command(app, "workloads", EXAMPLES, tables=True)
 def workloads(
     names: Annotated[
         list[str] | None, typer.Argument(help="Workloads to describe (default: all).", metavar="[WORKLOAD…]")

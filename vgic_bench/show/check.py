@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from bench.studies.design_check import Finding, failing
 from kvmarm.files import atomic_write
-from vgic_bench.console import print_table
+from vgic_bench.console import print_table, say
 
 MOST = 20
 """Lines of a check that are printed; the JUnit file and `--json` have all."""
@@ -23,15 +23,15 @@ def print_findings(findings: Sequence[Finding]) -> None:
         rows.append((check, len(own), sum(finding.ok for finding in own), known, len(failing(own))))
     print_table(["check", ">checked", ">right", ">known", ">failing"], rows)
     for why, number in _reasons(findings).items():
-        print(f"known: {number:,} findings: {why}")
+        say(f"known: {number:,} findings: {why}")
     for finding in findings:
         if finding.ok and finding.text:
-            print(f"{finding.check}: {finding.name}: {finding.text}")
+            say(f"{finding.check}: {finding.name}: {finding.text}")
     wrong = failing(findings)
     for finding in wrong[:MOST]:
-        print(f"FAILING {finding.check}: {finding.name}: {finding.text}")
+        say(f"FAILING {finding.check}: {finding.name}: {finding.text}")
     if len(wrong) > MOST:
-        print(f"… and {len(wrong) - MOST:,} more")
+        say(f"… and {len(wrong) - MOST:,} more")
 
 
 def _reasons(findings: Sequence[Finding]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.meters.fit_time import ClockCheck
 from kvmarm.design import Design
-from vgic_bench.console import print_table
+from vgic_bench.console import print_table, say
 
 
 def print_fit(design: Design, found: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -31,10 +31,10 @@ def print_fit(design: Design, found: Mapping[str, Any], parts: Mapping[str, Mapp
     for name, part in parts.items():
         geometric, worst = part["geometric_mean_error"], part["worst_error"]
         kind = "points of LPIs" if name == "lpis" else "points"
-        print(f"{design.name}: {part['points']} {kind}, geometric mean error {geometric:.2%}, worst {worst:.1%}")
+        say(f"{design.name}: {part['points']} {kind}, geometric mean error {geometric:.2%}, worst {worst:.1%}")
     for target in found["written"]:
-        print(f"weights: {target}")
-    print()
+        say(f"weights: {target}")
+    say()
 
 
 def _direction(opposite: int, sure: int) -> str:
@@ -55,12 +55,12 @@ def print_times(check: ClockCheck) -> None:
             for row in check.transitions
         ],
     )  # fmt: skip
-    print(
+    say(
         f"{check.points} points: {second}/{first} off by {check.deviation:.2f}x (geometric mean), "
         f"bias {check.bias:.2f}x, rank correlation {check.rank:.2f}, "
         f"opposite direction at {check.opposite} of {check.sure}"
     )
-    print(
+    say(
         f"model/real: {first} {check.factors[first]:.2f}, {second} {check.factors[second]:.2f} "
         f"(lock pair {check.lock_pair_ns:.1f} ns here, {check.reference_lock_pair_ns:.1f} ns where the real code ran)"
     )

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.studies.life import PHASES, SCENARIOS
-from vgic_bench.console import print_table
+from vgic_bench.console import manner, print_table, say, shows_all
 
+MOST = 12
+"""Rows on the screen that the lives are."""
 _TITLES = {scenario.name: scenario.title for scenario in SCENARIOS}
 
 
@@ -24,12 +26,14 @@ def print_phases(rows: Sequence[dict[str, Any]]) -> None:
             for name, phases in pairings.items()
         ]
         print_table(("", *(f">{phase}" for phase in PHASES), ">sum"), cells, title)
-        print()
+        say()
 
 
 def print_effects(effects: Sequence[dict[str, Any]]) -> None:
     """Print the 2×2 of each scenario and platform: totals of the pairings, main effects, interaction, VHE."""
-    for platform, gic in dict.fromkeys((effect["platform"], effect["gic"]) for effect in effects):
+    places = list(dict.fromkeys((effect["platform"], effect["gic"]) for effect in effects))
+    shown = places if shows_all() or manner.form != "table" else places[:1]
+    for platform, gic in shown:
         mine = [effect for effect in effects if (effect["platform"], effect["gic"]) == (platform, gic)]
         pairings = list(mine[0]["totals"])
         cells = [
@@ -42,12 +46,14 @@ def print_effects(effects: Sequence[dict[str, Any]]) -> None:
         ]
         heads = (*pairings, "VGIC", "switch", "inter.", "VHE")
         title = f"{platform or 'no platform'}, GICv{gic}: {mine[0]['unit']} of a whole life"
-        print_table(("life", *(f">{head}" for head in heads)), cells, title)
-        print()
+        print_table(("life", *(f">{head}" for head in heads)), cells, title, most=MOST)
+        say()
+    if len(shown) < len(places):
+        say(f"… {len(places) - len(shown)} more platforms: --all, or one by --platforms")
     if effects:
-        print("VGIC, switch: what the second of each changes, averaged over the other;")
-        print("inter.: by how much the switch's effect differs between the designs, halved;")
-        print("VHE: what it changes on top of the last pairing.")
+        say("VGIC, switch: what the second of each changes, averaged over the other;")
+        say("inter.: by how much the switch's effect differs between the designs, halved;")
+        say("VHE: what it changes on top of the last pairing.")
 
 
 def _cycles(value: float) -> str:

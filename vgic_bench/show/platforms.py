@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bench.switches.platform_checks import evaluate
 from bench.switches.platform_fit import fit
 from kvmarm.platforms import PRICES, TERMS, Platform
-from vgic_bench.console import print_table
+from vgic_bench.console import print_table, say
 
 if TYPE_CHECKING:
     from bench.switches.measure import Measured
@@ -49,14 +49,14 @@ def print_list(rows: Sequence[dict[str, Any]]) -> None:
         cells.append(
             (row["name"], f"v{row['gic']}", row["clock_ghz"], sure, len(row["fitted_on"]), len(row["predicts"]))
         )
-    print_table(("platform", "GIC", ">GHz", "prices and terms", ">fitted on", ">predicts"), cells)
+    print_table(("platform", "GIC", ">GHz", "~prices and terms", ">fitted on", ">predicts"), cells)
     for row in rows:
-        print(f"\n{row['name']}: {row['title']}")
+        say(f"\n{row['name']}: {row['title']}")
         for line in _wrapped(row["summary"]):
-            print(line)
+            say(line)
         for title, key in (("fitted on", "fitted_on"), ("predicts", "predicts")):
             for line in _wrapped(f"{title}: {'; '.join(row[key]) or 'nothing'}"):
-                print(line)
+                say(line)
 
 
 def price_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
@@ -92,8 +92,8 @@ def print_prices(rows: Sequence[dict[str, Any]]) -> None:
             for row in rows
             if row["platform"] == name
         ]
-        print_table((name, ">cycles", "certainty", "source and derivation"), cells)
-        print()
+        print_table((name, ">cycles", "certainty", "~source and derivation"), cells)
+        say()
 
 
 def fit_rows(platforms: Sequence[Platform]) -> list[dict[str, Any]]:
@@ -132,20 +132,20 @@ def print_checks(rows: Sequence[dict[str, Any]], with_terms: bool = False) -> No
         ]
         print_table((name, "use", ">published", ">modelled", ">error"), cells)
         for source in dict.fromkeys(row["source"] for row in mine):
-            print("\n".join(_wrapped(f"source: {source}")))
+            say("\n".join(_wrapped(f"source: {source}")))
         for row in mine:
             if row["note"]:
                 for line in _wrapped(f"{row['check']}: {row['note']}"):
-                    print(line)
+                    say(line)
             if with_terms:
                 made_of = ", ".join(f"{term} {cycles:,.0f}" for term, cycles in row["terms"].items())
                 for line in _wrapped(f"{row['check']} = {made_of}"):
-                    print(line)
-        print()
+                    say(line)
+        say()
     predictions = sorted(abs(row["error"]) for row in rows if row["use"] == "prediction")
     if predictions:
         median = predictions[len(predictions) // 2]
-        print(f"{len(predictions)} predictions, median error {median:.1%}; ~ is recalled, not seen again in the source")
+        say(f"{len(predictions)} predictions, median error {median:.1%}; ~ is recalled, not seen again in the source")
 
 
 def _wrapped(text: str) -> list[str]:
@@ -172,18 +172,18 @@ def print_measured(rows: Sequence[dict[str, Any]], assumptions: Sequence[str], m
     base = rows[0]["base"] if rows else ""
     print_table(("cycles", "use", ">measured", "", f">{base}", "", ">new list", ""), cells)
     for source in dict.fromkeys(row["source"] for row in rows):
-        print("\n".join(_wrapped(f"source: {source}")))
+        say("\n".join(_wrapped(f"source: {source}")))
     if assumptions:
-        print("\n".join(_wrapped(f"assumed: {'; '.join(assumptions)}")))
+        say("\n".join(_wrapped(f"assumed: {'; '.join(assumptions)}")))
     slow = [row["ns"] for row in rows if row["check"] == "host: exit" and row["ns"] > _SLOW]
     if slow:
         text = f"an exit keeps the host busy for {max(slow) / 1000:,.0f} µs: the host is emulated, or busy"
-        print("\n".join(_wrapped(f"warning: {text}")))
+        say("\n".join(_wrapped(f"warning: {text}")))
     if measured.scale != 1.0:
         text = f"the prices of {base} leave nothing for the run loop: all of them times {measured.scale:.2f}"
-        print("\n".join(_wrapped(text)))
-    print()
+        say("\n".join(_wrapped(text)))
+    say()
     for price in measured.platform.terms.values():
         if price.certainty == "measured":
             error = "" if price.error is None else f" ± {price.error:,.0f}"
-            print("\n".join(_wrapped(f"{price.name} {price.cycles:,.0f}{error}: {price.derivation}")))
+            say("\n".join(_wrapped(f"{price.name} {price.cycles:,.0f}{error}: {price.derivation}")))

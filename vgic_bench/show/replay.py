@@ -7,7 +7,7 @@ from bench.recordings.placement import common as placing
 from bench.replay.break_even import break_even
 from bench.replay.outcome import Outcome
 from bench.replay.sides import Side, SwitchCost, measure_of
-from vgic_bench.console import PLAIN_WIDTH, print_table
+from vgic_bench.console import PLAIN_WIDTH, manner, print_table, say, shows_all
 
 _TEXTS = {name: text for _, name, text in placing.COUNTERS}
 _DIFFERENCES = 8
@@ -16,7 +16,7 @@ _DIFFERENCES = 8
 def _say(text: str, indent: int = 0) -> None:
     """Print text within the width of a page; lines after the first are set in further."""
     lead = " " * indent
-    print(textwrap.fill(text, PLAIN_WIDTH, initial_indent=lead, subsequent_indent=lead + "    "))
+    say(textwrap.fill(text, PLAIN_WIDTH, initial_indent=lead, subsequent_indent=lead + "    "))
 
 
 def _number(value: float | None) -> str:
@@ -30,18 +30,24 @@ def _ratio(old: float | None, new: float | None) -> str:
 def show(outcome: Outcome, details: bool = False) -> None:
     """Print one outcome of a replay. details: every counter and difference, not only the sums."""
     config = outcome.config
-    print(f"{outcome.recording}: {outcome.kind}, {outcome.lines.get('lines', 0):,} lines")
+    say(f"{outcome.recording}: {outcome.kind}, {outcome.lines.get('lines', 0):,} lines")
     size = f"{config['irqs']} INTIDs, {config['vcpus']} vCPUs, {config['lrs']} list registers"
     _say(f"a GICv{config['gic']} with {size}", 2)
-    for name, fact in outcome.facts.items():
-        _say(f"{name}: {fact}", 2)
-    _say(f"prices: {outcome.platform} ({outcome.platform_reason})", 2)
-    _provenance(outcome, details)
     _verdict(outcome)
+    details = details or manner.everything
+    every = details or shows_all()
+    if every:
+        for name, fact in outcome.facts.items():
+            _say(f"{name}: {fact}", 2)
+        _say(f"prices: {outcome.platform} ({outcome.platform_reason})", 2)
+    _provenance(outcome, details)
     _kinds(outcome.designs)
     _life(outcome.designs)
-    _switches(outcome.switches, outcome.platform)
-    _checks(outcome.designs, details)
+    if every:
+        _switches(outcome.switches, outcome.platform)
+        _checks(outcome.designs, details)
+    else:
+        say("facts, world switch, checks against the recording: --all")
 
 
 def _provenance(outcome: Outcome, details: bool) -> None:
@@ -57,7 +63,7 @@ def _provenance(outcome: Outcome, details: bool) -> None:
     if lines.get("overwritten"):
         _say(f"warning: {lines['overwritten']:,} entries were overwritten: the recording starts in the middle", 2)
     totals = outcome.totals
-    print(f"  seen {totals['seen']:,}, inferred {totals['inferred']:,}, dropped {totals['dropped']:,}")
+    say(f"  seen {totals['seen']:,}, inferred {totals['inferred']:,}, dropped {totals['dropped']:,}")
     for group, counts in (("seen", outcome.seen), ("inferred", outcome.inferred), ("dropped", outcome.dropped)):
         for name, count in counts.items():
             if details or (group != "seen" and count > 0):
@@ -68,7 +74,6 @@ def _provenance(outcome: Outcome, details: bool) -> None:
 
 
 def _verdict(outcome: Outcome) -> None:
-    print()
     remarks = "".join(f"; {note}" for note in outcome.notes)
     if len(outcome.designs) != 2 or not all(side.measure for side in outcome.designs.values()):
         if remarks:
@@ -109,8 +114,7 @@ def _kinds(designs: dict[str, Side]) -> None:
     first = next(iter(designs.values()))
     rows.append(["total", f"{first.operations:,}", *map(_number, totals), *([_ratio(*totals)] if compared else [])])
     headings = ["operation", ">number", *(f">{name} {unit}" for name in names)]
-    print()
-    print_table([*headings, f">{names[1]}/{names[0]}"] if compared else headings, rows)
+    print_table([*headings, f">{names[1]}/{names[0]}"] if compared else headings, rows, most=5)
 
 
 def _life(designs: dict[str, Side]) -> None:
@@ -134,8 +138,7 @@ def _life(designs: dict[str, Side]) -> None:
     for name, side in designs.items():
         if side.bug:
             row(f"{name}: the host dies", side.bug)
-    print()
-    print_table(["", *(f">{name}" for name in designs)], rows)
+    print_table(["life", *(f">{name}" for name in designs)], rows, most=6)
 
 
 def _mean(value: float | None) -> str:
@@ -148,7 +151,7 @@ def _switches(rows: list[SwitchCost], platform: str) -> None:
     titles = list(dict.fromkeys(row.switch for row in rows))
     names = list(dict.fromkeys(row.design for row in rows))
     table = {(row.design, row.switch): row for row in rows}
-    print(f"\nVGIC and world switch together, cycles on {platform}:\n")
+    say(f"\nVGIC and world switch together, cycles on {platform}:\n")
     print_table(
         ["world switch", *(f">{name}" for name in names), ">per round trip", ">instructions"],
         [
@@ -162,7 +165,7 @@ def _switches(rows: list[SwitchCost], platform: str) -> None:
         ],
     )
     _say(f"(a round trip: entry and exit of the switch alone, with the list registers of {names[0]!r})")
-    print()
+    say()
 
 
 def _checks(designs: dict[str, Side], details: bool) -> None:
@@ -195,4 +198,4 @@ def _checks(designs: dict[str, Side], details: bool) -> None:
             for (register, category, reason), count in shown if details else shown[:_DIFFERENCES]:
                 _say(f"{count:>6,}  {register}: {category}: {reason}", 4)
             if not details and len(shown) > _DIFFERENCES:
-                print(f"    … {len(shown) - _DIFFERENCES} more registers with --details")
+                say(f"    … {len(shown) - _DIFFERENCES} more registers with --details")

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.results.meta import unfinished
 from bench.results.store import Results
 from kvmarm.errors import UsageError
-from vgic_bench.console import print_table
+from vgic_bench.console import print_table, say
 
 
 def describe_folder(folder: Path) -> dict[str, Any]:
@@ -39,17 +39,15 @@ def show_run(run: Results, as_json: bool) -> None:
         print(json.dumps({"name": run.name, "meta": as_plain(run.meta), "tables": sizes}, indent=1))
         return
     state = unfinished(run.meta)
-    print(
-        f"{run.name}: {run.meta.get('kind', 'results')}, schema {run.meta['schema']}" + (f"; {state}" if state else "")
-    )
+    say(f"{run.name}: {run.meta.get('kind', 'results')}, schema {run.meta['schema']}" + (f"; {state}" if state else ""))
     known = ("schema", "kind", "complete", "interrupted", "missing")
     rows = [(name, _short(value)) for name, value in run.meta.items() if name not in known and value not in (None, "")]
-    print_table(("", ""), rows)
-    print_table(("table", ">rows"), [(name, f"{size:,}") for name, size in sizes.items()])
+    print_table(("of the run", "~"), rows, most=8)
+    print_table(("table", ">rows"), [(name, f"{size:,}") for name, size in sizes.items()], most=9)
     if run.has("transitions"):
         wrong = run.table("transitions").query("not ok")
         if len(wrong):
-            print(f"{len(wrong)} transitions did not end in the expected state: {', '.join(wrong['transition'][:5])}")
+            say(f"{len(wrong)} transitions did not end in the expected state: {', '.join(wrong['transition'][:5])}")
 
 
 def show_table(run: Results, name: str, most: int, as_json: bool) -> None:
@@ -67,12 +65,12 @@ def show_table(run: Results, name: str, most: int, as_json: bool) -> None:
         return
     constant = [column for column in table.columns if len(table) > 1 and table[column].nunique(dropna=False) == 1]
     for column in constant:
-        print(f"{column}: {_cell(table[column].iloc[0])}")
+        say(f"{column}: {_cell(table[column].iloc[0])}")
     rest = [column for column in table.columns if column not in constant]
     marks = [f">{column}" if pd.api.types.is_numeric_dtype(table[column]) else str(column) for column in rest]
     print_table(marks, [[_cell(value) for value in row] for row in part[rest].itertuples(index=False, name=None)])
     if len(part) < len(table):
-        print(f"… and {len(table) - len(part):,} rows more (--rows 0 shows all)")
+        say(f"… and {len(table) - len(part):,} rows more (--rows 0 shows all)")
 
 
 def as_plain(meta: dict[str, Any]) -> Any:

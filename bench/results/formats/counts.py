@@ -24,7 +24,7 @@ STATES = ("before", "after")
 
 
 def write_counts(results: Results, path: str | os.PathLike[str]) -> None:
-    """Write the exact counts of a run: one line a transition with its states and non-zero events.
+    """Write the exact counts of a run: one line per transition with its states and non-zero events.
 
     Raises UsageError when a part with counts is missing: a baseline of the rest would let what it lacks pass.
     """

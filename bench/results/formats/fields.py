@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fields of other programs' JSON, each of the kind that its readers rely on, or one line that names it.
 
-`where` names the file and the part of it; the message goes on with the field and what was expected there.
+`where` names the file and the part of it; the message continues with the field and what was expected there.
 """
 
 import math

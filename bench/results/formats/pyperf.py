@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The JSON of pyperf.
 
-A run there is a process here. Its times are seconds an operation, whatever the loops; what a run says about itself
+A run there is a process here. Its times are seconds per operation, whatever the loops; what a run says about itself
 outweighs its benchmark's metadata, and those the suite's. A run without values calibrated the loops.
 """
 

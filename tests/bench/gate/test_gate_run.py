@@ -8,7 +8,7 @@ import pytest
 
 from bench.gate import revisions
 from bench.gate.judge import judge
-from bench.gate.run import measure_trees, two_trees
+from bench.gate.run import check_repository, measure_trees, two_trees
 from kvmarm.errors import UsageError
 
 CLI = """
@@ -106,6 +106,8 @@ def test_mistakes_have_one_line_and_their_status(repository, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "-q")
-    with pytest.raises(UsageError, match="not a checkout of vgic-bench"):
-        revisions.repository(other)
+    assert revisions.repository(other) == other
+    with pytest.raises(UsageError, match="neither vgic-bench nor a Python package that brings a design"):
+        check_repository(other)
+    check_repository(repository)
     assert revisions.repository(repository / "bench") == repository

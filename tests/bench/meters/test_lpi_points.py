@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.meters.fit import geometric_mean_error
-from bench.meters.fit_lpis import fit_lpis
+from bench.meters.fit_lpis import fit_lpis, others_of
 from bench.meters.predict import read_grid, run
 from bench.meters.weights import covers_lpis, document_of
 from kvmarm.design import get_design
@@ -39,11 +39,20 @@ def test_points_are_predicted_as_the_real_code_was_counted(tmp_path: Path) -> No
 @pytest.mark.skipif(not JIT_ENABLED, reason="4,096 LPIs take minutes as plain Python")
 def test_the_packaged_weights_are_the_fit_to_the_packaged_points() -> None:
     document = document_of(get_design("new"))
-    named, table = fit_lpis("new", COSTS, {k: v for k, v in document["weights"].items() if k != "lpi_step"})
+    named, table = fit_lpis("new", COSTS, others_of(document["weights"]))
     for name, weight in named.items():
         assert document["weights"][name] == pytest.approx(weight, abs=0.002), name
     assert round(geometric_mean_error(table), 4) == document["lpis"]["geometric_mean_error"] <= 0.05
     assert document["lpis"]["worst_error"] <= 0.15
+
+
+def test_an_msi_costs_five_instructions_per_entry_ahead(tmp_path: Path) -> None:
+    entries = 1000 if JIT_ENABLED else 16
+    rows = [{"lpis": entries, "devices": 1, "position": place, "op": "msi"} for place in ("first", "last")]
+    grid = tmp_path / "grid.csv"
+    pd.DataFrame(rows).to_csv(grid, index=False)
+    costs = run(str(grid), str(tmp_path / "out.csv"))["instructions"].to_numpy(float)
+    assert abs(costs[1] - costs[0]) / (entries - 1) == pytest.approx(5, abs=0.3)
 
 
 def test_weights_say_whether_they_cover_lpis() -> None:

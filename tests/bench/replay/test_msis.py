@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """MSIs of a recording: what they were mapped to, and the replay as LPIs and as SPIs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,11 @@ from bench.recordings import events as ev
 from bench.recordings.events import EVENT
 from bench.recordings.machine.msis import find_msis
 from bench.replay.outcome import replay
+from kvmarm.config import MAX_LPIS
 from kvmarm.errors import UsageError
+from kvmarm.jit import JIT_ENABLED
 from tests.bench.recordings import recording_files as files
+from tests.test_its import mapping
 
 EXCERPT = "kprobes-linux-dd-gicv3its-pci-2vcpu.excerpt.ftrace.txt"
 """Start of the ITS, first interrupts and some of the load of a recording with 19 MSIs in this part."""
@@ -61,6 +66,14 @@ def test_msis_are_replayed_as_lpis_and_as_spis() -> None:
     assert "msi" not in outcome.designs["old"].kinds and outcome.designs["old"].delivered > 100
     assert any("new: MSIs are LPIs" in note for note in outcome.notes)
     assert any("old, new/spi: MSIs are edge-triggered SPIs" in note for note in outcome.notes)
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="4,096 look-ups of lists as plain Python")
+def test_more_lpis_than_the_pool_end_in_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "many.trace"
+    path.write_text(mapping(MAX_LPIS + 1))
+    with pytest.raises(UsageError, match=r"operation \d+: mmio_w: more than 4096 LPIs, for which the model of design"):
+        replay(str(path), designs=("new",))
 
 
 def test_an_unknown_kind_is_refused() -> None:

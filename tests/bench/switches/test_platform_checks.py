@@ -73,10 +73,8 @@ def test_platforms_command() -> None:
     listed = json.loads(vgic_bench("platforms", "--json").stdout)
     assert [row["name"] for row in listed] == list(platform_names())
     checked = vgic_bench("platforms", "xgene", "--check", "--terms")
-    assert all(len(line) <= 80 for line in vgic_bench("platforms", "--check").stdout.splitlines())
     assert checked.returncode == 0, checked.stderr
     assert "hypercall, C switch" in checked.stdout and "2,729" in checked.stdout
-    assert all(len(line) <= 80 for line in checked.stdout.splitlines())
     rows = json.loads(vgic_bench("platforms", "seattle", "--check", "--json").stdout)
     assert {row["use"] for row in rows} == {"fit", "prediction"}
     assert "estimated" in vgic_bench("platforms", "neoverse-n1", "--prices").stdout

