@@ -18,8 +18,7 @@ from vgic_bench.main import build_app
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_WORDS = 25
-FOLDERS = ["vgic_bench", "examples", "kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model"]
-FOLDERS += [f"bench/{room}" for room in ("gate", "results", "switches", "system")]
+FOLDERS = ["bench", "vgic_bench", "examples", "kvmarm", "vgic_old", "vgic_new", "switch_asm_model", "switch_c_model"]
 
 COUNTED = (
     r"bits?|bytes?|locks?|records?|lists?|registers?|entries|entry|operations?|points?|counts?|steps?|events?|lines?|"

@@ -3,8 +3,8 @@
 
 A `[[transition]]` is one entry: name, group, title, set-up lines, the one operation that is measured, the interrupt
 that is watched, and its state before and after. A file may also hold `[kinds]` (of interrupt), `[states]` (how each is
-reached) and `[[edge]]`s; an edge stands for one transition a kind and state. A state is one of inactive, pending,
-active and active+pending, followed by ` in LR` while a vCPU in the guest holds it in a list register. Where designs
+reached) and `[[edge]]`s; an edge is short for one transition per kind and state. A state is one of inactive, pending,
+active and active+pending. ` in LR` follows it while a vCPU in the guest holds it in a list register. Where designs
 differ, a table by design name replaces the state, and `why` gives the reason; `default` in such a table is for designs
 not named, `NAME gicvN` for a design with one GIC version alone. docs/guide/transitions.md shows how to add one.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The words a transition is written in: trace lines, and a few that hide what differs between GICv2 and GICv3.
+"""The words that a transition is written in: trace lines, and a few that hide what differs between GICv2 and GICv3.
 
 A line is either a line of the trace format or one of
 
@@ -17,11 +17,11 @@ A line is either a line of the trace format or one of
 
 each but `sgi` and the last three with ` by VCPU` at its end when another vCPU than 0 makes the access. REGISTER is the
 architecture's name without GICD_/GICR_; TARGET is ITARGETSR or IROUTER. Private interrupts are those of the accessing
-vCPU, on GICv3 through its redistributor. `@ack` stands for what the last ack of the same list returned. In braces:
-{last} the last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use, {lrs}, {vcpus}, {irqs},
-{enable} the value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the
-same with EOImode 1. In a VM with an ITS: {lpi} the watched LPI, {device} and {event} what leads to it, {last_event} the
-last event of that device, {new_event} and {new_lpi} ones that are not mapped, {lpis} how many are.
+vCPU, on GICv3 through its redistributor. `@ack` is what the last ack of the same list returned. In braces: {last} the
+last vCPU, {last_bit} its bit in a target byte, {top} the highest INTID in use; {lrs}, {vcpus}, {irqs}; {enable} the
+value of GICD_CTLR that enables the distributor, {group} the interface's group enable bit, {eoimode1} the same with
+EOImode 1. In a VM with an ITS: {lpi} the watched LPI, {device} and {event} what leads to it; {last_event} the last
+event of that device, {new_event} and {new_lpi} ones that are not mapped, {lpis} how many are.
 
 `translate` gives trace lines, `compile_lines` operations. Nothing here knows a design.
 """
@@ -64,7 +64,7 @@ def usable_irqs(config: VmConfig) -> int:
 
 @cache
 def _register(gic: int, redistributor: bool, name: str) -> tuple[int, int]:
-    """Return (offset, bits an interrupt or 0) of a register by its bare name. Raises LineError."""
+    """Return (offset, bits per interrupt or 0) of a register by its bare name. Raises LineError."""
     if name == "TARGET":
         name = "ITARGETSR" if gic == 2 else "IROUTER"
     table = arch.DISTRIBUTOR_V2 if gic == 2 else arch.DISTRIBUTOR_V3
@@ -78,7 +78,7 @@ def _register(gic: int, redistributor: bool, name: str) -> tuple[int, int]:
 
 
 def _place(config: VmConfig, name: str, intid: int, vcpu: int) -> tuple[str, int, int]:
-    """Return (frame, byte offset of the interrupt's field, bits a field) of a register for an access by `vcpu`."""
+    """Return (frame, byte offset of the interrupt's field, bits per field) of a register for an access by `vcpu`."""
     offset, bits = _register(config.gic, False, name)
     if config.gic == 3 and bits and intid < arch.FIRST_SPI and name not in ("ITARGETSR", "IROUTER", "TARGET"):
         offset, bits = _register(3, True, name)
@@ -144,7 +144,7 @@ def fill(line: str, names: Mapping[str, int]) -> str:
 
 @cache
 def _names(config: VmConfig, scene: LpiScene) -> Mapping[str, int]:
-    """Return what stands for a number in a configuration, by name."""
+    """Return what is written for a number in a configuration, by name."""
     return {
         **(scene.names() if config.its else {}),
         "last": config.vcpus - 1,
@@ -167,9 +167,9 @@ def _accessing(words: list[str]) -> tuple[list[str], int]:
 
 
 def translate(line: str, config: VmConfig, scene: LpiScene = DEFAULT_SCENE) -> str:
-    """Return the trace line that `line` stands for in a configuration (`@ack` is left). Raises LineError.
+    """Return the trace line that `line` means in a configuration (`@ack` is left). Raises LineError.
 
-    scene: what the names of LPIs stand for. Lines that are several operations are not for here: see `trace_lines`.
+    scene: what the names of LPIs mean. Lines that are several operations are not for here: see `trace_lines`.
     """
     text = fill(line, _names(config, scene))
     words = text.split()

@@ -99,7 +99,7 @@ class LpiScene:
         return least + (device < more)
 
     def names(self) -> Mapping[str, int]:
-        """Return what stands for a number in a line, by name."""
+        """Return what is written for a number in a line, by name."""
         device, event = self.place(self.index)
         return {
             "lpi": FIRST_LPI + self.index,

@@ -6,8 +6,8 @@ enabled and, as at reset, routed to vCPU 0; every vCPU has been in the guest onc
 0xf8, enabled its group and left EOImode at 0. Then P standing interrupts: edge SPIs spread evenly over the INTIDs from
 36 on, pending on vCPU 0, in no list register.
 
-It is the set-up that the instruction counts of the real code were taken from, so that a point of the catalogue and a
-point of those measurements are the same thing.
+It is the set-up that the instruction counts of the real code were taken from. So a point of the catalogue and a point
+of those measurements are the same thing.
 """
 
 from functools import lru_cache

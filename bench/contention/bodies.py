@@ -135,7 +135,7 @@ def own_spi(config: VmConfig, thread: int) -> int:
 
 
 def numbers_of(config: VmConfig, thread: int, threads: int, alone: bool) -> dict[str, int]:
-    """Return what the names in a thread's lines stand for."""
+    """Return what the names in a thread's lines mean."""
     if alone:
         peer = following = thread
     else:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The model: throughput over vCPUs, the knee, the lock that limits; fitted on own SPI alone, its error told.
 
-What a body does comes from the design's own code (bench.contention.profile), what that costs from a price of a cache
-line's transfer and one of an instruction, what follows from the simulation (bench.contention.simulate).
+What a body does comes from the design's own code (bench.contention.profile); what that costs, from a price of a cache
+line's transfer and one of an instruction; what follows, from the simulation (bench.contention.simulate).
 """
 
 import tomllib

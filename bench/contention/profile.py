@@ -2,7 +2,7 @@
 """Programs for the simulation: what each thread's body does, step by step, recorded from the models themselves.
 
 The set-up runs compiled, here; a process without JIT then records the bodies of the first threads
-(bench.contention.profile_worker). Every other thread does the same steps on its own memory: addresses go on in the
+(bench.contention.profile_worker). Every other thread does the same steps on its own memory: addresses continue in the
 strides that two recorded threads of its parity are apart. Memory that only one thread touches is left out.
 """
 
@@ -53,7 +53,7 @@ class Program:
 def _expanded(samples: list[np.ndarray], thread: int) -> np.ndarray:
     """Return a thread's steps, float64[steps, 3]: kind, address or instructions, log entry.
 
-    Two recorded threads of its parity say how addresses go on; two of the other one where those do different steps.
+    Two recorded threads of its parity say how addresses continue; two of the other one where those do different steps.
     """
     if thread < len(samples):
         return samples[thread]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What an operation touches, in order: locks, memory, events, recorded from the model itself as plain Python.
 
-`RecordedVm` stands for a VM record. It has the record's fields at any depth; each load and store of a number is noted
-with its address (relative to the record's beginning), each lock operation with the address of its word, and between
-them the events counted so far. For this process JIT is off: compiled code would load and store by itself.
+`RecordedVm` takes the place of a VM record. It has the record's fields at any depth; each load and store of a number is
+noted with its address (relative to the record's beginning). So is each lock operation, with the address of its word,
+and between them the events counted so far. For this process JIT is off: compiled code would load and store by itself.
 """
 
 from typing import Any
@@ -76,7 +76,7 @@ class Recorder:
 
 
 class _Counts:
-    """Stands for the counts of an observer: what is added is noted."""
+    """Takes the place of the counts of an observer: what is added is noted."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -89,7 +89,7 @@ class _Counts:
 
 
 class _Log:
-    """Stands for an observer's log of lock operations."""
+    """Takes the place of an observer's log of lock operations."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -99,7 +99,7 @@ class _Log:
 
 
 class RecordingObserver:
-    """Stands for a record of kvmarm.events.OBSERVER."""
+    """Takes the place of a record of kvmarm.events.OBSERVER."""
 
     dtype = np.dtype([("kick_count", np.int64), ("counts", np.int64, (EVENT_COUNT,))])
 

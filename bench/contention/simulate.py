@@ -7,11 +7,11 @@ go to the lower number, so that a seed gives one result.
 Rules inside:
 - A cache line is with the CPU that wrote it last. A load or a store by another takes a transfer, and transfers of one
   line queue.
-- Test-and-set: whoever waits asks for the lock's line all the time, so that the holder loses it one transfer after it
-  took the lock, and its release waits for as many transfers as there are waiters. The release does not stall it: it
-  runs on, and when it takes the lock again before the line has left, the others have lost that turn.
+- Test-and-set: whoever waits asks for the lock's line all the time. So the holder loses it one transfer after it took
+  the lock, and its release waits for as many transfers as there are waiters. The release does not stall it: it runs on,
+  and when it takes the lock again before the line has left, the others have lost that turn.
 - Ticket: in order of arrival. A release is one transfer, then all who wait read the line again, one after another.
-- Queued: in order of arrival, each waits on a line of its own: two transfers from one holder to the next.
+- Queued: in order of arrival, each waits on its own line: two transfers from one holder to the next.
 - Work differs by a tenth from body to body: without it two threads could stay in step for ever.
 """
 

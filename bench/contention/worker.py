@@ -110,7 +110,7 @@ class Run:
         ]
 
     def watched(self, place: Place, seconds: float) -> tuple[dict[str, Any], list[Any], str | None]:
-        """Run a body under watch on a VM of its own and drain it; return the waits, the watchers and what is wrong."""
+        """Run a body under watch on its own VM and drain it; return the waits, the watchers and what is wrong."""
         vm = self.fresh(place)
         callers = [new_watcher(number) for number in range(self.threads)]
         jobs = [Job(vm, ops, self.cores[n], callers[n]) for n, ops in enumerate(place.scene.threads)]

@@ -55,7 +55,7 @@ IN_GUEST = 2
 OUT_OF_GUEST = 3
 """Illegal: the operation needs the vCPU in the guest."""
 NO_ROOM = 4
-"""The text buffer or the lock log is nearly full: take what is there and go on."""
+"""The text buffer or the lock log is nearly full: take what is there and continue."""
 
 _LOG_RESERVE = LOG_CAPACITY // 2
 

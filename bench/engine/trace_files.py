@@ -39,7 +39,7 @@ def check_names(paths: Iterable[Path]) -> None:
 
 
 def counts_table(run: TraceRun, operations: int) -> Any:
-    """Return a DataFrame with one row an operation: op (int, from 1), kind (str), then one int column an event."""
+    """Return a DataFrame with one row per operation: op (int, from 1), kind (str), then one int column per event."""
     import pandas as pd
 
     assert run.counts is not None

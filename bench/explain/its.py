@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The ITS's commands in a trace: what the guest put into its queue, read as the trace goes on.
+"""The ITS's commands in a trace: what the guest put into its queue, read as the trace continues.
 
 Nothing here asks a design. Guest memory and GITS_CWRITER are followed, so that a command can be shown in words, and an
 MSI's LPI is known.

@@ -164,7 +164,7 @@ class _Stepper:
 
 
 def explain_trace(trace: Trace, designs: list[str], only: int = 0, first: int = 1) -> Iterator[Step]:
-    """Yield a Step an operation of `trace` from number `first` on (from 1), or only that of operation number `only`.
+    """Yield a Step per operation of `trace` from number `first` on (from 1), or only that of operation number `only`.
 
     Raises UsageError for an unknown design, an operation number beyond the trace, or an illegal operation.
     """

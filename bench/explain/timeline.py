@@ -2,9 +2,9 @@
 """A trace through designs as a timeline: what each operation took in modelled time, and which interrupt it moved on.
 
 Time is modelled, not measured: an operation lasts as many ns as instructions are predicted for it (1 instruction =
-1 ns, at least 1 ns), and operations follow one another in the order of the trace. What the guest does costs the design
-nothing and gets 1 ns, so that it can be seen. An interrupt's way is followed from the injection (a line, an SGI, a
-pending bit set by a store) over the flush that loads it and the acknowledgement to its end.
+1 ns, at least 1 ns). Operations follow one another in the order of the trace. What the guest does costs the design
+nothing and gets 1 ns, so that it can be seen. An interrupt's way is followed from its injection to its end. The
+injection is a line, an SGI, or a pending bit set by a store; then come the flush that loads it and the acknowledgement.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class TimedOp:
 
 @dataclass
 class Timeline:
-    """One design's way through a trace. `unit`: what a ns stands for."""
+    """One design's way through a trace. `unit`: what a ns represents."""
 
     design: str
     title: str
@@ -67,7 +67,7 @@ class _Flows:
         self.last = 0
 
     def _place(self, intid: int, vcpu: int) -> tuple[int, int]:
-        # An SPI is one interrupt wherever it is taken; private ones are one a vCPU.
+        # An SPI is one interrupt wherever it is taken; private ones are one per vCPU.
         return intid, (vcpu if intid < arch.FIRST_SPI else -1)
 
     def start(self, intid: int, vcpu: int) -> int:
@@ -119,7 +119,7 @@ def timeline(
 ) -> Timeline:
     """Run a trace through a design and return its timeline from operation `first` on (from 1).
 
-    weights: instructions an event (float64[EVENT_COUNT]); None: every event counts as one, which the unit then says.
+    weights: instructions per event (float64[EVENT_COUNT]); None: every event counts as one, which the unit then says.
     Raises UsageError when an operation is illegal.
     """
     run = TraceRun(trace, design, count=True)

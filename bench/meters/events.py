@@ -7,9 +7,9 @@ that traces go through, counting.
 
 The state of an interrupt is what can be seen of it, whatever the design: the pending and active bit that the
 distributor shows, and the list registers that hold it: of a vCPU in the guest those in the hardware, of one that is out
-those that it would be entered with next. What a vCPU in the guest was entered with it alone can deactivate, so its list
-registers then say whether the interrupt is active, not the distributor, which has yet to learn it. Looking ahead to
-the next entry changes the VM, so it is done last, or on a VM that is put back afterwards.
+those that it would be entered with next. What a vCPU in the guest was entered with it alone can deactivate. So its list
+registers then say whether the interrupt is active, not the distributor, which has yet to learn it. Looking ahead to the
+next entry changes the VM, so it is done last, or on a VM that is put back afterwards.
 """
 
 from collections.abc import Iterable
@@ -327,7 +327,7 @@ def measure_all(design: Design, config: VmConfig, pending: int, transitions: Ite
 
 
 def differences(counted: Iterable[Counted]) -> list[str]:
-    """Return one line a point whose states are not the expected ones."""
+    """Return one line per point whose states are not the expected ones."""
     lines = []
     for point in counted:
         if not point.ok:

@@ -3,7 +3,7 @@
 
 Rows are points of the catalogue (bench.catalogue) with the instructions of the real code; a design's model yields the
 events of each point's operation. Weights are the non-negative least-squares solution of the *relative* error: each row
-is divided by its instructions, so that a cheap operation counts as much as a dear one.
+is divided by its instructions, so that a cheap operation counts as much as an expensive one.
 
 So are the increments from one point to the next along an axis of the grid (one more vCPU, 60 more pending
 interrupts): a weight that only a long loop shows must be right for configurations far beyond the grid.

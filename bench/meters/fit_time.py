@@ -2,7 +2,7 @@
 """How far the clock of the models follows the real code: their ns against the real code's, point by point.
 
 The real code was timed on two machines, whose uncontended lock pairs take 7.5 and 2.5 ns (`TABLES`). Nanoseconds do not
-carry over from one machine to another, and even the ratio of two designs differs between the two by a third, because
+carry over from one machine to another. Even the ratio of two designs differs between the two by a third, because
 one of them takes more locks. So a ratio of the models is compared with the middle of the real ones, at the points that
 all tables have; a design's own factor, model by real, with the machine whose lock pair is nearest to this one's.
 """

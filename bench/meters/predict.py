@@ -3,7 +3,7 @@
 
 The grid has columns design, gic, irqs, vcpus, pending, transition, and lrs where it is not 4; other columns are kept.
 A table of points of LPIs (bench.meters.lpi_points) is the other form.
-The output adds `instructions` and one column an event. Each point is a measurement of the event meter; those of one
+The output adds `instructions` and one column per event. Each point is a measurement of the event meter; those of one
 design and configuration share a VM.
 """
 
@@ -122,7 +122,7 @@ def count_grid(
 
 
 def predict(grid: pd.DataFrame, counts: np.ndarray) -> pd.DataFrame:
-    """Return the grid with `instructions` and a column an event added. Raises UsageError without weights."""
+    """Return the grid with `instructions` and a column per event added. Raises UsageError without weights."""
     result = grid.copy()
     figures = np.full(len(grid), math.nan)
     for name in grid["design"].unique():

@@ -6,7 +6,7 @@ it changes; after each timed call those words are put back, which takes nanoseco
 state, warm. What is timed is the design's entry point alone: the world switch that a flush or a sync goes with is done
 before or left out, and so is counting.
 
-On x86-64 each call is timed by the fenced time stamp counter, whose own cost (and the dispatch's) is found with an
+On x86-64 each call is timed by the fenced time stamp counter. Its own cost (and the dispatch's) is found with an
 operation that does nothing and subtracted. Elsewhere a whole block is timed and that of the empty operation
 subtracted, because other machines' counters are too coarse for one call. A sample is the mean of a block's calls
 without the slowest tenth, where interrupts of the host and its other work fall. It is a mean because the counter may
@@ -91,14 +91,14 @@ else:
 
     @jit
     def _no_counter() -> Any:
-        """Stand in where there is no counter fine enough."""
+        """Take the counter's place where there is none fine enough."""
         return 0
 
     ticks = _no_counter
 
     @jit
     def _no_drain() -> None:
-        """Stand in where there is no counter fine enough."""
+        """Take the counter's place where there is none fine enough."""
 
     drain = _no_drain
 

@@ -43,7 +43,7 @@ def _one_process(
         assert process.stdin is not None and process.stdout is not None
         samples: list[list[Any]] | None = None
         try:
-            # A process that ends early leaves a closed pipe or half a line; its status tells of it below.
+            # A process that ends early leaves a closed pipe or half a line; its status reports it below.
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(job))
                 process.stdin.close()

@@ -3,10 +3,10 @@
 
 The job is a JSON object on standard input: process (int), designs (names), configurations (objects with gic, vcpus,
 irqs, lrs, pending), transitions (names), catalogue (TOML files), calls (per block), passes (over all transitions). On
-standard output, one JSON object a line: {"prepared": seconds} once everything is loaded, {"done": n} as it goes, and at
-the end {"samples": [[row of configurations, transition, design, position, calls, ns], …]}.
+standard output, one JSON object per line: {"prepared": seconds} once everything is loaded, {"done": n} as it goes, and
+at the end {"samples": [[row of configurations, transition, design, position, calls, ns], …]}.
 
-Within a transition the designs are measured in turn and then in reverse turn (ABBA), in every second process the other
+Within a transition the designs are measured in turn and then in reverse turn (ABBA); in every second process the other
 way round, so that a drift of the machine favours none. A pass measures all transitions once; several passes come back
 to each of them after a while, when what disturbed it may be gone.
 """

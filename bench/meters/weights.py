@@ -55,7 +55,7 @@ def weight_vector(weights: Mapping[str, float], source: str = WEIGHTS_FILE) -> n
 
 
 def weights_of(design: Design) -> np.ndarray | None:
-    """Return the fitted instructions an event (float64[EVENT_COUNT]) of a design, None when it has none."""
+    """Return the fitted instructions per event (float64[EVENT_COUNT]) of a design, None when it has none."""
     if design.weights is not None:
         return weight_vector(design.weights, f"design {design.name!r}: weights")
     document = None if design.package is None else _document(design.package)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What readers of recordings produce: one record an event that concerns a virtual interrupt controller.
+"""What readers of recordings produce: one record per event that concerns a virtual interrupt controller.
 
 Readers drop what does not (page faults, debug registers); placement (place_kvm, place_qemu) never sees text.
 """

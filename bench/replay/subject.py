@@ -8,7 +8,7 @@ from bench.recordings.recording import Recording
 
 _WORK = ("mmio", "sgi", "lines", "guest", "msis")
 _NESTED = ("ERET",)
-"""Exits that only a guest with guests of its own has."""
+"""Exits that only a guest with its own guests has."""
 
 
 def notes(recording: Recording, msis: Mapping[str, str] | None = None) -> list[str]:

@@ -10,8 +10,8 @@ author knows of, and why; those fail nothing. The checks:
 - packaged traces: each recorded workload runs to its end. How many operations gave another result than in another
   design is reported, not judged: where a recording does not fix a result, designs may differ.
 - random traces: with counting, without, and as plain Python (NUMBA_DISABLE_JIT=1) the results and locks are equal.
-- locks: in all those traces no lock is taken twice or released without having been taken, none is held after an
-  operation, of two ap_list locks the lower is first, and no two kinds of lock are taken in both orders.
+- locks: in all those traces no lock is taken twice or released without having been taken, and none is held after an
+  operation; of two ap_list locks the lower is first, and no two kinds of lock are taken in both orders.
 
 `python -m bench.studies.design_check DESIGN FOLDER` runs the traces of a folder for the plain half of a comparison.
 """

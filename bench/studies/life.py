@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The whole life of an interrupt, phase by phase, for every pairing of VGIC design and world switch.
 
-A scenario is played on a design through the interface, counting; what it leaves in the list registers at entry, and
-what the guest makes of them, is the configuration with which each world switch is then run. So the pairing shows where
+A scenario is played on a design through the interface, counting. What the design leaves in the list registers at entry,
+and what the guest makes of them, is a configuration. Each world switch is then run with it. So the pairing shows where
 the two meet: a design that fills a list register makes the C switch move it. Costs are instructions (predicted ones of
-the VGIC on x86-64, counted ones of the switch on arm64) and cycles of each platform, with the terms that the model
-cannot know as phases of their own (the guest's accesses, the host's run loop). A platform without VHE is priced for the
-VHE pairing all the same: what VHE would make of it.
+the VGIC on x86-64, counted ones of the switch on arm64) and cycles of each platform. The terms that the model cannot
+know are separate phases (the guest's accesses, the host's run loop). A platform without VHE is priced for the VHE
+pairing all the same: what VHE would make of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -91,7 +91,7 @@ class Played:
 def play(stage: Stage, scenario: Scenario) -> Played:
     """Play a scenario from the stage's standing state, and put that back. Raises UsageError when that is impossible."""
     config = stage.config
-    # One operation a line, so that places in the list are places among the operations.
+    # One operation per line, so that places in the list are places among the operations.
     kicked_out = ["sync 0"] if scenario.running else []
     first = [*scenario.set_up, *(["flush 0"] if scenario.running else [])]
     lines = [*first, *scenario.inject, *kicked_out, "flush 0", *scenario.guest, "sync 0"]

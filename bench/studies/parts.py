@@ -2,7 +2,7 @@
 """What a run is made of: parts that are measured one after the other and kept or lost as wholes.
 
 Rules inside:
-- A part's rows come into the run when it is done. Of the time meter, each process is a whole of its own.
+- A part's rows come into the run when it is done. Of the time meter, each process is a separate whole.
 - An interruption ends the measuring; a part that fails (status 5) does not keep the others from being measured.
 - What is missing then is said by name. With nothing measured at all, the interruption or the failure is all there is.
 """
@@ -28,7 +28,7 @@ Rows = dict[str, list[dict[str, Any]]]
 class Measured:
     """What was measured. `missing`: part -> why it is not there, "" when it was interrupted or never begun.
 
-    `rows`: of finished parts. `unexpected`: one line a point whose states were not the expected ones.
+    `rows`: of finished parts. `unexpected`: one line per point whose states were not the expected ones.
     """
 
     rows: Rows = field(default_factory=dict)

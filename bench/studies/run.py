@@ -2,7 +2,7 @@
 """One run: the chosen transitions and workloads on the chosen designs, by the chosen meters, as one `Results`.
 
 Events are counted in this process: they are the same wherever they are counted. Times come from fresh processes
-(bench.meters.time_processes). Nothing here prints; `progress` is told what is going on.
+(bench.meters.time_processes). Nothing here prints; `progress` is told what is being done.
 """
 
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ def transition_rows(points: Iterable[Counted]) -> tuple[list[dict[str, Any]], li
 
 @dataclass
 class Outcome:
-    """What a run gave: its results, one line a point whose states were not the expected ones, one a part that failed.
+    """What a run gave: its results, one line per point with unexpected states, one per part that failed.
 
     interrupted: it was ended from outside; the metadata say what the results lack.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a run found, in a few tables: one design against the others, and which primitive step makes the difference.
 
-The first design of the run is the one that the others are held against. A figure is in predicted instructions where
+The first design of the run is the one that the others are compared with. A figure is in predicted instructions where
 every design has them, otherwise in nanoseconds, otherwise in events; a table is in one unit throughout.
 """
 

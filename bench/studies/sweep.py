@@ -2,7 +2,7 @@
 """The scenario grid: transitions on every design over configurations, counted exactly, in parallel and resumable.
 
 The grid is cut into blocks of places (a design, a configuration, a number of standing interrupts). A block is measured
-by a worker of joblib on this machine or of a Dask cluster, and its result becomes one shard file, written under another
+by a worker of joblib on this machine or of a Dask cluster. Its result becomes one shard file, written under another
 name and renamed. Shards lie in a work folder whose name is a hash of the whole plan and of the sources: the same sweep
 started again finds what is done, another one or other code never does. A finished sweep is one results folder, and its
 work folder (bench.studies.work_folder) goes.
@@ -170,7 +170,7 @@ def check(plan: Plan) -> None:
 
 
 def measure_block(places: Sequence[Place], plan: Plan) -> pd.DataFrame:
-    """Return one row a point of a block: key columns, states, scene of LPIs, and one column an event (int64)."""
+    """Return one row per point of a block: key columns, states, scene of LPIs, and one column per event (int64)."""
     plain, of_lpis = plan.chosen()
     rows: list[dict[str, Any]] = []
     counts: list[np.ndarray] = []
@@ -363,7 +363,7 @@ def sweep(
     jobs: int = -1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Results, WorkFolder, int]:
-    """Run a sweep or go on with it; return (results, work folder to remove when they are saved, blocks found done).
+    """Run a sweep or resume it; return (results, work folder to remove when they are saved, blocks found done).
 
     root: folder that the work folder is made in, and old ones cleared away. Raises UsageError for a bad plan or
     scheduler, and when the same sweep is running there.

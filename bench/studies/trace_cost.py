@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What traces cost on each design by kind of operation: predicted instructions of the real code, and events.
 
-A row a trace, design and kind of operation, and one of kind `total`: operations, instructions, one column an event.
+A row per trace, design and kind of operation, and one of kind `total`: operations, instructions, one column per event.
 """
 
 import os

@@ -58,7 +58,7 @@ def _address(world: Any, x: Any, register: Any) -> None:
 
 @jit
 def set_bit(world: Any, memory: Any, vcpu: Any, x: Any, register: Any) -> None:
-    """The vCPU writes the bit of instance `x` to a register of one bit an interrupt."""
+    """The vCPU writes the bit of instance `x` to a register of one bit per interrupt."""
     intid = world.setup.instance[x].intid
     op = world.op
     _address(world, x, register + intid // 32 * 4)
@@ -155,7 +155,7 @@ def _distributor(world: Any, memory: Any, step: Any) -> None:
 
 @jit
 def _source(world: Any, memory: Any, step: Any) -> None:
-    """SPENDSGIR or CPENDSGIR of the accessing vCPU: a byte an SGI, a bit a sender; written as a word."""
+    """SPENDSGIR or CPENDSGIR of the accessing vCPU: a byte per SGI, a bit per sender; written as a word."""
     instance = world.setup.instance[step.x]
     world.op.a = interface.DISTRIBUTOR
     world.op.b = (SPENDSGIR if step.kind == SET_SOURCE else CPENDSGIR) + instance.intid // 4 * 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The configurations of the small set: which interrupts a VM has, what may happen to them, and its set-up.
+"""The configurations of the small set: the interrupts that a VM has, what may happen to them, and its set-up.
 
 A configuration is described by interrupts and the names of the operations that its alphabet has; `build` makes the
 alphabet. Before the search the guest sets triggers, priorities, routes and enables by registers, turns the distributor

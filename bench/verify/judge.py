@@ -50,7 +50,7 @@ def instance_of_value(world: Any, vcpu: Any, value: Any) -> Any:
 
 @jit
 def in_list_registers(world: Any, cpuif: Any, vcpu: Any) -> Any:
-    """Return the set of instances that stand pending in the list registers of the interface."""
+    """Return the set of instances that are pending in the list registers of the interface."""
     found = U64_0
     gic = world.setup.gic
     for index in range(world.setup.lrs):

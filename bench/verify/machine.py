@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How the search calls a design: through one address, so that all else is compiled once for every design.
+"""How a design is called by the search: through one address, so that all else is compiled once for every design.
 
-The *bridge* of a design does `world.op` by the engine's `execute` and copies what it left (status, BUG_ON, kicks) to
-where the search looks for it. With the pseudo-operation CANONICAL it only tidies the list registers. This is the only
-module of the search that knows a design's record. See bench.verify.memory for where `vm` and `world` lie.
+The *bridge* of a design does `world.op` by the engine's `execute`. Then it copies what it left (status, BUG_ON, kicks)
+to where the search looks for it. With the pseudo-operation CANONICAL it only tidies the list registers. This is the
+only module of the search that knows a design's record. See bench.verify.memory for where `vm` and `world` lie.
 """
 
 import functools

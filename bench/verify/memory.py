@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The memory of a search, and which of its words are the state.
 
-The VM's record and the world (reference, hardware, the search's own) lie in one array of words, so that a word of any
-of them is a place in it. After them comes a copy of the first ones as they were at the root.
+The VM's record and the world (reference, hardware, the search's own) lie in one array of words. So a word of any of
+them is a place in it. After them comes a copy of the first ones as they were at the root.
 
-Which words are state is not written down for any design. A word that differs from its value at the root is state, and
-so are the other fields of the structure that it lies in, and the same places of each other vCPU. The search starts
-with none, and looks after each stretch whether anything else in the records has changed: then the word is added and the
+Which words are state is not written down for any design. A word that differs from its value at the root is state. So
+are the other fields of the structure that it lies in, and the same places of each other vCPU. The search starts with
+none, and looks after each stretch whether anything else in the records has changed: then the word is added and the
 search starts again. What a design names as scratch is never state.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the search works on: operations, interrupt instances, the reference state, verdicts; all NumPy records.
 
-An *instance* is what has a pending and an active state of its own: an SPI is one, a PPI one for each vCPU, an SGI one
+An *instance* is what has its own pending and active state: an SPI is one, a PPI one for each vCPU, an SGI one
 for each target vCPU and, on GICv2, for each sender. Sets of instances are bits of one uint64, in the order of
 SETUP's `instance`.
 """
@@ -28,7 +28,7 @@ OFF, ON = numbers(0, 1)
 
 MAX_INSTANCES = 64
 MAX_STACK = 32
-"""Interrupts that a vCPU has acknowledged and not yet ended: at most one a group priority."""
+"""Interrupts that a vCPU has acknowledged and not yet ended: at most one per group priority."""
 MAX_STEPS = 192
 """Operations of a configuration's alphabet."""
 MAX_WORDS = 4096

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A report: the steps that lead to a contradiction, run again from the root, as a trace file with comments.
 
-Each is run on a fresh record without the search's gathering and scattering of states, and once more as a trace file by
-the engine's trace runner and by the monitors over a given trace. One that does not show the same signature again is a
-defect of the search.
+Each is run on a fresh record without the search's gathering and scattering of states. It is run once more as a trace
+file by the engine's trace runner and by the monitors over a given trace. One that does not show the same signature
+again is a defect of the search.
 """
 
 from dataclasses import dataclass, field

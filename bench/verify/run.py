@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Verify designs over configurations: a process per design, watched, each report replayed.
 
-A jitted operation that never returns cannot be interrupted from within. Each design therefore runs in a process of its
-own that reports what it does; one that says nothing for a while is ended, and the operation it was at is reported.
+A jitted operation that never returns cannot be interrupted from within. Each design therefore runs in its own process
+that reports what it does; one that says nothing for a while is ended, and the operation it was at is reported.
 """
 
 import contextlib
@@ -232,7 +232,7 @@ class _Watched:
             self.running = False
 
     def _hangs(self) -> None:
-        """Report that an operation of the present configuration does not return, and go on with the next one."""
+        """Report that an operation of the present configuration does not return, and continue with the next one."""
         self.process.kill()
         configuration = self.left.configurations[self.at]
         report = Report(self.verified.design, configuration, int(HOST_HANGS) | int(r.NO_KIND) << 8 | 2 << 12, 0, 1)

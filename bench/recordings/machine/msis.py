@@ -41,7 +41,7 @@ PAIR = np.dtype(
         ("epoch", np.int64),
     ]
 )
-"""A device and one of its events: the LPI and the SPI that stand for it (-1: there is none left), the vCPU of its first
+"""A device and one of its events: the LPI and the SPI that represent it (-1: there is none left), the vCPU of its first
 MSI, and the vCPU that it is routed to in the course of a placement (-1: it is not mapped
 yet); `epoch`: see CPU.msi_epoch."""
 _SIGHTING = np.dtype([("msis", np.int64), ("vcpu", np.int64), ("lpi", np.int64)])
@@ -87,7 +87,7 @@ def _sight(events: Any, state: Any, latest: Any, out: Any, done: Any) -> Any:
 
 
 def find_msis(arrays: Iterable[np.ndarray], number: int, spis: Iterable[int]) -> Msis:
-    """Return what the `number` MSIs of a recording were, given its events; spis: SPIs that may stand for them."""
+    """Return what the `number` MSIs of a recording were, given its events; spis: SPIs that may represent them."""
     device, event = np.zeros(number, np.int64), np.zeros(number, np.int64)
     sightings = np.zeros(2 * number + 1024, _SIGHTING).view(np.recarray)
     state, latest = np.array([0, -1, 0]), np.full(_LPIS, -1, np.int64)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The table of a recording's threads, kept while it is read: an open-addressed table by PID in jitted code.
 
-It learns which vCPU a thread is from the thread's name, from the probes, or from the timer map event that precedes the
+It learns which vCPU a thread is: from the thread's name, from the probes, or from the timer map event that precedes the
 thread's first entry into a guest.
 """
 

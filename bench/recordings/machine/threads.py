@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which thread of a recording is which vCPU of which virtual machine.
 
-A thread that enters a guest is a vCPU. Its number comes from the probes, else from the timer map that KVM traces as a
-thread loads its vCPU, else from its name (kvm-vcpu-3, CPU 3/KVM): names are the VMM's, may count from 1, and are cut
+A thread that enters a guest is a vCPU. Its number comes from the probes; else from the timer map that KVM traces as a
+thread loads its vCPU; else from its name (kvm-vcpu-3, CPU 3/KVM): names are the VMM's, may count from 1, and are cut
 off after 15 characters. Threads are put together to machines by thread group when the recording has it, else by PID: a
 VMM creates its vCPUs in order, so a number that is there already starts the next machine.
 """

@@ -2,9 +2,9 @@
 """Whether a guest handled its timer interrupt: its compare value tells.
 
 KVM traces the virtual timer's registers each time it takes a vCPU off a CPU (kvm_timer_save_state). A handler sets the
-timer again, so an interrupt that was pending has been taken between two such states when the compare value moved, and
-has not when it did not: the guest had its interrupts masked. `States` keeps, for each state of a recording, which of
-the two holds until the next state of the same thread: one byte per state.
+timer again, so an interrupt that was pending has been taken between two such states when the compare value moved. It
+has not when the value did not move: the guest had its interrupts masked. `States` keeps, for each state of a recording,
+which of the two holds until the next state of the same thread: one byte per state.
 """
 
 from typing import Any

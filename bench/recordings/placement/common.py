@@ -7,7 +7,7 @@ Rules, the same for every source:
 - The virtual timer (INTID 27) is forwarded (`map` V 27 to 27 + 32 V). Its line is sampled just before a sync and just
   before a flush: `injectm` when it differs from what was told last. At a flush the host makes the physical interrupt
   active while the line is high or the interrupt is active, and inactive otherwise: `phys` when that is a change.
-- The end (epilogue): every vCPU leaves the guest, then each in turn is asked for what is pending, enters, acknowledges
+- The end (epilogue): every vCPU leaves the guest; then each in turn is asked for what is pending, enters, acknowledges
   and completes as often as it has list registers, and leaves: what is still deliverable shows.
 
 State: one record of STATE, `state` everywhere; operations go to its `ops`.
@@ -148,7 +148,7 @@ the placement that knows it, and its number of operations below ROOM.
 OPS = 1 << 16
 """Operations that a state holds: the most of one chunk."""
 EXPECTED = np.dtype([("op", np.int64), ("vcpu", np.int64), ("n", np.int64), ("lr", np.uint64, (MAX_RECORDED_LRS,))])
-"""List registers that a probe recorded at the entry which operation `op` (a flush) stands for; raw, `n` of them."""
+"""List registers that a probe recorded at the entry which operation `op` (a flush) represents; raw, `n` of them."""
 MOST_EXPECTED = OPS // 4
 
 STATE = np.dtype(

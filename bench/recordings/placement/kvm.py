@@ -3,8 +3,8 @@
 
 Rules, in addition to those in `common`:
 
-- Flush at the LR probe before an entry, else at kvm_entry; sync at the LR probe after an exit, else at kvm_exit (KVM
-  does not fold when no list register was used, so there is no probe then).
+- Flush at the LR probe before an entry, else at kvm_entry; sync at the LR probe after an exit, else at kvm_exit. (KVM
+  does not fold when no list register was used, so there is no probe then.)
 - Without the exit probe, a line that the vCPU's own thread changes before its kvm_exit comes after the sync: a host
   interrupt (its timer's) ended the stay, and KVM folds before it lets the host take interrupts.
 - Before a vCPU's first entry there is one in which the guest sets its interface up: priority mask, enables, binary
@@ -18,8 +18,8 @@ Rules, in addition to those in `common`:
   pending takes none at all (its interrupts are masked, see timer_states).
 - A taken timer interrupt lowers its line (the handler sets the timer again; KVM traces only what it re-evaluates).
 - Line changes are placed where they were recorded; re-assertions of an unchanged level are dropped.
-- Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) stand where they were recorded.
-  Without the SGI probe an ICC_SGI1R_EL1 write has no value: SGI 0 to the next vCPU is put in its place.
+- Distributor and redistributor accesses, ICC_SGI1R_EL1 writes and WFI (a pending query) are placed where they were
+  recorded. Without the SGI probe an ICC_SGI1R_EL1 write has no value: SGI 0 to the next vCPU is put in its place.
 - MSIs, and accesses to the ITS, are placed by the rules of placement.msi. Without MSIs in the recording, and with no
   list registers to see LPIs in, what concerns LPIs is dropped. So are snapshots of entries that KVM gave up before the
   guest ran.
@@ -132,7 +132,7 @@ def _send(state: Any, vcpu: Any, value: Any) -> None:
 
 @jit
 def _mmio(state: Any, vcpu: Any, event: Any, msis: Any) -> None:
-    """A trapped access: to the GIC's frames an operation, to anything else none."""
+    """A trapped access: to the GIC's frames it is an operation, to anything else none."""
     its = msis[2]
     address = np.int64(event.a & U64(0x7FFFFFFFFFFFFFFF))
     size = np.int64(event.b)

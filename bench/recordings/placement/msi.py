@@ -2,10 +2,10 @@
 """Placement of MSIs: as LPIs through an ITS, or as edge-triggered SPIs, as a GICv2m frame gives them.
 
 As LPIs: what the guest wrote to its ITS is kept, but for addresses. Its tables and command queue are not recorded, so
-they are put into the trace's guest memory, and its commands are replaced by those that must have been there. How many
-there were is known (GITS_CWRITER). They map what the MSIs to come need (collection, device, event), in the order of the
-first MSIs; the rest are SYNC. What is not mapped when its first MSI comes is mapped then, and a change of its vCPU is a
-MOVI. What a recording that starts later does not show of the set-up is at its start.
+they are put into the trace's guest memory. Its commands are replaced by those that must have been there. How many there
+were is known (GITS_CWRITER). They map what the MSIs to come need (collection, device, event), in the order of the first
+MSIs; the rest are SYNC. What is not mapped when its first MSI comes is mapped then, and a change of its vCPU is a MOVI.
+What a recording that starts later does not show of the set-up is at its start.
 
 As SPIs: an MSI is an edge of an SPI that the recording does not use. The guest routes and enables it at the first MSI,
 and routes it again when the LPI's vCPU changed.

@@ -3,8 +3,8 @@
 
 One line is `COMM-PID [(TGID)] [CPU] [FLAGS] TIME: EVENT: ARGUMENTS`. FLAGS are four characters up to Linux 5.10, five
 later, none with `irq-info` off and in what `trace-cmd report` printed up to version 2. TIME is SECONDS.FRACTION, or a
-plain number for clocks that do not count nanoseconds. COMM may hold spaces, slashes, colons, hyphens and brackets, so
-a line is anchored at its first ` [digits] ` with a PID before and a time after it. Other printings of the same:
+plain number for clocks that do not count nanoseconds. COMM may hold spaces, slashes, colons, hyphens and brackets. So a
+line is anchored at its first ` [digits] ` with a PID before and a time after it. Other printings of the same:
 
 - `perf script` writes `COMM PID [CPU] TIME: kvm:EVENT: ARGUMENTS`, or PID/TID;
 - `trace-cmd report --ts-diff` puts `(+N)` before EVENT;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reader of QEMU GIC event CSVs: seq,cpu,kind,offset,size,value,intid,level,t_us, one event a line, in order."""
+"""Reader of QEMU GIC event CSVs: seq,cpu,kind,offset,size,value,intid,level,t_us, one event per line, in order."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from kvmarm.config import MAX_VCPUS
 from kvmarm.errors import UsageError
 
 COLUMNS = ("cpu", "kind", "offset", "size", "value", "intid", "level", "t_us")
-"""The columns that are read, in any order; others (seq) may stand between them."""
+"""The columns that are read, in any order; others (seq) may be between them."""
 _BOM = b"\xef\xbb\xbf"
 
 _GUEST = {
@@ -105,7 +105,7 @@ def read(chunks: Iterator[bytes], name: str, counts: Counter[str], not_converted
 
 
 def _columns(heading: bytes, name: str) -> list[int]:
-    """Return where COLUMNS stand in the rows under `heading`."""
+    """Return where COLUMNS are in the rows under `heading`."""
     names = _names(heading)
     missing = [column for column in COLUMNS if column not in names]
     if missing:

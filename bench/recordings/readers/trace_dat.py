@@ -128,7 +128,7 @@ class Container:
                 import pyarrow
 
                 return pyarrow.Codec("zstd").decompress(data, plain, asbytes=True)
-            # No more than it says, for a kilobyte can stand for a megabyte.
+            # No more than it says, for a kilobyte can expand to a megabyte.
             unpacked = zlib.decompressobj().decompress(data, plain + 1)
         except (OSError, ValueError, zlib.error) as error:
             raise UsageError(f"{self.name}: damaged {self.compression} data: {error}") from error
