@@ -10,7 +10,7 @@ from pathlib import Path
 def build(results_folder: str | Path, output_path: str | Path, baseline: str | Path | None = None) -> Path:
     """Write the report of a results folder as one self-contained HTML file and return its path.
 
-    `baseline`: a results folder to hold it against. Raises kvmarm.errors.UsageError when a folder is no results folder
+    `baseline`: a results folder to compare it with. Raises kvmarm.errors.UsageError when a folder is no results folder
     that this version reads, or the file cannot be written.
     """
     from reports.document import build as build_page

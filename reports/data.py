@@ -6,8 +6,8 @@ sections leave out what they cannot show. The first design of the results is the
 *candidate*, compared with the first; nothing here knows which designs these are. `Report.pairs` are the same results
 seen as one candidate beside the reference. What ended in an unexpected state has no ratio.
 
-Columns are plain lists of Python values: a page takes each value once, which lists do faster than frames, and a frame
-library takes longer to load than most pages take to make.
+Columns are plain lists of Python values: a page takes each value once, which lists do faster than frames. A frame
+library also takes longer to load than most pages take to make.
 """
 
 import copy
@@ -44,7 +44,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Meter:
-    """One meter: `key` is its column or `cycles:PLATFORM`, `title` and `unit` are for people, `noisy` when timed."""
+    """One meter: `key` is its column or `cycles:PLATFORM`, `title` and `unit` are for readers, `noisy` when timed."""
 
     key: str
     title: str

@@ -81,7 +81,7 @@ def page(title: str, heading: Any, sections: list[Section], skip: str = "To the 
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
-        # An icon of its own: browsers ask the server for one otherwise.
+        # An icon in the page itself: browsers ask the server for one otherwise.
         tag("link", rel="icon", href="data:,"),
         Markup(f"<style>{style}</style>"),
     )
@@ -131,7 +131,7 @@ def _heading(report: Report) -> Markup:
 def build(results_folder: str | Path, output_path: str | Path, baseline_folder: str | Path | None = None) -> Path:
     """Write the report of a results folder as one HTML file and return its path.
 
-    `baseline_folder`: another results folder to hold it against. Raises UsageError when one of them is not a results
+    `baseline_folder`: another results folder to compare it with. Raises UsageError when one of them is not a results
     folder that this version reads, holds nothing, or the file cannot be written.
     """
     report = Report(results_folder)

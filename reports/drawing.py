@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A sheet to draw figures on: matplotlib's canvas, with places in inches from the top left corner.
 
-matplotlib's axes measure every label and build five objects a tick before anything is drawn, which took most of the
-time of a report. The figures here know where everything stands, so they put shapes, lines and words onto the canvas
+matplotlib's axes measure every label and build five objects per tick before anything is drawn, which took most of the
+time of a report. The figures here know where everything is, so they put shapes, lines and words onto the canvas
 themselves; a `Panel` turns values into places. Everything of one look is one path, which also keeps an SVG small.
 
 Colours are roles of the theme. Identical calls draw identical bytes.
@@ -96,7 +96,7 @@ class Sheet:
     ) -> None:
         """Write labels (x, y, text) of one look, `size` in points; a text may have several lines.
 
-        `across` (left, center, right) and `down` (top, center, bottom) say what of a text stands at its place.
+        `across` (left, center, right) and `down` (top, center, bottom) say which part of a text is at its place.
         """
         pitch = 1.2 * size / 72
         # From a line's place to its base line: digits and capitals of the font are 0.73 of its size high.
@@ -192,14 +192,14 @@ class Panel:
         return self.top + self.height
 
     def across(self, value: float) -> float:
-        """Return where a value stands from left to right, in inches."""
+        """Return where a value is from left to right, in inches."""
         low, high = self.x
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return self.left + (value - low) / (high - low) * self.width
 
     def down(self, value: float) -> float:
-        """Return where a value stands from top to bottom, in inches."""
+        """Return where a value is from top to bottom, in inches."""
         first, last = self.y
         return self.top + (value - first) / (last - first) * self.height
 

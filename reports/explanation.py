@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What designs do step by step, side by side: in the terminal, and as a page of its own.
+"""What designs do step by step, side by side: in the terminal, and as a separate page.
 
-The steps come from bench.explain.steps; here they are only laid out. A lock's timeline has one column a lock
+The steps come from bench.explain.steps; here they are only laid out. A lock's timeline has one column per lock
 operation, in the order the design took and released them; it says what is nested in what, not how long it took.
 """
 

@@ -2,7 +2,7 @@
 """HTML built so that text cannot become markup: strings are escaped unless they are `Markup`.
 
 `tag("td", "a < b", class_="n")` gives `<td class="n">a &lt; b</td>`. A trailing underscore in an attribute's name is
-dropped, an inner one becomes a hyphen; an attribute that is None or False is left out, True stands alone.
+dropped, an inner one becomes a hyphen; an attribute that is None or False is left out, True gives the name alone.
 """
 
 import re

@@ -21,7 +21,7 @@ STATES = {"inactive": "inactive", "pending": "pending", "active": "active", "act
 
 @dataclass(frozen=True)
 class Place:
-    """Where a transition stands in the matrix."""
+    """Where a transition is in the matrix."""
 
     edge: str
     kind: str
@@ -36,7 +36,7 @@ def _documents() -> tuple[dict[str, Any], ...]:
 
 @cache
 def kinds() -> dict[str, str]:
-    """Return the kinds of interrupt: name in transitions -> title for people."""
+    """Return the kinds of interrupt: name in transitions -> title for readers."""
     return {
         name: str(kind.get("title", name))
         for document in _documents()

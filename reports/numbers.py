@@ -60,7 +60,7 @@ def ratio_text(ratio: Any) -> str:
 
 
 def glyph(ratio: Any) -> str:
-    """Return ▼ (the candidate is cheaper), ▲ (dearer), ≈ (within SAME) or · (not known)."""
+    """Return ▼ (the candidate is cheaper), ▲ (it costs more), ≈ (within SAME) or · (not known)."""
     if not is_number(ratio):
         return NONE
     if abs(ratio - 1) <= SAME:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A timeline as a Perfetto trace: a process a design, a track a vCPU, flows from injection to EOI.
+"""A timeline as a Perfetto trace: a process per design, a track per vCPU, flows from injection to EOI.
 
-The file is the protobuf message perfetto.protos.Trace; the few messages and fields it needs are encoded here (field
-numbers after protos/perfetto/trace/*.proto of the Perfetto project), so that no library is needed to write one.
+The file is the protobuf message perfetto.protos.Trace; the few messages and fields it needs are encoded here, so that
+no library is needed to write one. Field numbers are after protos/perfetto/trace/*.proto of the Perfetto project.
 """
 
 from collections.abc import Iterable, Iterator

@@ -58,7 +58,7 @@ class Curve:
 
 @lru_cache(maxsize=16)
 def curves(report: Report, meter: str) -> list[Curve]:
-    """Return all curves of the run: one a transition, GIC version and dimension that varies. Don't change the list."""
+    """Return all curves of the run, one per transition, GIC version and varying dimension. Don't change the list."""
     if len(report.scenarios) < 2:
         return []
     keys = report.measurements()

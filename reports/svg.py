@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drawing by matplotlib, and turning what it draws into SVG that may stand inside a page.
+"""Drawing by matplotlib, and turning what it draws into SVG that may be put inside a page.
 
 Rules inside:
 - Every colour a figure uses is a role of the theme. A file (`vgic-bench plot`) gets the light values; inside a page
   each becomes a CSS variable of the same name, so that one drawing serves light and dark.
-- The page forbids inline styles, so `style="…"` becomes presentation attributes, and nothing of a figure has an
-  `id` but what it refers to itself, prefixed with the figure's name.
+- The page forbids inline styles, so `style="…"` becomes presentation attributes. Nothing of a figure has an `id` but
+  what it refers to itself, prefixed with the figure's name.
 - Identical input gives identical bytes: no date, a fixed hash salt, coordinates rounded.
 """
 
@@ -36,7 +36,7 @@ def band_role(ratio: float) -> str:
 
 
 def band_ink(role: str) -> str:
-    """Return the palette role for text that stands on a band."""
+    """Return the palette role for text that is on a band."""
     return "on-strong" if role in ("band-less-3", "band-more-3") else "on-weak"
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The page of a verification: classes and designs, and each class's shortest trace as a time line.
 
-It reads what `vgic-bench verify -o FOLDER` writes: `verify.json` and the trace files beside it. A time line has a lane
-for the guest, one for entries and exits of the vCPU, one for the distributor and its devices, and one for the list
-registers.
+It reads what `vgic-bench verify -o FOLDER` writes: `verify.json` and the trace files beside it. A time line has four
+lanes: the guest; entries and exits of the vCPU; the distributor and its devices; and the list registers.
 """
 
 import json

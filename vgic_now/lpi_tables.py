@@ -9,7 +9,7 @@ afterwards that of the LPI map.
 
 Rules:
 - A walk over all LPIs goes by the map, in the order of their INTIDs.
-- The scan of a pending table sets and clears the latch of the LPIs that are routed to that redistributor, and offers
+- The scan of a pending table sets and clears the latch of the LPIs that are routed to that redistributor. It offers
   every LPI to its list. The guest's bit is cleared only when an LPI is mapped for the first time.
 """
 

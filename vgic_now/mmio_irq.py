@@ -53,8 +53,8 @@ from vgic_now.state import (
 )
 
 _BITS, _CONFIG_FIELDS = np.int64(32), np.int64(16)
-"""Interrupts of one access to a register with a bit an interrupt, which takes 32-bit accesses only, and to ICFGR. NumPy
-integers, because numba compiles anew for every literal one."""
+"""Interrupts of one access to a register with a bit per interrupt, which takes 32-bit accesses only, and to ICFGR.
+NumPy integers, because numba compiles anew for every literal one."""
 _PRIORITY_MASK = 0xF8
 """5 priority bits are implemented."""
 

@@ -6,8 +6,9 @@ Models: kvm_vgic_vcpu_pending_irq (arch/arm64/kvm/vgic/vgic.c), Linux 6.18.35.
 Lock order: the ap_list lock throughout, each irq lock inside it.
 
 Rules:
-- Only the ap_list is asked, for an entry that is pending, enabled, not active and more urgent than the guest's priority
-  mask was at its last exit. Where the entry is routed now, and what the list registers hold, do not count.
+- Only the ap_list is asked, for an entry that is pending, enabled, not active and urgent enough. That is: more urgent
+  than the guest's priority mask was at its last exit. Where the entry is routed now, and what the list registers hold,
+  do not count.
 - So an edge that flush has moved into a list register is not seen.
 """
 

@@ -7,8 +7,8 @@ Lock order: the irq lock is inner to the ap_list lock, and only the irq lock say
 queueing releases the irq lock, takes both in order and asks the oracle again.
 
 Rules:
-- A vCPU is kicked when something was put on its list, and also when what was offered is on a list already and still has
-  somewhere to go.
+- A vCPU is kicked when something was put on its list. It is also kicked when what was offered is on a list already and
+  still has somewhere to go.
 """
 
 from typing import Any

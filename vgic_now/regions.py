@@ -7,12 +7,13 @@ Models: the vgic_register_region tables (arch/arm64/kvm/vgic/vgic-mmio-v2.c, vgi
 Lock order: none taken and none needed; the tables are constant.
 
 Rules:
-- Each frame has a table sorted by offset. A row says where a block of registers is, how many bits an interrupt has in
-  it, which access sizes it takes, and what it is (one of the numbers below, which represent the handler functions).
+- Each frame has a table sorted by offset. A row says where a block of registers is, how many bits it has per
+  interrupt, and which access sizes it takes. It also says what the block is: one of the numbers below, which represent
+  the handler functions.
 - The GICv3 distributor has two rows for each block with one field per interrupt: the private part, which reads zero
   there, and the shared part.
-- On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has the distributor, one redistributor per
-  vCPU, of two frames with one table, and the ITS if there is one, in this order of addresses.
+- On the bus a GICv2 guest has one device, the distributor. A GICv3 guest has, in this order of addresses: the
+  distributor, one redistributor per vCPU, and the ITS if there is one. A redistributor has two frames with one table.
 """
 
 from typing import Any
@@ -43,7 +44,7 @@ _Row = tuple[int, int, int, int, int]
 
 
 def _row(offset: int, length: int, register: int, bits: int = 0, sizes: int = _WORD) -> _Row:
-    """One row: offset, length (bytes), what it is, bits an interrupt (0: no field an interrupt), access sizes."""
+    """One row: offset, length (bytes), what it is, bits per interrupt (0: no field per interrupt), access sizes."""
     return offset, length, register, bits, sizes
 
 
@@ -132,7 +133,7 @@ _FIRST_ROW = np.cumsum([0, *(len(frame) for frame in _FRAMES)])
 _OFFSET = np.array([row[0] for row in _ROWS])
 _END = np.array([row[0] + row[1] for row in _ROWS])
 _REGISTER = np.array([row[2] for row in _ROWS])
-# log2 of the bits an interrupt; the offset of INTID 0 is the offset of the whole block.
+# log2 of the bits per interrupt; the offset of INTID 0 is the offset of the whole block.
 _BIT_SHIFT = np.array([row[3].bit_length() - 1 for row in _ROWS])
 _SIZES = np.array([row[4] for row in _ROWS])
 _SPLIT = np.array([row[3] > 0 and index in range(*_FIRST_ROW[1:3]) for index, row in enumerate(_ROWS)])

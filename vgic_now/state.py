@@ -135,8 +135,8 @@ DEVICE = np.dtype(
     ],
     align=True,
 )
-"""One device of the ITS: the guest's table for its translations (address, and how many it has room for), its neighbours
-on the list of devices, and the first and last of its translations."""
+"""One device of the ITS: the guest's table for its translations (address, and how many it has room for). Also its
+neighbours on the list of devices, and the first and last of its translations."""
 
 ITTE = np.dtype(
     [

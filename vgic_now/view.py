@@ -3,7 +3,7 @@
 
 Models: nothing that runs; it names fields as Linux 6.18.35 does.
 
-Lock order: none taken; nothing else runs the model meanwhile.
+Lock order: none taken; nothing else runs the model in the meantime.
 
 Rules:
 - Only what differs from rest is shown.
@@ -74,7 +74,7 @@ def _at_rest(irq: Any) -> bool:
 
 
 def snapshot(vm: Any) -> dict[str, str]:
-    """Return the state of a VM record in words: what (such as "INTID 34" or "vCPU 0 ap_list") -> how it stands.
+    """Return the state of a VM record in words: what (such as "INTID 34" or "vCPU 0 ap_list") -> its state.
 
     Interrupts as at reset, empty ap_lists and idle interfaces are left out.
     """
@@ -116,7 +116,7 @@ def _lpi_view(vm: Any) -> dict[str, str]:
 
 
 def _its_view(vm: Any) -> dict[str, str]:
-    """Return what LPIs, redistributors and the ITS hold: what -> how it stands, as `snapshot`."""
+    """Return what LPIs, redistributors and the ITS hold: what -> its state, as `snapshot`."""
     its, queue = vm.vgic_its, vm.its_queue
     view = _lpi_view(vm)
     for vcpu in range(int(vm.vcpus)):

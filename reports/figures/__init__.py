@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The figures of a report, each a function `draw(report) -> matplotlib Figure or None` in a module of its own.
+"""The figures of a report, each a function `draw(report) -> matplotlib Figure or None` in its own module.
 
 None means that the run holds nothing to draw. `FIGURES` is what `vgic-bench plot` offers; the page uses the same.
 """

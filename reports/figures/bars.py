@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Horizontal stacked bars: all bars' parts of one kind are one path, and the sums stand beside the bars."""
+"""Horizontal stacked bars: all bars' parts of one kind are one path, and the sums are beside the bars."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Candidate over reference as a heat map.
 
-With few scenarios (a run) there is a map a GIC version of the catalogue's matrix, edges by kinds of interrupt, and a
-list of the transitions outside it; a cell of the matrix is the geometric mean over the states that the edge starts
+With few scenarios (a run) there is one map per GIC version of the catalogue's matrix, edges by kinds of interrupt. The
+transitions outside it are a list; a cell of the matrix is the geometric mean over the states that the edge starts
 from. A sweep has too many scenarios for that: there each group of transitions gets a small map over the two dimensions
 that vary most, with the geometric mean over the rest.
 """

@@ -2,7 +2,7 @@
 """An interrupt's whole life, phase by phase, for each pairing of VGIC design and world switch; and the 2×2 of it.
 
 The bars stack the phases of one scenario. The 2×2 averages nothing: it is the total of a scenario for the four pairings
-of the first two designs and the first two switches, its main effects and the interaction in the same unit.
+of the first two designs and the first two switches. With it are its main effects and the interaction, in the same unit.
 """
 
 from dataclasses import dataclass

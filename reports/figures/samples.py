@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every time sample: a row a transition, a tick a sample, one lane of ticks a design, the median as a bold tick.
+"""Every time sample: a row per transition, a tick per sample, one lane of ticks per design, the median as a bold tick.
 
 The samples of a design and row are one path, so that thousands of them stay small. Of a full run the transitions
 outside the catalogue's matrix are drawn, of a sweep those of the base scenario; the results folder has all.

@@ -58,7 +58,7 @@ def _curve(sheet: Sheet, place: Point, size: Point, curve: Curve) -> None:
     levels = round_steps(0, panel.y[0], 5)
     sheet.lines([[(panel.left, y), (panel.right, y)] for y in map(panel.down, levels)], "line", 0.6)
     sheet.words([(panel.left - 0.05, panel.down(level), shown(level)) for level in levels], 7.5, "muted", "right")
-    # A linear scale, so that what grows linearly looks it; only values that stand apart are named.
+    # A linear scale, so that what grows linearly looks it; only values far enough apart are named.
     named: list[float] = []
     for value in reversed(values):
         if not named or named[-1] - value >= 0.13 * spread:

@@ -2,7 +2,7 @@
 """The state machine of an interrupt: four states, an arrow for each edge that the run measured.
 
 An edge usually has several transitions (an interrupt becomes pending by a line, by a register write, by an SGI …); its
-cost is their geometric mean over all scenarios, and the same table stands below the drawing in the page. What the guest
+cost is their geometric mean over all scenarios, and the same table is below the drawing in the page. What the guest
 does itself (acknowledge, EOI) is hardware, the same for every design: no part of any mean, and the whole of some edges.
 """
 
@@ -137,7 +137,7 @@ def _arrow(sheet: Sheet, edge: Edge, designs: int) -> None:
     (x0, y0), (x1, y1) = _PLACES[edge.before], _PLACES[edge.after]
     dx, dy = x1 - x0, y1 - y0
     length = math.hypot(dx, dy)
-    # To the left of the direction of travel, so that the two directions of a pair stand apart.
+    # To the left of the direction of travel, so that the two directions of a pair are drawn apart.
     nx, ny = -dy / length, dx / length
     diagonal = bool(dx and dy)
     gap = 0.022 if diagonal else 0.03

@@ -12,11 +12,11 @@ from reports.tables import TOTAL, workload_parts
 MOST = 24
 """Workloads drawn; the table in the page has all of them."""
 KINDS = 7
-"""Kinds of operation with a part of their own, the dearest; the others are one part together."""
+"""Kinds of operation with their own part, those that cost most; the others are one part together."""
 
 
 def draw(report: Report) -> Figure | None:
-    """Draw one pair of bars a workload, each stacked by kind of operation, per 1,000 operations."""
+    """Draw one pair of bars per workload, each stacked by kind of operation, per 1,000 operations."""
     rows, unit = workload_parts(report)
     parts = [row for row in rows if row.kind != TOTAL]
     if not unit or not parts:
@@ -41,7 +41,7 @@ def draw(report: Report) -> Figure | None:
         for name, own in shown_kinds
     ]
     names = [f"{workload}   {design}" if design == designs[0] else design for workload, design in bars]
-    # Bars of one workload stand together.
+    # Bars of one workload are next to each other.
     places = [number // len(designs) * (len(designs) + 0.8) + number % len(designs) for number in range(len(bars))]
     left, height = text_inches(names, 8.5) + 0.05, 0.21 * (places[-1] + 1)
     labels = [name for name, _ in shown_kinds]

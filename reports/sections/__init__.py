@@ -11,7 +11,7 @@ from reports.html import Markup, tag
 
 @dataclass(frozen=True)
 class Section:
-    """One section: its id (a permalink), heading, what the navigation calls it, body, and style rules of its own."""
+    """One section: its id (a permalink), heading, what the navigation calls it, body, and its own style rules."""
 
     id: str
     heading: str

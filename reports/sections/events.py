@@ -22,7 +22,7 @@ Counts = dict[Key, dict[str, dict[str, int]]]
 
 @cache
 def block_name(transition: str) -> str:
-    """Return the block that a transition's events stand in: edge and kind, or its own name."""
+    """Return the block that a transition's events are in: edge and kind, or its own name."""
     place = matrix.place(transition)
     return f"{place.edge} {place.kind}" if place else transition
 
@@ -122,7 +122,7 @@ def _block(report: Report, name: str, keys: list[Key], counts: Counts, designs: 
 def _table(
     caption: str, scenarios: list[dict[str, dict[str, dict[str, int]]]], design: str, states: dict[str, str]
 ) -> str:
-    """Return one design's counts: a row an event, a column a transition; where scenarios differ, `a | b` in a cell."""
+    """Return one design's counts: row per event, column per transition; where scenarios differ, `a | b` in a cell."""
     counted: dict[str, list[list[int]]] = {}
     for number, name in enumerate(states):
         for place, own in enumerate(scenarios):

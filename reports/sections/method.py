@@ -59,7 +59,7 @@ def with_cycles(report: Report) -> tuple[list[str], list[list[Any]]]:
     A column `cycles_PLATFORM` is the sum of that platform's terms.
     """
     table = report.table("transitions")
-    # What a transition does stands in the page; here it would be most of the bytes.
+    # What a transition does is in the page; here it would be most of the bytes.
     names = [name for name in table.names if name not in ("title", "why", "expected")]
     columns = [table.column(name) for name in names]
     keys = list(table.rows("family", "design", *SCENARIO, "transition"))

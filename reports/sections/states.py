@@ -10,7 +10,7 @@ from reports.sections import Section, figure, head, scroll
 from reports.sections.events import entry_anchor, linked
 
 FEW = 6
-"""Transitions named beside an edge; the rest stand behind a disclosure."""
+"""Transitions named beside an edge; the rest are behind a disclosure."""
 
 
 def _links(names: tuple[str, ...], report: Report) -> Markup:
@@ -95,7 +95,7 @@ def _state_machine(report: Report, first: bool) -> Markup | None:
 def differences(report: Report) -> Section | None:
     """Return the section on transitions after which the interrupt's state differs between the designs.
 
-    Differences of one reason stand together; where the catalogue gives none, each transition stands alone.
+    Differences of one reason are shown together; where the catalogue gives none, each transition is shown alone.
     """
     different = claims.disagreements(report)
     if not different:
