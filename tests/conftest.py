@@ -56,9 +56,19 @@ UNPROVEN = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Heed SIGINT, as at a terminal: what a script starts in the background ignores it, and so do its children."""
+    """Name the marker of the table ALONE."""
     config.addinivalue_line("markers", "alone: runs before the others, one test at a time")
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heard() -> None:
+    """Heed signals as at a terminal.
+
+    What a script starts in the background ignores SIGINT, and so do its children. A command that ends in this process
+    hears no signals any more.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
