@@ -24,6 +24,7 @@ from bench.catalogue.catalogue import Transition
 from bench.engine.runner import BUG
 from bench.meters.events import Stage
 from kvmarm import cpuif, interface
+from kvmarm.counter import ns_per_tick
 from kvmarm.events import new_caller
 from kvmarm.jit import JIT_ENABLED, U64, jit, jit_uncounted
 from kvmarm.trace import (
@@ -53,8 +54,6 @@ SAVE = -2
 """Kind of an operation that saves the hardware into the image: what goes before a sync."""
 
 HAVE_COUNTER = JIT_ENABLED and platform.machine().lower() in ("x86_64", "amd64")
-_CALIBRATION_NS = 20_000_000
-_BRACKETS = 20
 
 if HAVE_COUNTER:
     from llvmlite import binding, ir
@@ -255,16 +254,7 @@ class Clock:
     """Ticks to nanoseconds in this process, and the overhead that every timed call has."""
 
     def __init__(self) -> None:
-        self.ns_per_tick = self._calibrate() if HAVE_COUNTER else 0.0
-
-    @staticmethod
-    def _calibrate() -> float:
-        # Any design-free kernel that reads the counter will do.
-        start_ticks, start_ns = _now()
-        while True:
-            end_ticks, end_ns = _now()
-            if end_ns - start_ns >= _CALIBRATION_NS:
-                return (end_ns - start_ns) / max(end_ticks - start_ticks, 1)
+        self.ns_per_tick = ns_per_tick() if HAVE_COUNTER else 0.0
 
     def sample(self, prepared: Prepared, calls: int) -> float:
         """Return the time of one call (ns): of `calls` calls, the timing's own cost subtracted."""
@@ -279,25 +269,3 @@ class Clock:
         prepared.block(nothing, calls)
         end = time.perf_counter_ns()
         return max((middle - start) - (end - middle), 1.0) / calls
-
-
-@jit
-def _read_counter() -> Any:
-    return ticks()
-
-
-def _now() -> tuple[int, int]:
-    """Return (ticks, ns) of one moment.
-
-    A process may be put aside between the two readings, for longer than the calibration lasts on a busy machine; so the
-    tightest of several brackets counts.
-    """
-    best: tuple[int, int, int] | None = None
-    for _ in range(_BRACKETS):
-        before = time.perf_counter_ns()
-        count = int(_read_counter())
-        after = time.perf_counter_ns()
-        if best is None or after - before < best[0]:
-            best = (after - before, count, (before + after) // 2)
-    assert best is not None
-    return best[1], best[2]
